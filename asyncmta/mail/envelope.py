@@ -1,0 +1,113 @@
+"""The envelope: reverse-path, recipients, and their parameters; the queue id; the consignment.
+
+A recipient is known by its ordinal, its index within `Envelope.recipients`, fixed for the life of the message. The
+DSN parameters (RFC 3461), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531) and REQUIRETLS (RFC 8689) are part of the
+envelope from the first version of the journal on, so that every floor keeps them. Never: content bytes, and no
+decision about where anything goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import NewType
+
+from msgspec import Struct
+
+from asyncmta.mail.address import Address
+
+QueueId = NewType("QueueId", int)
+"""Below 2**80; unique for the life of a journal, and different between journals with high probability."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no i l o u
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
+QUEUE_ID_LENGTH = 16
+
+# RFC 3461 4.1; the absence of NOTIFY is 0, which means what FAILURE and, where a warning is due, DELAY mean.
+NOTIFY_NEVER = 8
+NOTIFY_SUCCESS = 1
+NOTIFY_FAILURE = 2
+NOTIFY_DELAY = 4
+
+
+def format_queue_id(queue_id: QueueId) -> str:
+    """16 letters and digits, the same length for every id, so that text order is number order."""
+    high, low = (
+        queue_id >> 40,
+        queue_id & 0xFF_FFFF_FFFF,
+    )  # small integers and pairs: a quarter of the plain loop's time
+    return (
+        f"{_PAIRS[high >> 30]}{_PAIRS[high >> 20 & 1023]}{_PAIRS[high >> 10 & 1023]}{_PAIRS[high & 1023]}"
+        f"{_PAIRS[low >> 30]}{_PAIRS[low >> 20 & 1023]}{_PAIRS[low >> 10 & 1023]}{_PAIRS[low & 1023]}"
+    )
+
+
+def parse_queue_id(text: str) -> QueueId:
+    """Inverse of `format_queue_id`; upper case is taken too. ValueError for anything else."""
+    if len(text) != QUEUE_ID_LENGTH or not text.isascii():  # the Kelvin sign is a k in lower case
+        raise ValueError(f"a queue id has {QUEUE_ID_LENGTH} letters and digits")
+    number = 0
+    for letter in text.lower():
+        if letter not in _VALUES:
+            raise ValueError(f"not a letter of a queue id: {letter!r}")
+        number = number << 5 | _VALUES[letter]
+    return QueueId(number)
+
+
+class Recipient(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
+    """One forward-path. `notify` is a sum of NOTIFY_*; `orcpt` is `addr-type;xtext` as it came (RFC 3461 4.2)."""
+
+    address: Address
+    notify: int = 0
+    orcpt: str | None = None
+
+
+class Envelope(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
+    """Who it is from and for. `body` is "7BIT", "8BITMIME" or "BINARYMIME"; `ret` "FULL", "HDRS" or None."""
+
+    reverse_path: Address | None
+    recipients: tuple[Recipient, ...]
+    body: str = "7BIT"
+    smtputf8: bool = False
+    requiretls: bool = False
+    ret: str | None = None
+    envid: str | None = None
+
+
+class Content(Struct, frozen=True, gc=False, array_like=True):
+    """What is known of a message's content without its bytes. The bytes are kept in wire form (CRLF, dot-stuffed).
+
+    size: octets with dots unstuffed, with our Received field. digest: BLAKE2b, 16 bytes, of the unstuffed content.
+    dotted: some line begins with a dot, so that the wire form differs from the content. wire_size: octets kept.
+    """
+
+    size: int
+    digest: bytes
+    dotted: bool
+    wire_size: int
+    eight_bit: bool = False
+
+
+class Consignment(Struct, eq=False):
+    """The due recipients of one message that go to one destination: what the scheduler hands to a transport.
+
+    Compared by identity: there is at most one in hand for each recipient. `accepted_at` is in Unix seconds.
+    """
+
+    queue_id: QueueId
+    destination: str
+    envelope: Envelope
+    ordinals: tuple[int, ...]
+    content: Content
+    accepted_at: float
+    attempts: int = 0
+
+
+ReadContent = Callable[[QueueId], tuple[bytes, ...] | AsyncIterator[bytes]]
+"""How delivery and bounce get at a message's octets in wire form: at once, as parts, where they are still in memory;
+else as an iterator of checked chunks. The iterator raises `ContentUnavailable` before it has given the last chunk
+when the octets are not those that were accepted, so that nothing damaged is ever sent whole."""
+
+
+class ContentUnavailable(Exception):
+    """The octets of a message cannot be had: gone, unreadable, or not what was accepted (their digest differs)."""

@@ -1,0 +1,83 @@
+"""What an attempt did for one recipient: `Delivered`, `Deferred` or `Failed`; or, for a consignment, `Postponed`.
+
+Outcomes are values, one for each recipient ordinal that was handed over, and they say why (`Cause`) and how far the
+reason reaches (`Scope`). Exceptions are for bugs. Never: a decision about the next try; that is `scheduling/settle`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+from asyncmta.mail.reply import Reply
+
+
+class Cause(IntEnum):
+    """Why; the numbers are in the journal and never change."""
+
+    REFUSED = 1  # the other side said so
+    CONNECT = 2
+    TIMEOUT = 3
+    TLS = 4
+    DNS = 5
+    STORAGE = 6
+    LOOP = 7
+    EXPIRED = 8
+    INTERNAL = 9
+    POLICY = 10  # our own settings: a route that rejects or discards, an operator
+
+
+class Scope(IntEnum):
+    """How far the reason reaches."""
+
+    RECIPIENT = 1
+    MESSAGE = 2
+    SITE = 3
+
+
+class Place(Struct, frozen=True, gc=False, array_like=True):
+    """Where it happened: the host that answered or was tried, its address, and the TLS version ("" for none)."""
+
+    host: str = ""
+    ip: str = ""
+    tls: str = ""
+
+
+NOWHERE = Place()
+
+
+class Delivered(Struct, frozen=True, gc=False, tag=1, array_like=True):
+    """The other side took it. `discarded`: nobody did, as a route of ours demands."""
+
+    reply: Reply
+    place: Place = NOWHERE
+    discarded: bool = False
+
+
+class Deferred(Struct, frozen=True, gc=False, tag=2, array_like=True):
+    """A transient failure: to be tried again."""
+
+    cause: Cause
+    reply: Reply
+    scope: Scope = Scope.RECIPIENT
+    place: Place = NOWHERE
+
+
+class Failed(Struct, frozen=True, gc=False, tag=3, array_like=True):
+    """A permanent failure: to be reported."""
+
+    cause: Cause
+    reply: Reply
+    scope: Scope = Scope.RECIPIENT
+    place: Place = NOWHERE
+
+
+Outcome = Delivered | Deferred | Failed
+
+
+class Postponed(Struct, frozen=True, gc=False):
+    """Nothing was tried; the whole consignment comes back at `until` (Unix seconds). Not journaled."""
+
+    until: float
+    reason: str

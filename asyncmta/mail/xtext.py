@@ -1,0 +1,32 @@
+"""The text of DSN parameters: xtext (`+2B` is a plus), ORCPT's address type and address, the `\\x{...}` of RFC 6533.
+
+Promises: decoding takes any text and never raises; what is not xtext stays as it is. What comes out may hold any
+letter, controls too: whoever prints it makes it harmless. Never: checking a client's parameter; that is `inbound`.
+
+RFC 3461 4, 4.2 and 4.4 (xtext, ORCPT, ENVID), RFC 6533 3 (the utf-8 address type).
+"""
+
+from __future__ import annotations
+
+import re
+
+_HEXCHAR = re.compile(r"\+([0-9A-F]{2})")
+_EMBEDDED = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+_ADDR_TYPE = re.compile(r"[A-Za-z0-9-]{1,40}\Z")
+
+
+def decode_xtext(text: str) -> str:
+    """`a+2Bb` -> `a+b`."""
+    return _HEXCHAR.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+def decode_orcpt(orcpt: str | None, *, utf8: bool) -> tuple[str, str] | None:
+    """ORCPT -> address type and address; None for what is none. Without `utf8`, an address of the type utf-8 keeps
+    its `\\x{...}`, which is its form where only ASCII may stand."""
+    kind, _, address = (orcpt or "").partition(";")
+    if not address or not _ADDR_TYPE.match(kind):
+        return None
+    address = decode_xtext(address)
+    if utf8 and kind.lower() == "utf-8":
+        address = _EMBEDDED.sub(lambda match: chr(min(int(match[1], 16), 0x10FFFF)), address)
+    return kind, address
