@@ -1,0 +1,136 @@
+"""The live fold: durable batches are applied to the ledger in the order of the journal, and answered.
+
+Promises: nothing is applied before its sync; after each commit its caller is told, and one caller's bug does not reach
+the others. Draws the consequences that are the spool's own: a closed message is retired, its cached content dropped,
+its large file removed once that is durable, and segments in which nothing lives any more are given up. Never: the disk.
+
+docs/journal-format.md 4 and 6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from asyncmta.spool.census import Census
+from asyncmta.spool.content import ContentCache, ContentFiles
+from asyncmta.spool.journal import Batch, Journal, JournalFailed, OnDurable
+from asyncmta.spool.ledger import IllegalTransition, Ledger
+from asyncmta.spool.records import Accepted, Carried, Checkpoint, Record, Retired
+from asyncmta.spool.repair import OnEvent
+
+OWN_NOTES_WAIT = 1.0
+"""Seconds that the spool's own notes wait for a batch to ride with: nobody is in a hurry for them."""
+
+
+class Fold:
+    """`drop_segments(first, end)` unlinks those from `first` to before `end`. A tail with more than `renew_above`
+    octets in which nothing lives is replaced, so that a drained journal is small."""
+
+    def __init__(
+        self, *, ledger: Ledger, census: Census, cache: ContentCache, drop_segments: Callable[[int, int], None],
+        renew_above: int, on_event: OnEvent,
+    ) -> None:  # fmt: skip
+        self._ledger = ledger
+        self._census = census
+        self._cache = cache
+        self._drop_segments = drop_segments
+        self._dropped = census.oldest
+        self._renew_above = renew_above
+        self._on_event = on_event
+
+    def start(self, journal: Journal, content: ContentFiles, on_full: Callable[[], None]) -> None:
+        """Take up what recovery left: the messages in the ledger, and those among them that are closed."""
+        self._journal = journal
+        self._content = content
+        self._on_full = on_full
+        for entry in self._ledger:
+            self._census.enter(entry.segment)
+        closed = [Retired(entry.queue_id) for entry in self._ledger if entry.is_closed]
+        if closed:
+            journal.note(closed, OWN_NOTES_WAIT)
+        self._give_up_segments()
+
+    def on_batch(self, batch: Batch) -> None:
+        """The journal's `on_batch`."""
+        written = batch.written
+        if batch.failure is not None:
+            self._on_failed(batch, batch.failure)
+            return
+        if written is None:  # nothing to write: somebody waited for what was before
+            for _, on_durable in batch.steps:
+                self._answer(on_durable, None)
+            return
+        segment, offset = written.segment, iter(written.offsets)
+        apply = self._apply
+        for records, on_durable in batch.steps:
+            outcome = None
+            for record in records:
+                try:
+                    apply(record, segment, next(offset))
+                except IllegalTransition as error:  # a bug of ours: nothing was changed, and it must be seen
+                    outcome = JournalFailed(f"illegal transition: {error}")
+                    self._on_event("illegal_transition", {"queue_id": error.queue_id, "error": str(error)})
+            if on_durable is not None:
+                self._answer(on_durable, outcome)
+        if segment != self._census.tail:
+            self._census.tail = segment
+            self._give_up_segments()
+        if not self._ledger and written.end > self._renew_above:
+            self._journal.renew()
+
+    def _on_failed(self, batch: Batch, failure: JournalFailed) -> None:
+        if failure.full:
+            self._on_full()
+        for records, on_durable in batch.steps:
+            if not failure.final:  # else it may be on the disk all the same, and the next start knows
+                for record in records:
+                    if isinstance(record, Accepted) and record.large:
+                        self._content.remove(record.queue_id)
+            self._answer(on_durable, failure)
+
+    def _answer(self, on_durable: OnDurable | None, failure: JournalFailed | None) -> None:
+        if on_durable is None:
+            return
+        try:
+            on_durable(failure)
+        except Exception as error:  # one caller's bug must not keep the answer from the others of the batch
+            context = {"message": "an on_durable callback failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    def _apply(self, record: Record | Checkpoint, segment: int, offset: int) -> None:
+        kind = type(record)
+        if kind is Checkpoint:
+            first, self._dropped = self._dropped, record.oldest  # type: ignore[union-attr]
+            self._drop_segments(first, self._dropped)
+            return
+        if kind is Carried:
+            self._move(record, segment, offset)  # type: ignore[arg-type]
+            return
+        entry = self._ledger.apply(record, segment, offset)  # type: ignore[arg-type]
+        if entry is None:
+            return
+        if kind is Accepted:
+            self._census.enter(segment)
+            if not entry.large:
+                self._cache.put(entry.queue_id, record.parts, entry.content.wire_size)  # type: ignore[union-attr]
+        elif kind is Retired:
+            if entry.large:
+                self._content.remove(entry.queue_id)
+            if self._census.leave(entry.segment):
+                self._give_up_segments()
+        elif entry.is_closed:
+            self._cache.drop(entry.queue_id)
+            self._journal.note((Retired(entry.queue_id),), OWN_NOTES_WAIT)
+
+    def _move(self, record: Carried, segment: int, offset: int) -> None:
+        known = self._ledger.get(record.queue_id)
+        self._ledger.apply(record, segment, offset)
+        self._census.enter(segment)
+        if known is not None and self._census.leave(known.segment):
+            self._give_up_segments()
+
+    def _give_up_segments(self) -> None:
+        """If nothing lives in the oldest segments any more, say so; when that is durable they are dropped."""
+        if self._census.advance():
+            self._journal.note((Checkpoint(self._census.oldest),), OWN_NOTES_WAIT)

@@ -1,0 +1,247 @@
+"""The journal as the event loop sees it: commits are joined into batches, one writer thread makes them durable.
+
+While one batch is being synced everything that arrives is collected and becomes the next, so the size of a batch
+follows the load and no commit waits for a timer. Promises: one batch in flight; batches are answered in the order in
+which they stand in the journal; a failed sync is final. Never: a future, task or lock for each message; the meaning of
+records.
+
+reliability.md R5, F6 to F8; python-core.md 4; docs/journal-format.md 6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from asyncmta.spool.codec import encode
+from asyncmta.spool.framing import Draft
+from asyncmta.spool.records import Checkpoint, Record
+from asyncmta.spool.tail import JournalFailed, Tail, Written
+from asyncmta.system.clock import Clock, Timer
+
+__all__ = ["Batch", "Journal", "JournalFailed", "OnDurable"]
+
+MAX_BATCH = 8 << 20
+"""Octets after which a batch is closed, so that the first in it does not wait for ever (F8)."""
+NOTE_WAITS = 0.02
+"""Seconds that a note waits for a batch to ride with."""
+RETRY_AFTER = 1.0
+"""Seconds after which notes that found no room are tried again."""
+
+OnDurable = Callable[[JournalFailed | None], None]
+Step = tuple[Sequence[Record | Checkpoint], OnDurable | None]
+"""One commit, and who is told of it; a note has nobody."""
+
+
+class Batch:
+    """What one sync covers. `drafts` are the records of all `steps`, encoded; `written` and `failure` its end."""
+
+    __slots__ = ("drafts", "failure", "fresh", "size", "steps", "urgent", "written")
+
+    def __init__(self) -> None:
+        self.drafts: list[Draft] = []
+        self.steps: list[Step] = []
+        self.size = 0
+        self.urgent = False
+        self.fresh = False
+        self.written: Written | None = None
+        self.failure: JournalFailed | None = None
+
+
+class Journal:
+    """Methods are for the loop; those that begin with `_on_thread` for the writer. `on_batch` is called on the loop for
+    each batch that was made durable or failed, `on_poisoned` once, when nothing can be written any more."""
+
+    def __init__(
+        self,
+        *,
+        tail: Tail,
+        clock: Clock,
+        on_batch: Callable[[Batch], None],
+        on_poisoned: Callable[[JournalFailed], None],
+    ) -> None:
+        self._tail = tail
+        self._clock = clock
+        self._on_batch = on_batch
+        self._on_poisoned = on_poisoned
+        self._loop = asyncio.get_running_loop()
+        self._filling = Batch()
+        self._waiting: deque[Batch] = deque()
+        self._busy = False
+        self._timer: Timer | None = None
+        self._jobs: SimpleQueue[Batch | Callable[[], None] | None] = SimpleQueue()
+        self._ended: asyncio.Future[JournalFailed | None] = self._loop.create_future()
+        self.failure: JournalFailed | None = None
+        self._thread = threading.Thread(target=self._on_thread, name="journal", daemon=True)
+        self._thread.start()
+
+    def submit(self, records: Sequence[Record], on_durable: OnDurable) -> None:
+        """One commit: all of the records become durable, or none. An encoding error is raised here and now."""
+        if self.failure is not None:
+            self._loop.call_soon(on_durable, self.failure)
+            return
+        drafts = [encode(record) for record in records]
+        batch = self._filling
+        batch.drafts += drafts
+        for draft in drafts:
+            batch.size += draft.size
+        batch.steps.append((records, on_durable))
+        batch.urgent = True
+        if not self._busy:
+            self._kick()
+        elif batch.size > MAX_BATCH:
+            self._waiting.append(batch)
+            self._filling = Batch()
+
+    def note(self, records: Sequence[Record | Checkpoint], within: float = NOTE_WAITS) -> None:
+        """The same without anybody who waits: it rides with the next batch, or has its own after `within` seconds."""
+        if self.failure is not None:
+            return
+        batch = self._filling
+        drafts = [encode(record) for record in records]
+        batch.drafts += drafts
+        for draft in drafts:
+            batch.size += draft.size
+        batch.steps.append((records, None))
+        if batch.size > MAX_BATCH and not batch.urgent:
+            self._write_notes()
+        elif self._timer is None:
+            self._timer = self._clock.call_at(self._clock.monotonic() + within, self._write_notes)
+
+    def renew(self) -> None:
+        """Have the batch that is being filled begin a new segment."""
+        self._filling.fresh = True
+
+    def run(self, job: Callable[[], None]) -> None:
+        """Have the writer thread do something small between two batches. It must not raise."""
+        self._jobs.put(job)
+
+    async def flush(self) -> None:
+        """Return when all that was submitted or noted before is durable and applied; raises JournalFailed."""
+        if self.failure is None and not self._busy and not self._filling.steps:
+            return
+        done: asyncio.Future[None] = self._loop.create_future()
+        self.submit((), partial(resolve, done))
+        await done
+
+    async def close(self) -> JournalFailed | None:
+        """Write what is waiting, seal, and end the thread. What went wrong with the seal, if anything did."""
+        with suppress(JournalFailed):
+            while self._busy or self._filling.steps:  # what is applied may note something more
+                await self.flush()
+        self._drop_timer()
+        self._jobs.put(None)
+        await self._ended
+        self._thread.join()
+        if self.failure is None:
+            self.failure = JournalFailed("the journal is closed", final=True)
+        return self._ended.result()
+
+    def _write_notes(self) -> None:
+        self._timer = None
+        self._filling.urgent = True
+        if not self._busy and self.failure is None:
+            self._kick()
+
+    def _drop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _kick(self) -> None:
+        if self._waiting:
+            batch = self._waiting.popleft()
+        else:
+            batch = self._filling
+            self._filling = Batch()
+            self._drop_timer()
+        self._busy = True
+        self._jobs.put(batch)
+
+    def _on_written(self, batch: Batch) -> None:
+        self._busy = False
+        failure = batch.failure
+        if failure is not None:
+            self._on_failed(batch, failure)
+        elif self._waiting or self._filling.urgent:
+            self._kick()  # the next sync begins before this one is answered
+        self._on_batch(batch)
+
+    def _on_failed(self, batch: Batch, failure: JournalFailed) -> None:
+        if failure.final:
+            self.poison(failure)
+            return
+        # Outcomes that were noted would be forgotten: they go to the head of the next batch, in their order.
+        notes = [step for step in batch.steps if step[1] is None]
+        batch.steps = [step for step in batch.steps if step[1] is not None]
+        if notes:
+            following = self._waiting[0] if self._waiting else self._filling
+            drafts = [encode(record) for records, _ in notes for record in records]
+            following.drafts[:0] = drafts
+            following.steps[:0] = notes
+            following.size += sum(draft.size for draft in drafts)
+        if self._waiting or self._filling.urgent:
+            self._kick()
+        elif notes and self._timer is None:
+            self._timer = self._clock.call_at(self._clock.monotonic() + RETRY_AFTER, self._write_notes)
+
+    def poison(self, failure: JournalFailed) -> None:
+        """Nothing is written any more; everybody who waits is told so."""
+        if self.failure is not None:
+            return
+        self.failure = failure
+        self._drop_timer()
+        lost = [*self._waiting, self._filling]
+        self._waiting.clear()
+        self._filling = Batch()
+        for batch in lost:
+            batch.failure = failure
+            self._loop.call_soon(self._on_batch, batch)
+        self._on_poisoned(failure)
+
+    def _on_thread(self) -> None:
+        """The writer. It touches nothing that belongs to the loop but the batch it was given."""
+        tail, get = self._tail, self._jobs.get
+        while (job := get()) is not None:
+            if not isinstance(job, Batch):
+                job()
+                continue
+            try:
+                if job.drafts:
+                    job.written = tail.write(job.drafts, fresh=job.fresh)
+            except JournalFailed as failure:
+                job.failure = failure
+            except Exception as bug:  # whatever it is, nobody may be told that this batch is durable
+                job.failure = JournalFailed(f"the writer failed: {bug!r}", final=True)
+            self._tell(self._on_written, job)
+        self._tell(self._ended.set_result, self._on_thread_close())
+
+    def _on_thread_close(self) -> JournalFailed | None:
+        if self.failure is not None:
+            self._tail.abandon()
+            return None
+        try:
+            self._tail.close()
+        except JournalFailed as failure:
+            return failure
+        return None
+
+    def _tell(self, callback: Callable[[Any], None], argument: object) -> None:
+        with suppress(RuntimeError):  # the loop was closed over our head: the process is ending
+            self._loop.call_soon_threadsafe(callback, argument)
+
+
+def resolve(future: asyncio.Future[None], failure: JournalFailed | None) -> None:
+    """An `OnDurable` for somebody who waits for a future and may have stopped to."""
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(None)
+    else:
+        future.set_exception(failure)

@@ -1,0 +1,189 @@
+"""Open a spool: lock, read, repair, begin a new segment; and the read-only way for tools. All calls block.
+
+Promises: the lock comes first and outlives everything else; nothing is given out before the new segment and its boot
+number are durable (V6); a crash anywhere in between leads to the same again. Never: the event loop, deliveries.
+
+docs/journal-format.md 1, 5 and 7; reliability.md V1, V6, V8, V9.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import blake2b
+
+from msgspec import Struct
+
+from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id, parse_queue_id
+from asyncmta.spool.content import LargeReader, content_path, read_inline
+from asyncmta.spool.ledger import Entry, Ledger
+from asyncmta.spool.recovery import Damage, Reading, SpoolRefused, read_journal
+from asyncmta.spool.repair import OnEvent, repair
+from asyncmta.spool.tail import Tail
+from asyncmta.system.disk import Disk
+
+MAX_BOOT = (1 << 20) - 1
+_KNOWN = re.compile(rb"journal ([0-9a-f]{32})\n")
+_PID_LINE = 15  # "pid 0123456789\n"
+
+
+class Places(Struct, frozen=True):
+    """The directories of a spool."""
+
+    root: str
+
+    @property
+    def lock(self) -> str:
+        return f"{self.root}/lock"
+
+    @property
+    def journal(self) -> str:
+        return f"{self.root}/journal"
+
+    @property
+    def content(self) -> str:
+        return f"{self.root}/content"
+
+    @property
+    def quarantine(self) -> str:
+        return f"{self.root}/quarantine"
+
+
+class Opened(Struct):
+    """A spool that is ours."""
+
+    lock: int
+    journal: bytes
+    first_id: int  # queue ids are counted from here
+    tail: Tail
+    ledger: Ledger
+    reading: Reading
+    pinned: frozenset[int]
+    orphans: int
+
+
+def first_queue_id(journal: bytes, boot: int) -> int:
+    """The journal's tag is a digest, for ids are seen by strangers and the journal id keys its checksums."""
+    tag = int.from_bytes(blake2b(journal, digest_size=16).digest()[:3], "big")
+    return tag << 56 | boot << 36
+
+
+def open_spool(
+    *, disk: Disk, directory: str, segment_size: int, boot: Callable[[int], Callable[[], int]],
+    now: Callable[[], float], on_event: OnEvent,
+) -> Opened:  # fmt: skip
+    """Raises OSError (Locked among them), SpoolRefused and JournalFailed; the spool is as it was, or recovered, and
+    unlocked then. `boot`, given the first queue id, makes what the tail asks for each header."""
+    places = Places(directory)
+    for path in (places.journal, places.content, places.quarantine):
+        disk.make_directories(path)
+    known = _known_journal(disk, places.lock)
+    lock = disk.lock(places.lock, _remember(known) if known is not None else b"")
+    try:
+        ledger = Ledger()
+        reading = read_journal(disk, places.journal, ledger, known=known, settle=True)
+        journal = reading.journal or secrets.token_bytes(16)
+        disk.writev(lock, [_remember(journal)], _PID_LINE)
+        if reading.boot >= MAX_BOOT:
+            raise SpoolRefused("the journal has been started a million times: let it drain, then move it away")
+        pinned = repair(disk, places.journal, places.quarantine, reading, on_event)
+        first_id = first_queue_id(journal, reading.boot + 1)
+        tail = Tail(
+            disk=disk,
+            directory=places.journal,
+            after=reading.position(journal),
+            segment_size=segment_size,
+            boot=boot(first_id),
+            now=now,
+        )
+        tail.oldest = min([file.number for file in reading.segments], default=reading.highest + 1)
+        try:
+            tail.begin()
+        except BaseException:
+            tail.abandon()
+            raise
+        orphans = _remove_orphans(disk, places, ledger, reading)
+    except BaseException:
+        disk.close(lock)
+        raise
+    return Opened(lock, journal, first_id, tail, ledger, reading, pinned, orphans)
+
+
+def _known_journal(disk: Disk, path: str) -> bytes | None:
+    if not disk.exists(path):
+        return None
+    file = disk.open(path)
+    try:
+        match = _KNOWN.search(disk.read_at(file, 256, 0))
+    finally:
+        disk.close(file)
+    return bytes.fromhex(match[1].decode()) if match is not None else None
+
+
+def _remember(journal: bytes) -> bytes:
+    return b"journal %b\n" % journal.hex().encode()
+
+
+def _remove_orphans(disk: Disk, places: Places, ledger: Ledger, reading: Reading) -> int:
+    """Large content that no record names: its message was never accepted, or is retired. After damage the record may
+    be what was lost; then the file goes into quarantine."""
+    named = {entry.queue_id for entry in ledger if entry.large} | reading.aside.keys()
+    orphans = 0
+    for name in disk.list(places.content):
+        with suppress(ValueError, OSError):
+            if parse_queue_id(name) in named:
+                continue
+            if reading.damages:
+                disk.rename(f"{places.content}/{name}", f"{places.quarantine}/{name}.content")
+            else:
+                disk.unlink(f"{places.content}/{name}")
+            orphans += 1
+    return orphans
+
+
+class ReadOnlySpool:
+    """What a spool held when it was read. Writes nothing and takes no lock: of a running one it shows a moment."""
+
+    def __init__(self, disk: Disk, directory: str, ledger: Ledger, reading: Reading) -> None:
+        self._disk = disk
+        self._places = Places(directory)
+        self._ledger = ledger
+        self._reading = reading
+
+    @property
+    def torn(self) -> int:
+        """Octets of an unfinished last batch, which the next start will cut off."""
+        return self._reading.torn[2] - self._reading.torn[1] if self._reading.torn is not None else 0
+
+    def entries(self) -> Iterator[Entry]:
+        return (entry for entry in self._ledger if not entry.is_closed)
+
+    def entry(self, queue_id: QueueId) -> Entry | None:
+        entry = self._ledger.get(queue_id)
+        return entry if entry is not None and not entry.is_closed else None
+
+    def damaged(self) -> list[Damage]:
+        return list(self._reading.damages)
+
+    def content(self, queue_id: QueueId) -> Iterator[bytes]:
+        """The octets in wire form, checked chunk by chunk. Raises ContentUnavailable."""
+        entry, journal = self._ledger.get(queue_id), self._reading.journal
+        if entry is None or journal is None:
+            raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
+        if not entry.large:
+            yield read_inline(self._disk, self._places.journal, journal, entry)
+            return
+        reader = LargeReader(self._disk, content_path(self._places.content, queue_id), journal, entry)
+        while (chunk := reader.next()) is not None:
+            yield chunk
+
+
+def read_only(disk: Disk, directory: str) -> ReadOnlySpool:
+    """Raises OSError (there is no spool, or it cannot be read) and SpoolRefused."""
+    places = Places(directory)
+    ledger = Ledger()
+    known = _known_journal(disk, places.lock)
+    reading = read_journal(disk, places.journal, ledger, known=known)
+    return ReadOnlySpool(disk, directory, ledger, reading)

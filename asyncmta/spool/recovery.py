@@ -1,0 +1,282 @@
+"""Read a journal back: segments in order, each record through the fold of live operation. Writes nothing.
+
+Promises: whatever stands on the disk, reading ends with the messages that can be had and a list of what cannot; a torn
+tail is told from damage (`segment.scan`); damage to one message leaves the others alone; reading twice gives the same.
+It refuses (`SpoolRefused`) only what it must not touch: a journal of a newer program, or of two journals mixed. Never:
+repairs (`repair` does), deliveries, the lock.
+
+docs/journal-format.md 7; reliability.md V1 to V8.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct, field
+
+from asyncmta.mail.envelope import QueueId
+from asyncmta.spool import codec, framing, segment
+from asyncmta.spool.framing import Frame
+from asyncmta.spool.ledger import IllegalTransition, Ledger
+from asyncmta.spool.records import Checkpoint
+from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, SegmentHeader, Torn
+from asyncmta.spool.tail import Position, segment_path
+from asyncmta.system.disk import Disk
+
+SEGMENT_NAME = re.compile(r"([0-9]{10})\.seg\Z")
+_PIECE = 1 << 20
+_NO_CHAIN = bytes(framing.DIGEST_SIZE)
+
+
+class SpoolRefused(Exception):
+    """We do not start on this spool. The text is for the operator."""
+
+
+class Damage(Struct, frozen=True):
+    """Octets that were durable once and are not what they were, or a record that makes no sense. `end` 0: to the end
+    of the segment, or all of it; `queue_id`: the message that it set aside, if it was about one."""
+
+    segment: int
+    start: int
+    end: int
+    reason: str
+    queue_id: QueueId | None = None
+
+
+class SegmentFile(Struct):
+    """A segment as it was found. `header` None: it cannot be read."""
+
+    number: int
+    size: int
+    header: SegmentHeader | None
+
+
+class Reading(Struct):
+    """What `read_journal` found out. The entries are in the ledger that it was given."""
+
+    journal: bytes | None = None  # None: there is none yet
+    segments: list[SegmentFile] = field(default_factory=list)
+    unborn: list[SegmentFile] = field(default_factory=list)  # segments that never began
+    returned: list[int] = field(default_factory=list)  # dropped once, and brought back by the file system
+    damages: list[Damage] = field(default_factory=list)
+    torn: tuple[int, int, int] | None = None  # segment, start, end
+    aside: dict[QueueId, int] = field(default_factory=dict)  # messages set aside, and the segment they live in
+    boot: int = 0  # the highest that ids may have
+    oldest: int = 1
+    records: int = 0
+    highest: int = 0  # number of any segment, also of those that never began
+    number: int = 0
+    end: int = 0
+    chain: bytes = _NO_CHAIN
+    sequence: int = 1
+
+    def position(self, journal: bytes) -> Position:
+        """Where the next segment goes on."""
+        return Position(
+            journal=journal,
+            highest=self.highest,
+            number=self.number,
+            end=self.end,
+            chain=self.chain,
+            sequence=self.sequence,
+        )
+
+    def damage(self, number: int, start: int, end: int, reason: str, queue_id: QueueId | None = None) -> None:
+        self.damages.append(Damage(number, start, end, reason, queue_id))
+
+
+def read_journal(
+    disk: Disk, directory: str, ledger: Ledger, *, known: bytes | None = None, settle: bool = False
+) -> Reading:
+    """Replay all segments of the directory into the ledger. `known`: the journal id, if somebody else remembers it.
+    `settle`: we own the journal, so sync its end and forget the cache first, that we may read what the disk has."""
+    reading = Reading()
+    found = _list_segments(disk, directory)
+    _identify(reading, found, known)
+    replay = _Replay(disk, directory, ledger, reading)
+    for at, file in enumerate(reading.segments):
+        following = reading.segments[at + 1] if at + 1 < len(reading.segments) else None
+        replay.read(file, following, settle=settle and following is None)
+    reading.damages = [damage for damage in reading.damages if damage.segment >= reading.oldest]
+    reading.returned += [file.number for file in reading.segments if file.number < reading.oldest]
+    reading.segments = [file for file in reading.segments if file.number >= reading.oldest]
+    return reading
+
+
+def _list_segments(disk: Disk, directory: str) -> list[SegmentFile]:
+    found = []
+    for name in disk.list(directory):
+        match = SEGMENT_NAME.match(name)
+        if match is None:
+            continue
+        number = int(match[1])
+        file = disk.open(segment_path(directory, number))
+        try:
+            size = disk.size(file)
+            header = segment.decode_header(_read_piece(disk, file, segment.HEADER_SIZE, 0) or b"")
+        except segment.UnknownFormat as error:
+            raise SpoolRefused(f"{segment_path(directory, number)}: {error}") from None
+        finally:
+            disk.close(file)
+        found.append(SegmentFile(number, size, header if header is not None and header.number == number else None))
+    return found
+
+
+def _identify(reading: Reading, found: list[SegmentFile], known: bytes | None) -> None:
+    """Which journal this is, which boot numbers are used up, and which of the files are segments of it."""
+    journals = {file.header.journal for file in found if file.header is not None}
+    if len(journals) > 1:
+        raise SpoolRefused("the segments belong to different journals: " + ", ".join(sorted(j.hex() for j in journals)))
+    unreadable = [file for file in found if file.header is None]
+    if journals:
+        (reading.journal,) = journals
+    elif any(file.size > segment.HEADER_SIZE for file in unreadable):
+        if known is None:
+            raise SpoolRefused("no header of any segment can be read, and nothing says which journal it is")
+        reading.journal = known
+    headers = [file.header for file in found if file.header is not None]
+    reading.boot = max((header.boot for header in headers), default=0) + len(unreadable)
+    reading.oldest = max((header.oldest for header in headers), default=1)
+    # Sizes are enough to tell: a segment takes no record before its header is durable.
+    reading.unborn = [file for file in unreadable if file.size <= segment.HEADER_SIZE]
+    begun = [file for file in found if file.header is not None or file.size > segment.HEADER_SIZE]
+    reading.segments = [file for file in begun if file.number >= reading.oldest]
+    reading.returned = [file.number for file in begun if file.number < reading.oldest]
+    reading.highest = max((file.number for file in found), default=0)
+
+
+def _read_piece(disk: Disk, file: int, size: int, offset: int) -> bytes | None:
+    try:
+        return disk.read_at(file, size, offset)
+    except OSError:
+        return None
+
+
+class _Replay:
+    """One pass over the segments, with what must hold from each to the next."""
+
+    def __init__(self, disk: Disk, directory: str, ledger: Ledger, reading: Reading) -> None:
+        self._disk = disk
+        self._directory = directory
+        self._ledger = ledger
+        self._reading = reading
+        self._sequence: int | None = None  # expected next; None: cannot be known
+        self._chain: bytes | None = None
+        self._previous = 0
+        self._present = {file.number for file in reading.segments}
+
+    def read(self, file: SegmentFile, following: SegmentFile | None, *, settle: bool) -> None:
+        reading, number = self._reading, file.number
+        self._enter(file)
+        octets, whole = self._load(number, settle=settle)
+        end: int | None = None
+        if following is not None and following.header is not None and following.header.previous == number:
+            end = following.header.previous_end
+        elif not whole:
+            end = len(octets)  # what we cannot read is no torn tail: it must not be cut
+        assert reading.journal is not None
+        where = framing.place(reading.journal, number)
+        reading.number, reading.end = number, segment.HEADER_SIZE
+        count = 0
+        for finding in segment.scan(octets, where, end=end, check_content=following is None):
+            count += self._take(finding, number, memoryview(octets), count, last=following is None)
+        self._previous = number
+        if self._chain is not None:
+            reading.chain = self._chain
+        reading.sequence = max(reading.sequence, self._sequence or 1)
+
+    def _enter(self, file: SegmentFile) -> None:
+        """What the header says must agree with what was read before it."""
+        reading, header = self._reading, file.header
+        if header is None:
+            reading.damage(file.number, 0, segment.HEADER_SIZE, "the header cannot be read")
+            self._chain = None
+            return
+        if header.previous >= reading.oldest and header.previous not in self._present:
+            reading.damage(header.previous, 0, 0, "the segment is missing")
+            self._sequence = None
+        elif self._previous == header.previous and self._previous:
+            if self._sequence is not None and header.first_sequence != self._sequence:
+                reading.damage(file.number, 0, 0, f"records before sequence {header.first_sequence} are missing")
+            elif self._chain is not None and header.previous_chain != self._chain:
+                reading.damage(header.previous, 0, 0, "the segment is not the one that was continued here")
+        self._sequence = header.first_sequence
+        self._chain = header.chain
+
+    def _load(self, number: int, *, settle: bool) -> tuple[bytes, bool]:
+        """All octets of a segment; and whether all could be read. What could not is filled, so that it cannot verify
+        and is not taken for the zeros of preallocated room."""
+        disk = self._disk
+        file = disk.open(segment_path(self._directory, number), write=settle)
+        try:
+            if settle:
+                # The process before us may have died before its sync, or of it: then the cache shows what the disk
+                # does not have, and once the cache is dropped we see the truth (reliability.md 2.3).
+                disk.fsync(file)
+                disk.drop_cache(file)
+            size = disk.size(file)
+            pieces = []
+            whole = True
+            for at in range(0, size, _PIECE):
+                piece = _read_piece(disk, file, min(_PIECE, size - at), at)
+                if piece is None:
+                    whole = False
+                    piece = b"\xff" * min(_PIECE, size - at)
+                pieces.append(piece)
+            return b"".join(pieces), whole
+        finally:
+            disk.close(file)
+
+    def _take(self, finding: Finding, number: int, view: memoryview, count: int, *, last: bool) -> int:
+        """One finding of the scan; the number of records in it."""
+        reading = self._reading
+        if isinstance(finding, Torn):
+            if last:
+                reading.torn = (number, finding.start, finding.end)
+            else:
+                reading.damage(number, finding.start, finding.end, "the segment has no end")
+            return 0
+        reading.end = finding.end
+        if isinstance(finding, Damaged):
+            reading.damage(number, finding.start, finding.end, "octets that do not verify")
+            reading.sequence = max(reading.sequence, finding.last + 1)
+            self._chain = None
+            self._sequence = None
+        else:
+            first = finding.frames[0].sequence if isinstance(finding, Batch) and finding.frames else finding.last
+            if self._sequence is not None and first != self._sequence:
+                reading.damage(number, finding.start, finding.end, f"records before sequence {first} are missing")
+            self._sequence = finding.last + 1
+        if isinstance(finding, Seal):
+            if self._chain is not None and (finding.chain != self._chain or finding.records != count):
+                reading.damage(number, 0, finding.start, "the records are not those that were sealed")
+            return 0
+        if isinstance(finding, Batch) and self._chain is not None:
+            self._chain = framing.next_chain(self._chain, finding.digest)
+        for frame in finding.frames:
+            self._apply(frame, number, view)
+        reading.records += len(finding.frames)
+        return len(finding.frames)
+
+    def _apply(self, frame: Frame, number: int, view: memoryview) -> None:
+        metadata = view[frame.metadata_offset : frame.metadata_offset + frame.metadata_size]
+        try:
+            record = codec.decode(frame.kind, frame.queue_id, metadata, flags=frame.flags)
+            if isinstance(record, Checkpoint):
+                self._checkpoint(record.oldest)
+            else:
+                self._ledger.apply(record, number, frame.offset)
+        except (codec.Undecodable, IllegalTransition) as error:
+            queue_id = QueueId(frame.queue_id)
+            self._reading.damage(number, frame.offset, frame.offset + frame.size, str(error), queue_id)
+            entry = self._ledger.get(queue_id)
+            if entry is None or not entry.is_closed:  # of a closed one nothing more is wanted anyway
+                self._ledger.discard(queue_id)
+                self._reading.aside.setdefault(queue_id, entry.segment if entry is not None else number)
+
+    def _checkpoint(self, oldest: int) -> None:
+        """Nothing lived below `oldest` any more when this was written. What we have read from there came back after it
+        had been unlinked, perhaps without the segment that says what became of it."""
+        self._reading.oldest = max(self._reading.oldest, oldest)
+        for entry in [entry for entry in self._ledger if entry.segment < oldest]:
+            self._ledger.discard(entry.queue_id)

@@ -1,0 +1,285 @@
+"""The spool's door: `submit` makes records durable, then applies them to the ledger, and only then tells.
+
+Promises: what memory shows is never ahead of the disk; records are applied in the order of the journal, on the loop; a
+queue id is never given twice; content is checked before it is given out; a drained spool shrinks. Never: when or where
+a message goes, and no log line: facts go out by return values and `on_event`.
+
+docs/journal-format.md; reliability.md section 5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+from msgspec import Struct
+
+from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
+from asyncmta.mail.replies import LOCAL_ERROR
+from asyncmta.mail.reply import Reply
+from asyncmta.spool.census import Census
+from asyncmta.spool.content import ContentCache, ContentFiles, read_inline
+from asyncmta.spool.fold import Fold
+from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
+from asyncmta.spool.large import LargeContent
+from asyncmta.spool.ledger import Entry
+from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, first_queue_id, open_spool, read_only
+from asyncmta.spool.records import Record
+from asyncmta.spool.recovery import Damage, SpoolRefused
+from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.space import FreeSpace
+from asyncmta.spool.tail import segment_path
+from asyncmta.system.clock import Clock
+from asyncmta.system.disk import Disk
+
+__all__ = [
+    "Damage",
+    "JournalFailed",
+    "ReadOnlySpool",
+    "Recovery",
+    "SpoolRefused",
+    "SpoolSettings",
+    "Store",
+    "read_only",
+]
+
+_COUNTER = 36
+_BOOTS = (1 << 20) - 1
+
+
+class SpoolSettings(Struct, frozen=True, kw_only=True):
+    """Octets, all but `min_free_inodes`. Below either minimum new mail is refused; deliveries go on."""
+
+    min_free_space: int = 200 << 20
+    min_free_inodes: int = 1000
+    segment_size: int = 64 << 20
+    cache_size: int = 64 << 20
+
+
+class Recovery(Struct, frozen=True, kw_only=True):
+    """What opening found. `torn`: octets of an unfinished batch that were cut off; `skipped`: records about messages
+    whose segment was dropped; `orphans`: files of large content that no record named."""
+
+    messages: int
+    records: int
+    segments: int
+    skipped: int
+    torn: int
+    damaged: int
+    orphans: int
+    seconds: float
+    file_system: str
+    journal: str
+    boot: int
+
+
+class Store:
+    """One for each spool directory. All methods are for the loop; `open` first, `close` last."""
+
+    def __init__(
+        self,
+        *,
+        disk: Disk,
+        directory: str,
+        clock: Clock,
+        settings: SpoolSettings,
+        on_poisoned: Callable[[JournalFailed], None],
+        on_event: OnEvent,
+    ) -> None:
+        self._disk = disk
+        self._places = Places(directory)
+        self._clock = clock
+        self._settings = settings
+        self._on_poisoned = on_poisoned
+        self._on_event = on_event
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="spool")
+        self._cache = ContentCache(settings.cache_size)
+        self._next_id = 0
+        self._space = FreeSpace(
+            disk=disk,
+            path=directory,
+            clock=clock,
+            minimum=settings.min_free_space,
+            minimum_inodes=settings.min_free_inodes,
+        )
+        self._opened: Opened | None = None
+
+    async def open(self) -> Recovery:
+        """Lock, read, repair, begin a new segment. Raises OSError (`Locked`), SpoolRefused, JournalFailed."""
+        loop = asyncio.get_running_loop()
+        began = self._clock.monotonic()
+        events: list[tuple[str, dict[str, object]]] = []
+        try:
+            opened = await loop.run_in_executor(self._pool, self._open, lambda *event: events.append(event))
+        except BaseException:
+            self._pool.shutdown(wait=False)
+            raise
+        finally:
+            for name, facts in events:
+                self._on_event(name, facts)
+        reading, ledger = opened.reading, opened.ledger
+        self._opened, self._ledger = opened, ledger
+        self._start(opened)
+        torn = reading.torn
+        return Recovery(
+            messages=sum(not entry.is_closed for entry in ledger),
+            records=reading.records,
+            segments=len(reading.segments),
+            skipped=ledger.skipped,
+            torn=torn[2] - torn[1] if torn is not None else 0,
+            damaged=len(reading.damages),
+            orphans=opened.orphans,
+            seconds=self._clock.monotonic() - began,
+            file_system=self._disk.file_system(self._places.root),
+            journal=opened.journal.hex(),
+            boot=reading.boot + 1,
+        )
+
+    def _start(self, opened: Opened) -> None:
+        census = Census(opened.tail.oldest, opened.tail.number)
+        for segment in (*opened.reading.aside.values(), *opened.pinned):
+            census.enter(segment)
+        self._fold = Fold(
+            ledger=opened.ledger,
+            census=census,
+            cache=self._cache,
+            drop_segments=self._drop_segments,
+            renew_above=self._settings.segment_size // 16,
+            on_event=self._on_event,
+        )
+        self._journal = Journal(
+            tail=opened.tail, clock=self._clock, on_batch=self._fold.on_batch, on_poisoned=self._on_poisoned
+        )
+        self._content = ContentFiles(
+            disk=self._disk,
+            directory=self._places.content,
+            journal=opened.journal,
+            pool=self._pool,
+            on_poisoned=self._journal.poison,
+        )
+        self._fold.start(self._journal, self._content, self._space.found_full)
+
+    def _open(self, on_event: OnEvent) -> Opened:
+        """In a thread."""
+        opened = open_spool(
+            disk=self._disk,
+            directory=self._places.root,
+            segment_size=self._settings.segment_size,
+            boot=self._start_ids,
+            now=self._clock.now,
+            on_event=on_event,
+        )
+        self._space.measure()
+        return opened
+
+    def _start_ids(self, first_id: int) -> Callable[[], int]:
+        self._next_id = first_id - 1
+        return self._boot
+
+    def _boot(self) -> int:
+        """The boot number up to which ids are covered by the header that is being written: the one in use, and the
+        next as soon as the counter is half through. The other half outlasts any segment."""
+        following = self._next_id + 1
+        boot = (following >> _COUNTER) + (following >> _COUNTER - 1 & 1) & _BOOTS
+        if boot == 0:
+            raise OverflowError("the queue ids of this journal are used up")
+        return boot
+
+    def next_queue_id(self) -> QueueId:
+        self._next_id += 1
+        return QueueId(self._next_id)
+
+    @property
+    def journal_tag(self) -> str:
+        """Six hexadecimal digits, the tag in all queue ids of this journal."""
+        assert self._opened is not None
+        return f"{first_queue_id(self._opened.journal, 0) >> 56:06x}"
+
+    def submit(self, records: Sequence[Record], on_durable: OnDurable) -> None:
+        """All of the records become durable and are applied, or none; then `on_durable` is called, on the loop."""
+        self._journal.submit(records, on_durable)
+
+    async def commit(self, *records: Record) -> None:
+        """The same for somebody who waits; raises JournalFailed. Who stops waiting does not stop the commit."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._journal.submit(records, partial(resolve, done))
+        await done
+
+    def note(self, *records: Record) -> None:
+        """The same for nobody: it rides with the next batch, soon. Lost only with the process."""
+        self._journal.note(records)
+
+    async def flush(self) -> None:
+        """Return when all that was submitted or noted before is durable and applied; raises JournalFailed."""
+        await self._journal.flush()
+
+    def refusal(self, size: int = 0) -> Reply | None:
+        """What to answer to somebody who wants to send us that much; None: go ahead."""
+        if self._journal.failure is not None:
+            return LOCAL_ERROR
+        return self._space.refusal(size, self._journal.run)
+
+    def entry(self, queue_id: QueueId) -> Entry | None:
+        return self._ledger.get(queue_id)
+
+    async def recall(self, queue_id: QueueId) -> Entry | None:
+        """Like `entry`, for a message that has waited: later its envelope may have to be read back."""
+        return self._ledger.get(queue_id)
+
+    def entries(self) -> Iterator[Entry]:
+        return iter(self._ledger)
+
+    def damaged(self) -> Sequence[Damage]:
+        """What could not be read at start."""
+        assert self._opened is not None
+        return tuple(self._opened.reading.damages)
+
+    def read_content(self, queue_id: QueueId) -> tuple[bytes, ...] | AsyncIterator[bytes]:
+        """See `mail.envelope.ReadContent`."""
+        parts = self._cache.get(queue_id)
+        return parts if parts is not None else self._stream(queue_id)
+
+    async def _stream(self, queue_id: QueueId) -> AsyncIterator[bytes]:
+        entry = self._ledger.get(queue_id)
+        if entry is None:
+            raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
+        if entry.large:
+            async for chunk in self._content.stream(entry):
+                yield chunk
+            return
+        assert self._opened is not None
+        yield await asyncio.get_running_loop().run_in_executor(
+            self._pool, read_inline, self._disk, self._places.journal, self._opened.journal, entry
+        )
+
+    def forget_content(self, queue_id: QueueId) -> None:
+        """The first attempt has ended: from now on its content is read from the disk."""
+        self._cache.drop(queue_id)
+
+    def begin_large(self, queue_id: QueueId) -> LargeContent:
+        return self._content.begin(queue_id)
+
+    async def close(self) -> None:
+        """Write what is waiting, seal the journal, unlock."""
+        if self._opened is None:
+            return
+        failure = await self._journal.close()
+        if failure is not None:
+            self._on_event("close_failed", {"error": str(failure)})
+        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+        self._disk.close(self._opened.lock)
+
+    def _drop_segments(self, first: int, oldest: int) -> None:
+        assert self._opened is not None
+        tail = self._opened.tail
+
+        def drop() -> None:
+            tail.oldest = oldest
+            for number in range(first, oldest):  # not synced: one that comes back is known by its number
+                with suppress(OSError):
+                    self._disk.unlink(segment_path(self._places.journal, number))
+
+        self._journal.run(drop)

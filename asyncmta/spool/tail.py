@@ -1,0 +1,226 @@
+"""The tail: the one segment that is written to, and how the next one takes its place. All calls block.
+
+Promises: a batch is durable when `write` returns; nothing is appended to a segment before its header and the directory
+are synced, nor behind octets that are not ours; the descriptor that wrote is the one that syncs. A failed sync raises
+`SyncFailed` and is final; a failed write is undone and raises `WriteFailed`. Never: threads, loops, the ledger.
+
+reliability.md R5, F1, F2, F5, F6, F7, K1; docs/journal-format.md 6.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+
+from asyncmta.spool import framing, segment
+from asyncmta.spool.framing import Draft, Place
+from asyncmta.spool.segment import SegmentHeader
+from asyncmta.system.disk import Disk
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+# A segment that cannot be begun for one of these may be begun later; for anything else the disk is broken.
+_PASSING = NO_SPACE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
+
+
+class JournalFailed(Exception):
+    """A commit did not become durable. `full`: for want of space, later it may. `final`: the journal takes nothing any
+    more; whether the records of the failed batch are on the disk is not known."""
+
+    def __init__(self, reason: str, *, full: bool = False, final: bool = False) -> None:
+        super().__init__(reason)
+        self.full = full
+        self.final = final
+
+
+class WriteFailed(JournalFailed):
+    """Nothing of the batch counts; the journal goes on, unless this is final."""
+
+
+class SyncFailed(JournalFailed):
+    """Final."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, final=True)
+
+
+class Position(Struct, frozen=True):
+    """Where a journal ends: what the header of the next segment says of the one before it."""
+
+    journal: bytes
+    highest: int  # number that any file has; the next segment has the one after it
+    number: int  # of the last segment; 0: there is none
+    end: int
+    chain: bytes
+    sequence: int  # of the next record
+
+
+class Written(Struct, frozen=True, gc=False):
+    """Where the records of a batch stand, and where it ends."""
+
+    segment: int
+    offsets: list[int]
+    end: int
+
+
+def segment_path(directory: str, number: int) -> str:
+    return f"{directory}/{number:010d}.seg"
+
+
+class Tail:
+    """`boot` is asked at each new header for the boot number up to which queue ids may be given out; `oldest` is the
+    oldest segment that is still needed, set by whoever drops the others."""
+
+    def __init__(
+        self, *, disk: Disk, directory: str, after: Position, segment_size: int, boot: Callable[[], int],
+        now: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._disk = disk
+        self._directory = directory
+        self._folder = disk.open(directory)  # for its syncs, kept for life (F2)
+        self._segment_size = segment_size
+        self._boot = boot
+        self._now = now
+        self._journal = after.journal
+        self._sequence = after.sequence
+        self._number = after.number
+        self._end = after.end
+        self._chain = after.chain
+        self._records = 0
+        self._file: int | None = None
+        self._place: Place = framing.place(after.journal, after.number)
+        self._tried = after.highest
+        self.oldest = 1
+
+    @property
+    def number(self) -> int:
+        return self._number
+
+    def begin(self) -> None:
+        """Make the next segment and go on there. Raises WriteFailed (final, if the disk is broken) or SyncFailed."""
+        self._tried += 1
+        number, place = self._tried, framing.place(self._journal, self._tried)
+        octets = segment.encode_header(
+            SegmentHeader(
+                journal=self._journal,
+                number=number,
+                first_sequence=self._sequence,
+                previous=self._number,
+                previous_end=self._end,
+                previous_chain=self._chain,
+                boot=self._boot(),
+                oldest=self.oldest,
+                created=self._now(),
+            )
+        )
+        path = segment_path(self._directory, number)
+        file = None
+        try:
+            file = self._disk.create(path)
+            self._disk.writev(file, [octets], 0)
+        except OSError as error:
+            self._forget(path, file)
+            raise _write_failed("cannot begin a segment", error, final=error.errno not in _PASSING) from error
+        try:
+            self._disk.fsync(file)
+            self._disk.fsync(self._folder)
+        except OSError as error:
+            self._close(file)
+            raise SyncFailed(f"cannot sync a new segment: {error}") from error
+        self._file = file
+        self._number, self._place, self._end, self._records = number, place, segment.HEADER_SIZE, 0
+        self._chain = octets[-framing.DIGEST_SIZE :]
+
+    def write(self, drafts: Sequence[Draft], *, fresh: bool = False) -> Written:
+        """Make one batch durable; `fresh`: in a new segment. Raises WriteFailed (nothing of it counts) or SyncFailed
+        (nobody knows)."""
+        size = sum(item.size for item in drafts) + framing.COMMIT_SIZE + framing.FOOTER_SIZE
+        if self._file is None or self._end + size > self._segment_size:
+            fresh = self._file is None or self._end > segment.HEADER_SIZE
+        if fresh:
+            self.seal()
+            self.begin()
+        layout = framing.lay_out(drafts, self._place, self._end, self._sequence)
+        try:
+            self._append(layout.buffers, layout.end)
+        except WriteFailed:
+            self._renew()
+            raise
+        self._chain = framing.next_chain(self._chain, layout.digest)
+        self._sequence += len(drafts) + 1
+        self._records += len(drafts)
+        return Written(self._number, layout.offsets, self._end)
+
+    def seal(self) -> None:
+        """Write the footer. A footer that cannot be written is not missed: the next header says where this one ends."""
+        if self._file is None:
+            return
+        octets = framing.footer(self._place, self._end, self._sequence, self._records, self._chain)
+        with suppress(WriteFailed):
+            self._append([octets], self._end + len(octets))
+            self._sequence += 1
+            self._close(self._file)
+            self._file = None
+
+    def close(self) -> None:
+        """Seal and let go. Raises SyncFailed when the footer could not be synced."""
+        try:
+            self.seal()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the files and write nothing: after a failed sync."""
+        file, self._file = self._file, None
+        if file is not None:
+            self._close(file)
+        self._close(self._folder)
+
+    def _append(self, buffers: Sequence[bytes], end: int) -> None:
+        assert self._file is not None
+        try:
+            self._disk.writev(self._file, buffers, self._end)
+        except OSError as error:
+            self._cut()
+            raise _write_failed("cannot write to the journal", error) from error
+        try:
+            self._disk.fdatasync(self._file)
+        except OSError as error:
+            raise SyncFailed(f"cannot sync the journal: {error}") from error
+        self._end = end
+
+    def _renew(self) -> None:
+        """Go on in a new segment at once, so that a disk that takes nothing any more is known for broken now. A full
+        one is not broken: the next batch tries again."""
+        try:
+            self.begin()
+        except WriteFailed as failure:
+            if failure.final:
+                raise
+
+    def _cut(self) -> None:
+        """After a failed write: back to the last commit, and never write to this segment again (F7). If it cannot be
+        cut, the next header names the end all the same."""
+        assert self._file is not None
+        with suppress(OSError):
+            self._disk.truncate(self._file, self._end)
+        self._close(self._file)
+        self._file = None
+
+    def _close(self, file: int) -> None:
+        # All that was written through it has been synced, or given up: there is no news that close could bring.
+        with suppress(OSError):
+            self._disk.close(file)
+
+    def _forget(self, path: str, file: int | None) -> None:
+        """A segment that did not come to be. If its name stays, the next try takes the next number."""
+        if file is not None:
+            self._close(file)
+        with suppress(OSError):
+            self._disk.unlink(path)
+
+
+def _write_failed(what: str, error: OSError, *, final: bool = False) -> WriteFailed:
+    return WriteFailed(f"{what}: {error}", full=error.errno in NO_SPACE, final=final)
