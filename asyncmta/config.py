@@ -1,0 +1,246 @@
+"""Settings: config.toml and the environment as one frozen value, checked as a whole before anything is opened.
+
+Promises: every fault is found and told in one go, each on a line `FILE: table.key: what is wrong, what is allowed`;
+what is not given has the default of contract.md; relative paths are relative to the file's folder; printed settings
+(`effective`) show no secret. Never: a default or a rule of its own (`config_tables`, `config_checks`), and nothing is
+opened but the files that the settings name.
+
+contract.md sections 3 and 5.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from asyncmta import routing
+from asyncmta.config_checks import check_pairs
+from asyncmta.config_kinds import Text, Unfit, named
+from asyncmta.config_sources import Sources
+from asyncmta.config_tables import (
+    ARRAYS,
+    TABLES,
+    AdminTable,
+    DnsTable,
+    General,
+    LimitsTable,
+    ListenerTable,
+    LocalTable,
+    LogTable,
+    QueueTable,
+    RelayTable,
+    RemoteTable,
+    RouteTable,
+    Tables,
+    TlsTable,
+    kinds,
+    nearest,
+)
+from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address
+from asyncmta.mail.replies import REJECTED_BY_RULE
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class InvalidConfig(ValueError):
+    """The settings cannot be meant so. `faults`: all of them, a line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where settings came from: the file (None: none was read), the folder its paths are relative to, and the
+    variables of the environment by the key that each gave."""
+
+    file: str | None
+    folder: str
+    variables: dict[str, str]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that config.toml says. Durations in seconds, sizes in octets, paths absolute."""
+
+    hostname: str
+    postmaster: Address
+    spool: str
+    listeners: tuple[ListenerTable, ...]
+    tls: TlsTable
+    relay: RelayTable
+    local: LocalTable
+    limits: LimitsTable
+    queue: QueueTable
+    routes: tuple[RouteTable, ...]
+    remote: RemoteTable
+    dns: DnsTable
+    admin: AdminTable
+    log: LogTable
+    source: Source
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> Self:
+        """From a file and the environment, which wins; without a path, from the environment and the defaults."""
+        file = None if path is None else Path(path)
+        sources = Sources("defaults" if file is None else str(file))
+        if file is not None:
+            sources.read_file(file)
+            if sources.faults:
+                raise InvalidConfig(sources.faults)
+        sources.read_environment(os.environ if environ is None else environ)
+        return cls._build(sources, file, Path() if file is None else file.parent)
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".") -> Self:
+        """From what a TOML file with this content would have given; the environment is not looked at."""
+        return cls._build(Sources("settings", tree), None, Path(folder))
+
+    @classmethod
+    def _build(cls, sources: Sources, file: Path | None, folder: Path) -> Self:
+        root = os.path.abspath(folder)
+        reader = _Reader(sources, root)
+        tables = reader.read()
+        check_pairs(tables, frozenset(reader.given), reader.report_pair)
+        hostname = tables.general.hostname or own_hostname()
+        postmaster = _postmaster(tables.general.postmaster, hostname)
+        if reader.faults:
+            raise InvalidConfig(reader.faults)
+        spool = tables.general.spool
+        admin, queue = tables.admin, tables.queue
+        return cls(
+            hostname=hostname,
+            postmaster=postmaster,
+            spool=spool,
+            listeners=tables.listener,
+            tls=tables.tls,
+            relay=tables.relay,
+            local=tables.local,
+            limits=tables.limits,
+            # Only the default can be above lifetime here: then it follows.
+            queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),
+            routes=tables.route,
+            remote=tables.remote,
+            dns=tables.dns,
+            admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
+            log=tables.log,
+            source=Source(None if file is None else os.path.abspath(file), root, sources.variables()),
+        )
+
+    def routing(self) -> routing.Routing:
+        """The rules of `[[route]]` with what they need of the other tables."""
+        return routing.Routing(
+            rules=[_rule(route) for route in self.routes],
+            local_domains=self.local.domains,
+            relay_domains=self.relay.domains,
+            hostname=self.hostname,
+            postmaster=self.postmaster,
+        )
+
+    def effective(self) -> dict[str, Any]:
+        """As a config.toml that says everything, with the secrets masked: to print at the start."""
+        shown: dict[str, Any] = {
+            "hostname": self.hostname,
+            "postmaster": str(self.postmaster),
+            "spool": self.spool,
+            "listener": [_shown(listener) for listener in self.listeners],
+            "route": [_shown(route) for route in self.routes],
+        }
+        return shown | {name: _shown(getattr(self, name)) for name in TABLES}
+
+
+def own_hostname() -> str:
+    """This machine's name, where it is a valid domain; else "localhost"."""
+    name = socket.gethostname()
+    if "." not in name:
+        name = socket.getfqdn(name)  # may ask the DNS, so only where the short name does not do
+    try:
+        return domain_key(name)
+    except InvalidAddress:
+        return "localhost"
+
+
+def _postmaster(text: str, hostname: str) -> Address:
+    return parse_address(text if "@" in text else f"{text}@{hostname}", smtputf8=True)
+
+
+def _rule(route: RouteTable) -> routing.Rule:
+    via: routing.Mx | routing.Smarthost | routing.Hold | routing.Discard | routing.Reject
+    match route.via:
+        case "smarthost":
+            via = routing.Smarthost(", ".join(route.hosts), route.hosts, route.tls, route.username, route.password)
+        case "hold":
+            via = routing.Hold()
+        case "discard":
+            via = routing.Discard()
+        case "reject":
+            via = routing.Reject(REJECTED_BY_RULE)
+        case _:
+            via = routing.Mx()
+    return routing.Rule(routing.parse_pattern(route.recipient), routing.parse_pattern(route.sender), via)
+
+
+def _shown(table: msgspec.Struct) -> dict[str, Any]:
+    return {key: kind.show(getattr(table, key)) for key, kind in kinds(type(table)).items()}
+
+
+class _Reader:
+    """Makes tables of raw values; a key with a fault keeps its default, so that the rest can be judged."""
+
+    def __init__(self, sources: Sources, folder: str) -> None:
+        self._sources = sources
+        self._folder = folder
+        self.faults = list(sources.faults)
+        self.given: set[str] = set()
+        self._faulty = set(sources.faulty)
+
+    def report(self, path: str, text: str) -> None:
+        self._faulty.add(path)
+        self.faults.append(f"{self._sources.where(path)}: {text}")
+
+    def report_pair(self, path: str, text: str, *others: str) -> None:
+        if self._faulty.isdisjoint((path, *others)):
+            self.report(path, text)
+
+    def read(self) -> Tables:
+        tree = self._sources.tree
+        general = {key: tree[key] for key in kinds(General) if key in tree}
+        found: dict[str, Any] = {"general": self._read_table(General, "", general)}
+        for name, table in ARRAYS.items():
+            found[name] = self._read_array(name, table, tree.get(name, [{}] if name == "listener" else []))
+        for name, table in TABLES.items():
+            found[name] = self._read_table(table, f"{name}.", tree.get(name, {}))
+        for key in tree:
+            if key not in TABLES and key not in ARRAYS and key not in general:
+                self.report(key, f"unknown key or table{nearest(key, '')}")
+        return Tables(**found)
+
+    def _read_array(self, name: str, table: type[T], raw: Any) -> tuple[T, ...]:
+        if not isinstance(raw, list):
+            self.report(name, f"expected an array of tables, written [[{name}]], got {named(raw)}")
+            return ()
+        return tuple(self._read_table(table, f"{name}.{index}.", entry) for index, entry in enumerate(raw))
+
+    def _read_table(self, table: type[T], prefix: str, raw: Any) -> T:
+        if not isinstance(raw, dict):
+            self.report(prefix.removesuffix("."), f"expected a table, got {named(raw)}")
+            return table()
+        known = kinds(table)
+        values: dict[str, Any] = {}
+        for key, value in raw.items():
+            if key not in known:
+                self.report(f"{prefix}{key}", f"unknown key{nearest(key, prefix)}")
+                continue
+            self.given.add(f"{prefix}{key}")
+            try:
+                values[key] = known[key].parse(value)
+            except Unfit as error:
+                self.report(f"{prefix}{key}", str(error))
+        read = table(**values)
+        paths = {key: getattr(read, key) for key, kind in known.items() if isinstance(kind, Text) and kind.is_path}
+        absolute = {key: os.path.normpath(os.path.join(self._folder, text)) for key, text in paths.items() if text}
+        return msgspec.structs.replace(read, **absolute)

@@ -1,0 +1,164 @@
+"""Impossible pairs: settings that are each allowed and cannot be meant together.
+
+Each check takes the tables as they were read and reports what it finds under the key that a person would change.
+A pair is not judged when one of its keys had a fault of its own. Promises: nothing that would make an open relay, send
+a password in the clear over a network, or serve the operator's door to strangers passes. Never: a single value
+(`config_kinds`), and nothing is opened but the certificate.
+
+contract.md section 3.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Callable
+
+from asyncmta.config_tables import ListenerTable, RouteTable, Tables
+from asyncmta.config_texts import split_port
+from asyncmta.mail.address import parse_address
+
+SHORTEST_TOKEN = 16
+
+Report = Callable[..., None]
+"""report(path, text, *other_paths): a fault, unless one of the paths has a fault of its own."""
+
+
+def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
+    """`given`: the paths that file or environment set, so that a default is never blamed."""
+    for index, listener in enumerate(tables.listener):
+        _check_listener(f"listener.{index}", listener, tables, report)
+    _check_addresses(tables, report)
+    _check_certificate(tables, report)
+    for index, route in enumerate(tables.route):
+        _check_route(f"route.{index}", route, given, report)
+    _check_admin(tables, report)
+    _check_queue(tables, given, report)
+    _check_local(tables, report)
+
+
+def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: Report) -> None:
+    if listener.tls != "none" and not tables.tls.certificate:
+        report(
+            f"{path}.tls",
+            f'"{listener.tls}" needs a certificate in tls.certificate; allowed without one is "none"',
+            "tls.certificate",
+        )
+    if listener.role == "submission" and listener.tls == "none" and not listener.allow_plaintext_auth:
+        report(
+            f"{path}.role",
+            f'"submission" would take passwords in the clear; set {path}.tls to "starttls", "required" or "implicit", '
+            f"or {path}.allow_plaintext_auth = true",
+            f"{path}.tls",
+            f"{path}.allow_plaintext_auth",
+        )
+    if listener.role == "relay" and listener.allow_plaintext_auth:
+        report(f"{path}.allow_plaintext_auth", 'goes only with role = "submission"', f"{path}.role")
+
+
+def _check_addresses(tables: Tables, report: Report) -> None:
+    """Two sockets cannot share an address and port; 0.0.0.0 and :: stand for every address of their family."""
+    taken = [(f"listener.{index}", entry.address, entry.port) for index, entry in enumerate(tables.listener)]
+    if tables.admin.listen:
+        host, port = split_port(tables.admin.listen) or ("", None)
+        taken.append(("admin.listen", host, port or 0))
+    for at, (path, address, port) in enumerate(taken):
+        for other, other_address, other_port in taken[:at]:
+            if port and port == other_port and _overlap(address, other_address):
+                key = path if path == "admin.listen" else f"{path}.port"
+                report(key, f"port {port} at {address} is taken by {other} already", f"{path}.address", f"{other}.port")
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = (ipaddress.ip_address("127.0.0.1" if text == "localhost" else text) for text in (one, other))
+    if first == second:
+        return True
+    return first.version == second.version and (first.is_unspecified or second.is_unspecified)
+
+
+def _check_certificate(tables: Tables, report: Report) -> None:
+    """Loaded once here, so that `check-config` notices what the first handshake would."""
+    certificate, key = tables.tls.certificate, tables.tls.key
+    if not certificate:
+        if key:
+            report("tls.key", "goes only with tls.certificate", "tls.certificate")
+        return
+    for path, file in (("tls.certificate", certificate), ("tls.key", key)):
+        try:
+            if file:
+                with open(file, "rb"):
+                    pass
+        except OSError as error:
+            report(path, f"{file}: cannot be read: {error.strerror}")
+            return
+    try:
+        # Without the callable an encrypted key would ask for its passphrase on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key or None, password=lambda: b"")
+    except (ssl.SSLError, OSError, ValueError):
+        report(
+            "tls.certificate",
+            f"{certificate}: not a certificate chain in PEM with the unencrypted key that belongs to it"
+            + (f" ({key})" if key else " (in the same file, as tls.key is empty)"),
+            "tls.key",
+        )
+
+
+def _check_route(path: str, route: RouteTable, given: frozenset[str], report: Report) -> None:
+    if route.via != "smarthost":
+        for key in ("hosts", "tls", "username", "password"):
+            if f"{path}.{key}" in given and (key == "tls" or getattr(route, key)):
+                report(f"{path}.{key}", f'goes only with via = "smarthost", not with "{route.via}"', f"{path}.via")
+        return
+    if not route.hosts:
+        report(f"{path}.hosts", 'via = "smarthost" needs at least one "host:port"', f"{path}.via")
+    if route.username and not route.password:
+        report(f"{path}.username", f"needs {path}.password too", f"{path}.password")
+    if route.password and not route.username:
+        report(f"{path}.password", f"needs {path}.username too", f"{path}.username")
+    in_the_clear = route.username and route.tls in ("none", "opportunistic")
+    if in_the_clear and not all(map(_is_loopback, route.hosts)):
+        report(
+            f"{path}.tls",
+            f'"{route.tls}" could send the password in the clear; with a username allowed are "require" and "verify"',
+            f"{path}.username",
+            f"{path}.hosts",
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    host, _ = split_port(address) or ("", None)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_admin(tables: Tables, report: Report) -> None:
+    listen, token = tables.admin.listen, tables.admin.token
+    if not listen or _is_loopback(listen):
+        return
+    if not token:
+        report("admin.listen", f'"{listen}" is not a loopback address and needs admin.token', "admin.token")
+    elif len(token) < SHORTEST_TOKEN:
+        report("admin.token", f"too short for an address that others can reach; at least {SHORTEST_TOKEN} characters")
+
+
+def _check_queue(tables: Tables, given: frozenset[str], report: Report) -> None:
+    queue = tables.queue
+    if queue.bounce_lifetime > queue.lifetime and "queue.bounce_lifetime" in given:
+        report("queue.bounce_lifetime", "longer than queue.lifetime; allowed is that or less", "queue.lifetime")
+
+
+def _check_local(tables: Tables, report: Report) -> None:
+    local = tables.local
+    for domain in local.domains:
+        if domain in tables.relay.domains:
+            report(
+                "relay.domains", f'"{domain}" is in local.domains too; only one of the two is allowed', "local.domains"
+            )
+    if isinstance(local.mailboxes, tuple):
+        for mailbox in local.mailboxes:
+            if "@" in mailbox and parse_address(mailbox, smtputf8=True).domain_key not in local.domains:
+                report("local.mailboxes", f'"{mailbox}" is in no domain of local.domains', "local.domains")

@@ -1,0 +1,272 @@
+"""The log for people: one method for each line of the mail log, and `note` for events of the process.
+
+Promises: one event is one line, whatever a peer sends (`logline` sees to that). A call on the hot path only appends
+a tuple; lines are rendered together and written in one thread, in order, at most 50 ms later. A log that nobody
+reads, or that cannot be written, never stops mail: what does not fit is dropped, counted, and said when there is
+room again. Never: a decision, and nothing that anybody reads back; the journal is the truth.
+
+The lines are those of contract.md section 6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import msgspec
+import structlog
+
+from asyncmta import logline
+from asyncmta.logline import Build, Facts, Wording
+from asyncmta.mail.address import Address
+from asyncmta.mail.envelope import Envelope, QueueId
+from asyncmta.mail.outcome import Deferred, Delivered, Failed, Place
+from asyncmta.mail.reply import Reply
+from asyncmta.system.clock import Clock
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+BATCH = 500
+INTERVAL = 0.05  # seconds a line may wait for company
+MAX_WAITING = 50_000  # lines handed over and not yet written; above it lines are dropped
+
+_GONE = (errno.EPIPE, errno.EBADF, errno.ENXIO)  # nobody will read here again
+
+Row = tuple[float, str, str, Build, tuple[Any, ...]]  # when, level, event, its builder and the builder's facts
+
+
+class MailLog:
+    """One log of one Mta. Called from one thread; inside a running loop lines gather, outside they go out at once."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        stream: BinaryIO | None = None,
+        format: str = "auto",
+        level: str = "info",
+        addresses: str = "plain",
+    ) -> None:
+        """`format` is "auto", "json" or "console"; `addresses` "plain" or "hash". Without a stream: standard output."""
+        self._now = clock.now
+        self._stream = stream if stream is not None else sys.stdout.buffer
+        self._wording = Wording(hash_addresses=addresses == "hash")
+        self._render = _renderer(self._stream, format)
+        self._threshold = LEVELS[level]
+        self._hears_info = self._threshold <= LEVELS["info"]
+        self._rows: list[Row] = []
+        self._batches: queue.SimpleQueue[tuple[list[Row], threading.Event | None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        # Counters have one writer each, so that none needs a lock: the caller, then the thread.
+        self._handed = self._dropped = 0
+        self._taken = self._unwritten = 0
+        self._told = 0
+        self._is_gone = False
+
+    # -- the events of one message ----------------------------------------------------------------------------------
+
+    def accepted(
+        self, *, queue_id: QueueId, envelope: Envelope, size: int, client: str, helo: str = "", login: str | None = None
+    ) -> None:
+        """It is durable and ours. `client` is the peer's address as text."""
+        if self._hears_info:
+            self._push(
+                (self._now(), "info", "accepted", logline.accepted, (queue_id, envelope, size, client, (helo, login)))
+            )
+
+    def refused(
+        self,
+        *,
+        client: str,
+        stage: str,
+        reply: Reply,
+        helo: str = "",
+        reverse_path: Address | str | None = None,
+        recipient: Address | str | None = None,
+    ) -> None:
+        """We said no, at this stage ("connect", "MAIL", "RCPT", "dot")."""
+        if self._hears_info:
+            facts = (client, stage, reply, helo, (reverse_path, recipient))
+            self._push((self._now(), "info", "refused", logline.refused, facts))
+
+    def attempt(
+        self,
+        *,
+        queue_id: QueueId,
+        destination: str,
+        place: Place,
+        recipients: int,
+        seconds: float,
+        reply: Reply | None = None,
+    ) -> None:
+        """One transaction is over, however it went; `seconds` is how long it took, `reply` the last one heard."""
+        if self._hears_info:
+            facts = (queue_id, destination, place, (recipients, seconds, reply))
+            self._push((self._now(), "info", "attempt", logline.attempt, facts))
+
+    def delivered(self, *, queue_id: QueueId, recipient: Address, outcome: Delivered, delay: float) -> None:
+        """`delay`: seconds since we accepted it."""
+        if self._hears_info:
+            facts = (queue_id, recipient, outcome, delay, None)
+            self._push((self._now(), "info", "delivered", logline.settled, facts))
+
+    def deferred(
+        self, *, queue_id: QueueId, recipient: Address, outcome: Deferred, delay: float, next_due: float | None = None
+    ) -> None:
+        """`next_due` in Unix seconds, where it is known."""
+        if self._hears_info:
+            facts = (queue_id, recipient, outcome, delay, next_due)
+            self._push((self._now(), "info", "deferred", logline.settled, facts))
+
+    def failed(self, *, queue_id: QueueId, recipient: Address, outcome: Failed, delay: float) -> None:
+        if self._hears_info:
+            self._push((self._now(), "info", "failed", logline.settled, (queue_id, recipient, outcome, delay, None)))
+
+    def expired(self, *, queue_id: QueueId, recipient: Address, outcome: Failed, delay: float) -> None:
+        """Failed because its lifetime is over; said instead of `failed`."""
+        if self._hears_info:
+            self._push((self._now(), "info", "expired", logline.settled, (queue_id, recipient, outcome, delay, None)))
+
+    def bounced(self, *, queue_id: QueueId, dsn: QueueId | None, reverse_path: Address | None, recipients: int) -> None:
+        """A report was queued under the id `dsn`; None: there was nobody to tell."""
+        if self._hears_info:
+            self._push((self._now(), "info", "bounced", logline.bounced, (queue_id, dsn, reverse_path, recipients)))
+
+    def retired(self, *, queue_id: QueueId, delay: float) -> None:
+        """All its recipients are settled; `delay`: seconds since we accepted it."""
+        if self._hears_info:
+            self._push((self._now(), "info", "retired", logline.retired, (queue_id, delay)))
+
+    # -- events of the process --------------------------------------------------------------------------------------
+
+    def note(self, level: str, event: str, /, *, error: BaseException | None = None, **facts: object) -> None:
+        """Anything else. `error` adds its text and the places it was raised through, on the same line."""
+        severity = LEVELS[level]
+        if severity < self._threshold:
+            return
+        if error is not None:
+            # Taken apart now: a kept exception keeps its frames, and with them whole messages.
+            facts["error"] = f"{type(error).__name__}: {error}"
+            frames = traceback.extract_tb(error.__traceback__)
+            facts["traceback"] = [
+                f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-logline.MAX_ITEMS :]
+            ]
+        self._push((self._now(), level, event, logline.noted, (facts,)))
+        if severity >= LEVELS["warning"]:
+            self._hand_over()
+
+    # -- from the caller to the thread ------------------------------------------------------------------------------
+
+    def _push(self, row: Row) -> None:
+        rows = self._rows
+        rows.append(row)
+        if len(rows) == 1:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self._hand_over()
+            else:
+                loop.call_later(INTERVAL, self._hand_over)
+        elif len(rows) >= BATCH:
+            self._hand_over()
+
+    def _hand_over(self, done: threading.Event | None = None) -> None:
+        rows, self._rows = self._rows, []
+        if rows and (self._is_gone or self._handed - self._taken > MAX_WAITING):
+            self._dropped += len(rows)
+            rows = []
+        if not rows and done is None:
+            return
+        self._handed += len(rows)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="maillog", daemon=True)
+            self._thread.start()
+        self._batches.put((rows, done))
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until all that was said is written; False when the reader is stuck. For the end, not for the path."""
+        if self._thread is None and not self._rows:
+            return True
+        done = threading.Event()
+        self._hand_over(done)
+        return done.wait(timeout)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Write what is left and end the thread. A line that comes later starts another one."""
+        self.flush(timeout)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._batches.put(None)
+            thread.join(timeout)
+
+    # -- in the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            rows, done = batch
+            try:
+                if rows and not self._is_gone:
+                    self._write(self._lines(rows))
+            except (OSError, ValueError) as error:  # ValueError: the stream is closed
+                self._unwritten += len(rows)
+                self._is_gone = not isinstance(error, OSError) or error.errno in _GONE
+            finally:
+                self._taken += len(rows)
+                if done is not None:
+                    done.set()
+
+    def _write(self, lines: bytes) -> None:
+        view = memoryview(lines)
+        while view:
+            written = self._stream.write(view)
+            if not written:
+                raise BlockingIOError(errno.EAGAIN, "the log's reader does not keep up")
+            view = view[written:]
+        self._stream.flush()
+
+    def _lines(self, rows: list[Row]) -> bytes:
+        lost = self._dropped + self._unwritten
+        if lost > self._told:
+            rows = [(rows[0][0], "warning", "log_lines_lost", logline.noted, ({"lines": lost - self._told},)), *rows]
+            self._told = lost
+        lines = []
+        second, prefix = -1, ""
+        for when, level, event, build, facts in rows:
+            if int(when) != second:
+                second = int(when)
+                prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            stamp = f"{prefix}.{int((when - second) * 1000):03d}Z"
+            try:
+                head: Facts = {"ts": stamp, "level": level, "event": event}
+                line = self._render(head | build(self._wording, *facts))
+            except Exception as error:  # a fact of a wrong type loses its line, never the thread
+                line = self._render(
+                    {"ts": stamp, "level": "error", "event": "log_line_failed", "of": event, "error": repr(error)}
+                )
+            lines.append(line)
+        return b"".join(lines)
+
+
+def _renderer(stream: BinaryIO, format: str) -> Callable[[Facts], bytes]:
+    """structlog's last processor for this stream: console on a terminal, else JSON."""
+    is_terminal = _is_terminal(stream)
+    if format == "console" or (format == "auto" and is_terminal):
+        console = structlog.dev.ConsoleRenderer(
+            colors=is_terminal, timestamp_key="ts", pad_event_to=10, sort_keys=False
+        )
+        return lambda facts: f"{console(None, '', dict(facts))}\n".encode("utf-8", "backslashreplace")
+    json = structlog.processors.JSONRenderer(serializer=lambda facts, **_: msgspec.json.encode(facts))
+    return lambda facts: bytes(json(None, "", dict(facts))) + b"\n"  # type: ignore[arg-type]
+
+
+def _is_terminal(stream: BinaryIO) -> bool:
+    try:
+        return stream.isatty()
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -1,0 +1,251 @@
+"""Where an address goes: a local mailbox, by MX, a smarthost, or nowhere; and under which key the agenda knows it.
+
+Promises: total and without memory of order, so that the same recipient and sender always get the same route, in
+live operation and after a restart. Rules are asked in the order of the file and the first match wins; without a
+match a local domain is local and everything else goes by MX. A rule for the recipient `*` covers a local recipient
+only when it says hold, discard or reject (docs/decisions.md). Never: DNS, the existence of a mailbox, or permission
+beyond `relay.domains`.
+
+RFC 5321 3.6 (relaying), 4.5.1 (postmaster), 5.1 (next hop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address, unquote
+from asyncmta.mail.reply import Reply
+
+CACHED_DOMAINS = 10_000
+
+_LOCAL = "local:"
+_MX = "mx:"
+
+
+class InvalidPattern(ValueError):
+    """The text is no pattern of a rule; the message says what is allowed."""
+
+
+class Local(Struct, frozen=True):
+    """A mailbox of ours, in this local domain."""
+
+    domain: str
+
+
+class Mx(Struct, frozen=True):
+    """The mail exchangers of this domain (or address literal). In a rule, "" stands for the recipient's own domain."""
+
+    domain: str = ""
+
+
+class Smarthost(Struct, frozen=True):
+    """One next hop for all that is sent there: `hosts` are "name:port", tried in order; `tls` as in `[[route]]`."""
+
+    name: str
+    hosts: tuple[str, ...]
+    tls: str = "verify"
+    username: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Smarthost({self.name!r}, hosts={self.hosts!r}, tls={self.tls!r}, username={self.username!r})"
+
+
+class Hold(Struct, frozen=True):
+    """Kept until an operator releases it."""
+
+
+class Discard(Struct, frozen=True):
+    """Taken and thrown away; counts as delivered."""
+
+
+class Reject(Struct, frozen=True):
+    """Refused with this reply, at RCPT where we are still asked, else as a failure."""
+
+    reply: Reply
+
+
+Route = Local | Mx | Smarthost | Hold | Discard | Reject
+
+
+class Pattern(Struct, frozen=True):
+    """A parsed pattern. `domain` "" means any, `subdomains` that `domain` itself is not meant, `local_part` "" any."""
+
+    text: str
+    domain: str = ""
+    subdomains: bool = False
+    local_part: str = ""
+
+    def covers_domain(self, key: str) -> bool:
+        if self.subdomains:
+            return key.endswith(self.domain)
+        return not self.domain or key == self.domain
+
+    def covers(self, address: Address | None) -> bool:
+        """Does it match? The null reverse-path (None) is matched by `*` alone."""
+        if address is None:
+            return not self.domain
+        return self.covers_domain(address.domain_key) and (
+            not self.local_part or self.local_part == unquote(address.local_part).casefold()
+        )
+
+
+def parse_pattern(text: str) -> Pattern:
+    """`*`, `domain`, `.domain` (subdomains), `*@domain`, `*@.domain` or an address; raises InvalidPattern."""
+    if text == "*":
+        return Pattern(text)
+    local_part, _, domain = text.rpartition("@")
+    try:
+        if local_part not in ("", "*"):
+            address = parse_address(text, smtputf8=True)
+            return Pattern(text, address.domain_key, local_part=unquote(address.local_part).casefold())
+        if text.startswith("@"):
+            raise InvalidAddress("nothing before the @")
+        if domain.startswith("."):
+            return Pattern(text, "." + domain_key(domain[1:]), subdomains=True)
+        return Pattern(text, domain_key(domain))
+    except InvalidAddress as error:
+        raise InvalidPattern(f'not a domain, ".domain" (subdomains), "*", "*@domain" or an address ({error})') from None
+
+
+class Rule(Struct, frozen=True):
+    """One `[[route]]`: who it is for, who it is from, and where it then goes (`Mx("")`: by the recipient's MX)."""
+
+    recipient: Pattern
+    sender: Pattern
+    via: Mx | Smarthost | Hold | Discard | Reject
+
+    @property
+    def spares_local(self) -> bool:
+        """`*` is said of the world outside; only what stops mail altogether is meant for our own mailboxes too."""
+        return not self.recipient.domain and isinstance(self.via, Mx | Smarthost)
+
+
+class Routing:
+    """The rules of one configuration. A reload makes a new one."""
+
+    def __init__(
+        self,
+        *,
+        rules: Sequence[Rule] = (),
+        local_domains: Iterable[str] = (),
+        relay_domains: Iterable[str] = (),
+        hostname: str = "localhost",
+        postmaster: Address | None = None,
+    ) -> None:
+        self._rules = tuple(rules)
+        self._local = frozenset(map(domain_key, local_domains))
+        patterns = [parse_pattern(domain) for domain in relay_domains]
+        self._relay = frozenset(pattern.domain for pattern in patterns if not pattern.subdomains)
+        self._relay_suffixes = tuple(pattern.domain for pattern in patterns if pattern.subdomains)
+        self._hostname = domain_key(hostname)
+        self._postmaster = postmaster
+        self._keys: list[str] = []
+        self._routes: dict[str, Route] = {}
+        for index, rule in enumerate(self._rules):
+            key = self._key_of(rule.via, index)
+            self._keys.append(key)
+            if key != _MX:
+                self._routes[key] = rule.via
+        # Only what the recipient's domain alone decides is remembered. Bounded: domains come from strangers.
+        self._known: dict[str, str] = {}
+
+    def _key_of(self, via: Route, index: int) -> str:
+        for key, route in self._routes.items():
+            if route == via:
+                return key  # the same smarthost named by two rules is one destination, with one share
+        match via:
+            case Smarthost():
+                return f"smarthost:{index}"
+            case Reject():
+                return f"reject:{index}"
+            case Hold():
+                return "hold"
+            case Discard():
+                return "discard"
+        return _MX
+
+    def destination(self, recipient: Address, sender: Address | None) -> str:
+        """The route as a key: "local:example.org", "mx:example.org", "smarthost:0", "hold", "discard", "reject:3"."""
+        known = self._known.get(recipient.domain_key)
+        if known is not None:
+            return known
+        return self._decide(recipient, sender)
+
+    def _decide(self, recipient: Address, sender: Address | None) -> str:
+        domain = recipient.domain_key
+        # postmaster@hostname is ours even where hostname is no local domain, so hostname alone decides nothing
+        by_domain_alone = domain != self._hostname or domain in self._local
+        found = ""
+        local = self._is_ours(recipient)
+        for rule, key in zip(self._rules, self._keys, strict=True):
+            if not rule.recipient.covers_domain(domain) or (local and rule.spares_local):
+                continue
+            if rule.recipient.local_part or rule.sender.domain:
+                by_domain_alone = False
+            if rule.recipient.covers(recipient) and rule.sender.covers(sender):
+                found = key
+                break
+        if not found:
+            found = _LOCAL if local else _MX
+        if found in (_LOCAL, _MX):
+            found += domain
+        if by_domain_alone:
+            if len(self._known) >= CACHED_DOMAINS:
+                self._known.clear()
+            self._known[domain] = found
+        return found
+
+    def route(self, recipient: Address, sender: Address | None) -> Route:
+        return self.route_of(self.destination(recipient, sender))
+
+    def route_of(self, destination: str) -> Route:
+        """Inverse of the key; LookupError for one that this configuration does not know."""
+        if destination.startswith(_MX):
+            return Mx(destination[len(_MX) :])
+        if destination.startswith(_LOCAL):
+            return Local(destination[len(_LOCAL) :])
+        return self._routes[destination]
+
+    def is_local(self, domain: str) -> bool:
+        """Is this normal form of a domain one whose mailboxes are here?"""
+        return domain in self._local
+
+    def may_relay_to(self, domain: str) -> bool:
+        """Is this a domain that anybody may send to through us (`relay.domains`)?"""
+        return domain in self._relay or domain.endswith(self._relay_suffixes)
+
+    def is_postmaster(self, address: Address) -> bool:
+        """Must it be accepted whoever asks: postmaster at hostname or at a local domain, or the configured one?"""
+        name, domain = unquote(address.local_part).casefold(), address.domain_key
+        if name == "postmaster" and (domain == self._hostname or domain in self._local):
+            return True
+        named = self._postmaster
+        return named is not None and domain == named.domain_key and name == unquote(named.local_part).casefold()
+
+    def _is_ours(self, recipient: Address) -> bool:
+        if recipient.domain_key in self._local:
+            return True
+        return recipient.domain_key == self._hostname and self.is_postmaster(recipient)
+
+    def explain(self, recipient: Address, sender: Address | None) -> list[str]:
+        """What is decided and why, a line for each rule asked, for `asyncmta route`."""
+        lines = []
+        local = self._is_ours(recipient)
+        for index, (rule, key) in enumerate(zip(self._rules, self._keys, strict=True)):
+            head = f"route {index} (recipient {rule.recipient.text}, sender {rule.sender.text})"
+            if not rule.recipient.covers(recipient):
+                lines.append(f"{head}: not for this recipient")
+            elif not rule.sender.covers(sender):
+                lines.append(f"{head}: not for this sender")
+            elif local and rule.spares_local:
+                lines.append(f"{head}: does not cover local recipients")
+            else:
+                lines.append(f"{head}: matches, {key.removesuffix(':')}")
+                break
+        else:
+            lines.append(f"no route matches; {recipient.domain_key} is {'a local domain' if local else 'not local'}")
+        lines.append(f"destination: {self.destination(recipient, sender)}")
+        return lines

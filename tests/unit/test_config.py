@@ -1,0 +1,412 @@
+"""Settings: defaults, file, environment, and what is made of them. Refusals are in tests/bad_configs."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from asyncmta.config import InvalidConfig, Settings, own_hostname
+from asyncmta.config_tables import kind_of, known_paths
+from asyncmta.mail.address import parse_address
+from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Smarthost
+
+ROOT = Path(__file__).parents[2]
+
+
+def faults(**environ: str) -> list[str]:
+    with pytest.raises(InvalidConfig) as caught:
+        Settings.load(environ=environ)
+    return caught.value.faults
+
+
+def loaded(**environ: str) -> Settings:
+    return Settings.load(environ=environ)
+
+
+def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
+    settings = Settings.from_dict({}, folder=tmp_path)
+    (listener,) = settings.listeners
+    assert (listener.address, listener.port, listener.role, listener.tls) == ("127.0.0.1", 2525, "relay", "none")
+    assert (listener.proxy_protocol, listener.max_sessions) == (False, 1000)
+    assert settings.spool == str(tmp_path / "var/spool")
+    assert settings.relay.networks == (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+    assert settings.local.maildir == str(tmp_path / "var/mail/{domain}/{local_part}")
+    assert (settings.local.domains, settings.local.mailboxes, settings.local.aliases) == ((), "existing", "")
+    limits = settings.limits
+    assert (limits.message_size, limits.recipients, limits.hops) == (26214400, 1000, 100)
+    assert (limits.session_idle, limits.sessions_per_client) == (300.0, 50)
+    queue = settings.queue
+    assert (queue.lifetime, queue.bounce_lifetime, queue.delay_warning) == (432000.0, 86400.0, 14400.0)
+    assert queue.min_free_space == 200 * 1024 * 1024
+    remote = settings.remote
+    assert (remote.port, remote.sessions_per_site, remote.recipients_per_transaction) == (25, 20, 100)
+    assert (remote.messages_per_session, remote.connect_timeout) == (100, 30.0)
+    assert (remote.allow_private_exchangers, remote.source_addresses) == (False, ())
+    assert (settings.dns.servers, settings.dns.timeout) == ((), 5.0)
+    assert settings.admin.socket == str(tmp_path / "var/spool/control.sock")
+    assert (settings.admin.listen, settings.admin.token) == ("", "")
+    assert (settings.log.format, settings.log.level, settings.log.addresses) == ("auto", "info", "plain")
+    assert settings.routes == ()
+    assert settings.tls.certificate == settings.tls.key == ""
+
+
+def test_the_shipped_file_says_the_defaults_and_explains_every_key() -> None:
+    text = (ROOT / "config.toml").read_text()
+    shipped = Settings.load(ROOT / "config.toml", environ={})
+    plain = Settings.from_dict({"local": {"domains": ["localhost"]}}, folder=ROOT)
+    assert shipped.effective() == plain.effective()
+    for path in known_paths():
+        assert re.search(rf"^(# )?{path.rpartition('.')[2]} = ", text, re.MULTILINE), path
+    commented = "\n".join(
+        line[2:] for line in text.partition("# [[route]]")[2].splitlines() if re.match(r"# \w+ = ", line)
+    )
+    route = tomllib.loads(commented.split("\n\n")[0])
+    assert Settings.from_dict({"route": [route]}).routes[0].hosts == ("smtp.provider.example:587",)
+
+
+def test_paths_are_relative_to_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/a.toml").write_text(
+        'spool = "../q"\n[local]\nmaildir = "/srv/{local_part}"\n[admin]\nsocket = "s"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.load("etc/a.toml", environ={})
+    assert settings.spool == str(tmp_path / "q")
+    assert settings.local.maildir == "/srv/{local_part}"
+    assert settings.admin.socket == str(tmp_path / "etc/s")
+    assert settings.source.file == str(tmp_path / "etc/a.toml")
+    assert settings.source.folder == str(tmp_path / "etc")
+
+
+def test_a_python_caller_may_give_paths_and_tuples(tmp_path: Path) -> None:
+    settings = Settings.from_dict({"spool": tmp_path, "local": {"domains": ("A.example",)}, "listener": ()})
+    assert settings.spool == str(tmp_path)
+    assert settings.local.domains == ("a.example",)
+    assert settings.listeners == ()
+
+
+def test_the_tree_of_the_caller_is_left_alone() -> None:
+    tree: dict[str, Any] = {"listener": [{"port": 0}]}
+    Settings.from_dict(tree)
+    assert tree == {"listener": [{"port": 0}]}
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[queue]\nlifetime = "4d"\n[[listener]]\nport = 25\n[[listener]]\nport = 26\n')
+    monkeypatch.setenv("ASYNCMTA_QUEUE__LIFETIME", "3d")
+    monkeypatch.setenv("ASYNCMTA_LISTENER__1__PORT", "2626")
+    monkeypatch.setenv("ASYNCMTA_LISTENER__2__PORT", "0")
+    settings = Settings.load(file)
+    assert settings.queue.lifetime == 3 * 86400
+    assert [listener.port for listener in settings.listeners] == [25, 2626, 0]
+    assert settings.source.variables["queue.lifetime"] == "ASYNCMTA_QUEUE__LIFETIME"
+
+
+def test_many_listeners_from_the_environment_come_in_the_order_of_their_numbers() -> None:
+    ports = {f"ASYNCMTA_LISTENER__{index}__PORT": str(3000 + index) for index in range(12)}
+    assert [listener.port for listener in loaded(**ports).listeners] == [3000 + index for index in range(12)]
+
+
+def test_values_of_every_kind_from_the_environment() -> None:
+    settings = loaded(
+        ASYNCMTA_HOSTNAME="mail.example.org",
+        ASYNCMTA_REMOTE__ALLOW_PRIVATE_EXCHANGERS="TRUE",
+        ASYNCMTA_LISTENER__0__PROXY_PROTOCOL="0",
+        ASYNCMTA_LIMITS__MESSAGE_SIZE="1GiB",
+        ASYNCMTA_LOCAL__DOMAINS="a.example, b.example,",
+        ASYNCMTA_RELAY__NETWORKS='["10.0.0.0/8", "fd00::/8"]',
+        ASYNCMTA_RELAY__DOMAINS="",
+        ASYNCMTA_LOCAL__MAILBOXES="alice,bob@a.example",
+        ASYNCMTA_DNS__SERVERS="127.0.0.1,[::1]:5353,::2",
+        ASYNCMTA_CONFIG="/does/not/matter",
+        OTHER="x",
+    )
+    assert settings.hostname == "mail.example.org"
+    assert settings.remote.allow_private_exchangers
+    assert not settings.listeners[0].proxy_protocol
+    assert settings.limits.message_size == 1 << 30
+    assert settings.local.domains == ("a.example", "b.example")
+    assert settings.relay.networks == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
+    assert settings.relay.domains == ()
+    assert settings.local.mailboxes == ("alice", "bob@a.example")
+    assert settings.dns.servers == ("127.0.0.1:53", "[::1]:5353", "[::2]:53")
+    assert loaded(ASYNCMTA_LOCAL__MAILBOXES="any").local.mailboxes == "any"
+
+
+def test_the_secrets_of_a_route_from_files(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("pä ss\r\n")
+    settings = loaded(
+        ASYNCMTA_ROUTE__0__VIA="smarthost",
+        ASYNCMTA_ROUTE__0__HOSTS="smtp_relay:25,[2001:db8::1]:587",
+        ASYNCMTA_ROUTE__0__USERNAME="me",
+        ASYNCMTA_ROUTE__0__PASSWORD_FILE=str(secret),
+    )
+    assert settings.routes[0].password == "pä ss"
+    assert settings.routes[0].hosts == ("smtp_relay:25", "[2001:db8::1]:587")
+
+
+def test_what_the_environment_says_wrong_names_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"\xff")
+    (tmp_path / "long").write_bytes(b"x" * 70_000)
+    found = faults(
+        ASYNCMTA_QUEUE__LIFETIME="3q",
+        ASYNCMTA_QUEUE__LIFETME="3d",
+        ASYNCMTA_LISTENER__2__PORT="25",
+        ASYNCMTA_LISTENER__0__PRT="25",
+        ASYNCMTA_LISTENER__0__PORT="many",
+        ASYNCMTA_ZZZZZZZZZZZ="1",
+        asyncmta_hostname="ignored, as it is not ours",
+        ASYNCMTA_hostname="a.example",
+        ASYNCMTA_REMOTE__ALLOW_PRIVATE_EXCHANGERS="perhaps",
+        ASYNCMTA_RELAY__NETWORKS="[nonsense",
+        ASYNCMTA_ADMIN__TOKEN="t",
+        ASYNCMTA_ADMIN__TOKEN_FILE="/x",
+        ASYNCMTA_HOSTNAME_FILE=str(tmp_path / "latin"),
+        ASYNCMTA_SPOOL_FILE=str(tmp_path / "long"),
+        ASYNCMTA_POSTMASTER_FILE=str(tmp_path / "none"),
+    )
+    assert sorted(found) == [
+        "environment: ASYNCMTA_ADMIN__TOKEN_FILE: ASYNCMTA_ADMIN__TOKEN is set too; only one of the two is allowed",
+        f"environment: ASYNCMTA_HOSTNAME_FILE: {tmp_path}/latin: not UTF-8",
+        'environment: ASYNCMTA_LISTENER__0__PORT: expected a whole number from 0 to 65535, got "many"',
+        "environment: ASYNCMTA_LISTENER__0__PRT: unknown variable; the nearest known one is ASYNCMTA_LISTENER__0__PORT",
+        "environment: ASYNCMTA_LISTENER__2__PORT: there is no listener 1; the numbers begin at 0 and none is left out",
+        f"environment: ASYNCMTA_POSTMASTER_FILE: {tmp_path}/none: cannot be read: No such file or directory",
+        'environment: ASYNCMTA_QUEUE__LIFETIME: expected a duration in s, m, h or d, such as "90s" or "5d", got "3q"',
+        "environment: ASYNCMTA_QUEUE__LIFETME: unknown variable; the nearest known one is ASYNCMTA_QUEUE__LIFETIME",
+        "environment: ASYNCMTA_RELAY__NETWORKS: not a TOML list: Invalid value (at line 1, column 10)",
+        'environment: ASYNCMTA_REMOTE__ALLOW_PRIVATE_EXCHANGERS: expected true or false, got "perhaps"',
+        f"environment: ASYNCMTA_SPOOL_FILE: {tmp_path}/long: longer than 65536 octets",
+        "environment: ASYNCMTA_ZZZZZZZZZZZ: unknown variable; it must be ASYNCMTA_CONFIG or name a key",
+        "environment: ASYNCMTA_hostname: unknown variable; the nearest known one is ASYNCMTA_HOSTNAME",
+    ]
+
+
+def test_what_the_environment_cannot_put_into_the_file_leaves_the_fault_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('queue = 5\nlistener = "x"\nroute = [1]\n')
+    with pytest.raises(InvalidConfig) as caught:
+        Settings.load(
+            file,
+            environ={
+                "ASYNCMTA_QUEUE__LIFETIME": "3d",
+                "ASYNCMTA_LISTENER__0__PORT": "25",
+                "ASYNCMTA_ROUTE__0__VIA": "hold",
+            },
+        )
+    assert [fault.removeprefix(f"{file}: ").split(":")[0] for fault in caught.value.faults] == [
+        "listener",
+        "route.0",
+        "queue",
+    ]
+
+
+def test_variables_of_a_kubernetes_service_are_not_ours() -> None:
+    link = {
+        "ASYNCMTA_SERVICE_HOST": "10.0.0.1",
+        "ASYNCMTA_SERVICE_PORT": "25",
+        "ASYNCMTA_SERVICE_PORT_SMTP": "25",
+        "ASYNCMTA_PORT": "tcp://10.0.0.1:25",
+        "ASYNCMTA_PORT_25_TCP": "tcp://10.0.0.1:25",
+        "ASYNCMTA_PORT_25_TCP_ADDR": "10.0.0.1",
+    }
+    assert loaded(**link).listeners[0].port == 2525
+    assert faults(ASYNCMTA_PORT="25")[0].startswith("environment: ASYNCMTA_PORT: unknown variable")
+
+
+def test_a_fault_of_a_pair_names_the_variable_that_made_it() -> None:
+    (fault,) = faults(ASYNCMTA_LISTENER__0__TLS="starttls")
+    assert fault.startswith('environment: ASYNCMTA_LISTENER__0__TLS: "starttls" needs a certificate')
+
+
+def test_a_pair_is_not_judged_by_a_value_that_has_a_fault_itself() -> None:
+    tree = {"tls": {"certificate": 3}, "listener": [{"tls": "starttls"}]}
+    with pytest.raises(InvalidConfig) as caught:
+        Settings.from_dict(tree)
+    assert caught.value.faults == ["settings: tls.certificate: expected text in quotes, got 3"]
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(InvalidConfig, match=r"^/no/such\.toml: cannot be read: No such file or directory$"):
+        Settings.load("/no/such.toml", environ={})
+
+
+@pytest.mark.parametrize(
+    ("name", "full", "answer"),
+    [
+        ("box.example.org", "", "box.example.org"),
+        ("box", "box.example.org", "box.example.org"),
+        ("box", "box", "box"),
+        ("4f2a_x", "4f2a_x", "localhost"),
+        ("", "", "localhost"),
+    ],
+)
+def test_the_name_of_this_machine(monkeypatch: pytest.MonkeyPatch, name: str, full: str, answer: str) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    monkeypatch.setattr(socket, "getfqdn", lambda _name: full)
+    assert own_hostname() == answer
+    assert Settings.from_dict({}).hostname == answer
+
+
+def test_postmaster_is_a_local_part_at_hostname_or_an_address() -> None:
+    at_home = Settings.from_dict({"hostname": "MX.example.org", "postmaster": "ops"})
+    assert at_home.postmaster == parse_address("ops@mx.example.org")
+    assert Settings.from_dict({"postmaster": "a@b.example"}).postmaster == parse_address("a@b.example")
+
+
+def test_a_lifetime_below_the_default_of_bounce_lifetime_takes_that_down_with_it() -> None:
+    queue = Settings.from_dict({"queue": {"lifetime": "12h", "delay_warning": "0s"}}).queue
+    assert queue.lifetime == queue.bounce_lifetime == 43200.0
+    assert queue.delay_warning == 0.0
+
+
+def test_routing_follows_the_settings() -> None:
+    settings = Settings.from_dict(
+        {
+            "hostname": "mx.example.org",
+            "local": {"domains": ["example.org"]},
+            "relay": {"domains": [".relayed.example"]},
+            "route": [
+                {"recipient": "hold.example", "via": "hold"},
+                {"recipient": "discard.example", "via": "discard"},
+                {"recipient": "reject.example", "via": "reject"},
+                {"recipient": "*", "sender": "direct.example"},
+                {"via": "smarthost", "hosts": ["S.example:25", "192.0.2.1:26"], "username": "u", "password": "p"},
+            ],
+        }
+    )
+    routing = settings.routing()
+
+    def route(domain: str, sender: str = "a@b.example") -> object:
+        return routing.route(parse_address(f"x@{domain}"), parse_address(sender))
+
+    assert route("hold.example") == Hold()
+    assert route("discard.example") == Discard()
+    assert isinstance(route("reject.example"), Reject)
+    assert route("c.example", "a@direct.example") == Mx("c.example")
+    assert route("example.org") == Local("example.org")
+    found = route("c.example")
+    assert isinstance(found, Smarthost)
+    assert found.hosts == ("s.example:25", "192.0.2.1:26")
+    assert (found.name, found.tls, found.username) == ("s.example:25, 192.0.2.1:26", "verify", "u")
+    assert found.password == "p"
+    assert routing.may_relay_to("a.relayed.example")
+    assert routing.is_postmaster(parse_address("postmaster@mx.example.org"))
+
+
+def test_effective_settings_show_everything_but_secrets_and_can_be_read_again() -> None:
+    tree = {
+        "hostname": "mx.example.org",
+        "listener": [{"port": 0}, {"address": "::1", "port": 0}],
+        "route": [{"via": "smarthost", "hosts": ["[::1]:25"], "tls": "none", "username": "u", "password": "hush"}],
+        "admin": {"listen": "127.0.0.1:8025", "token": "secret"},
+        "local": {"mailboxes": ["alice"]},
+        "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
+    }
+    shown = Settings.from_dict(tree).effective()
+    text = str(shown)
+    assert "hush" not in text
+    assert "secret" not in text
+    assert shown["queue"] == {
+        "lifetime": "5d",
+        "bounce_lifetime": "36h",
+        "delay_warning": "90s",
+        "min_free_space": "0B",
+    }
+    assert shown["route"][0]["password"] == shown["admin"]["token"] == "********"
+    assert Settings.from_dict(shown).effective() == shown
+    names = {path.replace(".0.", ".") for path in known_paths()}
+    flat = {key for key, value in shown.items() if not isinstance(value, dict | list)}
+    flat |= {f"{name}.{key}" for name, table in shown.items() if isinstance(table, dict) for key in table}
+    flat |= {f"{name}.{key}" for name in ("listener", "route") for key in shown[name][0]}
+    assert flat == names
+
+
+def test_a_certificate_with_its_key_in_one_file_or_two(tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("mx.example.org")
+    chain, key, both = tmp_path / "chain.pem", tmp_path / "key.pem", tmp_path / "both.pem"
+    issued.cert_chain_pems[0].write_to_path(chain)
+    issued.private_key_pem.write_to_path(key)
+    issued.private_key_and_cert_chain_pem.write_to_path(both)
+    two = Settings.from_dict(
+        {"tls": {"certificate": "chain.pem", "key": "key.pem"}, "listener": [{"tls": "implicit"}]}, folder=tmp_path
+    )
+    assert two.tls.key == str(key)
+    assert Settings.from_dict({"tls": {"certificate": str(both)}}).tls.key == ""
+    other = tmp_path / "other.pem"
+    trustme.CA().issue_cert("x.example").private_key_pem.write_to_path(other)
+    for tree in ({"certificate": str(chain)}, {"certificate": str(chain), "key": str(other)}):
+        with pytest.raises(InvalidConfig, match=r"not a certificate chain in PEM with the unencrypted key"):
+            Settings.from_dict({"tls": tree})
+    with pytest.raises(InvalidConfig, match=r"^settings: tls\.key: .*cannot be read"):
+        Settings.from_dict({"tls": {"certificate": str(chain), "key": "none.pem"}}, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"listener": [{"role": "submission", "allow_plaintext_auth": True}]},
+        {"listener": [{"port": 0}, {"port": 0}]},
+        {"listener": [{"address": "127.0.0.1", "port": 25}, {"address": "127.0.0.2", "port": 25}]},
+        {"listener": [{"address": "0.0.0.0", "port": 25}, {"address": "::1", "port": 25}]},
+        {"admin": {"listen": "localhost:8025"}},
+        {"admin": {"listen": "0.0.0.0:8025", "token": "0123456789abcdef"}},
+        {"relay": {"networks": ["fe80::/10", "fc00::/7", "192.0.2.1", "2001:db8::/32"]}},
+        {"route": [{"via": "smarthost", "hosts": ["localhost:25"], "tls": "none", "username": "u", "password": "p"}]},
+        {"route": [{"via": "mx", "hosts": [], "username": ""}]},
+        {"local": {"domains": ["bücher.example", "[192.0.2.1]"], "mailboxes": ["a@bücher.example"]}},
+        {"local": {"mailboxes": []}},
+    ],
+)
+def test_what_is_allowed(tree: dict[str, Any]) -> None:
+    assert Settings.from_dict(tree)
+
+
+@pytest.mark.parametrize(
+    ("tree", "fault"),
+    [
+        ({"route": [{"via": "smarthost", "hosts": ["[::1:25"]}]}, '"host:port"'),
+        ({"route": [{"via": "smarthost", "hosts": ["[::1]25"]}]}, '"host:port"'),
+        ({"route": [{"via": "smarthost", "hosts": ["h.example:٣"]}]}, '"host:port"'),
+        (
+            {
+                "route": [
+                    {"via": "smarthost", "hosts": ["mx.example:25"], "tls": "none", "username": "u", "password": "p"}
+                ]
+            },
+            "clear",
+        ),
+        ({"admin": {"listen": "[127.0.0.1]:80"}}, '"address:port"'),
+        ({"dns": {"servers": ["1.2.3.4:5:6"]}}, "IP address"),
+        ({"admin": {"token": "tökën"}}, "ASCII"),
+        ({"hostname": "a\x00b"}, "does not print"),
+        ({"limits": []}, "expected a table, got a list"),
+        ({"limits": {"hops": "\x1b[31m"}}, r"got '\\x1b"),
+    ],
+)
+def test_more_that_is_refused(tree: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InvalidConfig, match=fault):
+        Settings.from_dict(tree)
+
+
+def test_what_is_no_key() -> None:
+    assert kind_of(("queue", "nothing")) is None
+    assert kind_of(("listener", "x", "port")) is None
+    assert kind_of(("a", "b", "c", "d")) is None
+    assert kind_of(()) is None
+
+
+def test_load_without_arguments_reads_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASYNCMTA_REMOTE__PORT", "2526")
+    assert Settings.load().remote.port == 2526
+    assert Settings.load().source.folder == os.getcwd()
