@@ -1,0 +1,161 @@
+"""The commands of one transaction as octets: MAIL with its parameters, each RCPT, DATA, for what this server offers.
+
+Parameters go out only when the server offered their extension. A server without SMTPUTF8 gets internationalised
+domains as A-labels; an address that cannot be written without it is refused here with 5.6.7, and one such recipient
+does not hold up the others. Never: sockets, replies; nothing but checked addresses and printable ASCII parameters.
+
+RFC 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from asyncmta.mail.address import Address
+from asyncmta.mail.envelope import (
+    NOTIFY_DELAY,
+    NOTIFY_FAILURE,
+    NOTIFY_NEVER,
+    NOTIFY_SUCCESS,
+    Content,
+    Envelope,
+    Recipient,
+)
+from asyncmta.mail.reply import Reply, reply
+
+
+class Capabilities(Struct, frozen=True, gc=False):
+    """What a server offered in its reply to EHLO. `size` 0: no limit known. `announces_size`: SIZE was offered."""
+
+    pipelining: bool = False
+    announces_size: bool = False
+    size: int = 0
+    eight_bit: bool = False
+    smtputf8: bool = False
+    dsn: bool = False
+    requiretls: bool = False
+
+
+class Obstacle(Struct, frozen=True):
+    """Some recipients cannot be sent to this server: the reply for each, and the commands for the rest, if any."""
+
+    refused: dict[int, Reply]
+    commands: bytes
+
+
+def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> Capabilities:
+    """From EHLO keywords (lower case) and their parameters. REQUIRETLS counts only on a verified session."""
+    size = extensions.get("size", "").strip()
+    return Capabilities(
+        pipelining="pipelining" in extensions,
+        announces_size="size" in extensions,
+        size=int(size) if size.isascii() and size.isdigit() and len(size) <= 20 else 0,
+        eight_bit="8bitmime" in extensions,
+        smtputf8="smtputf8" in extensions,
+        dsn="dsn" in extensions,
+        requiretls=verified_tls and "requiretls" in extensions,
+    )
+
+
+def compose(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> bytes | Obstacle:
+    """The whole transaction up to DATA, or what is in its way."""
+    if peer.size and content.size > peer.size:
+        text = f"the message has {content.size} octets, the server takes {peer.size}"
+        return Obstacle(dict.fromkeys(ordinals, reply(552, "5.3.4", text)), b"")
+    if envelope.requiretls and not peer.requiretls:
+        text = "the sender requires TLS all the way, and this server does not offer it (REQUIRETLS)"
+        return Obstacle(dict.fromkeys(ordinals, reply(550, "5.7.30", text)), b"")
+    recipients = envelope.recipients
+    text = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content)
+    if text.isascii():
+        return text.encode("ascii")
+    if peer.smtputf8:
+        utf8 = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content, utf8=True)
+        return utf8.encode("utf-8")
+    return _in_ascii(peer, envelope, ordinals, content)
+
+
+def _lines(
+    peer: Capabilities, envelope: Envelope, recipients: list[Recipient], content: Content, *, utf8: bool = False
+) -> str:
+    sender = envelope.reverse_path
+    path = f"{sender.local_part}@{sender.domain}" if sender is not None else ""
+    lines = [f"MAIL FROM:<{path}>{_mail_parameters(peer, envelope, content, utf8=utf8)}"]
+    for recipient in recipients:
+        address = recipient.address
+        if peer.dsn and (recipient.notify or recipient.orcpt is not None):
+            lines.append(f"RCPT TO:<{address.local_part}@{address.domain}>{_rcpt_parameters(recipient)}")
+        else:
+            lines.append(f"RCPT TO:<{address.local_part}@{address.domain}>")
+    lines.append("DATA\r\n")
+    return "\r\n".join(lines)
+
+
+def _mail_parameters(peer: Capabilities, envelope: Envelope, content: Content, *, utf8: bool) -> str:
+    text = f" SIZE={content.size}" if peer.announces_size else ""
+    if peer.eight_bit and (content.eight_bit or envelope.body != "7BIT"):
+        text += " BODY=8BITMIME"
+    if peer.smtputf8 and (utf8 or envelope.smtputf8):
+        text += " SMTPUTF8"
+    if peer.dsn:
+        if envelope.ret is not None:
+            text += f" RET={envelope.ret}"
+        if envelope.envid is not None and _is_one_word(envelope.envid):
+            text += f" ENVID={envelope.envid}"
+    if envelope.requiretls:
+        text += " REQUIRETLS"
+    return text
+
+
+def _rcpt_parameters(recipient: Recipient) -> str:
+    text = ""
+    notify = recipient.notify
+    if notify & NOTIFY_NEVER:
+        text = " NOTIFY=NEVER"
+    elif notify:
+        names = ((NOTIFY_SUCCESS, "SUCCESS"), (NOTIFY_FAILURE, "FAILURE"), (NOTIFY_DELAY, "DELAY"))
+        text = " NOTIFY=" + ",".join([name for bit, name in names if notify & bit])
+    if recipient.orcpt is not None and _is_one_word(recipient.orcpt):
+        text += f" ORCPT={recipient.orcpt}"
+    return text
+
+
+def _is_one_word(text: str) -> bool:
+    """xtext came from a client: what is not one printable ASCII word never reaches a command line."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def _in_ascii(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> bytes | Obstacle:
+    """The same without SMTPUTF8, for those addresses that can do without."""
+    no_utf8 = reply(550, "5.6.7", "the address needs SMTPUTF8, which the server does not offer")
+    sender = envelope.reverse_path
+    plain_sender = None
+    if sender is not None:
+        plain_sender = _plain(sender)
+        if plain_sender is None:
+            return Obstacle(dict.fromkeys(ordinals, no_utf8), b"")
+    refused: dict[int, Reply] = {}
+    plain: list[Recipient] = []
+    for ordinal in ordinals:
+        recipient = envelope.recipients[ordinal]
+        address = _plain(recipient.address)
+        if address is None:
+            refused[ordinal] = no_utf8
+        else:
+            plain.append(Recipient(address, recipient.notify, recipient.orcpt))
+    if not plain:
+        return Obstacle(refused, b"")
+    downgraded = Envelope(
+        plain_sender, tuple(plain), envelope.body, False, envelope.requiretls, envelope.ret, envelope.envid
+    )
+    commands = _lines(peer, downgraded, plain, content).encode("ascii")
+    return Obstacle(refused, commands) if refused else commands
+
+
+def _plain(address: Address) -> Address | None:
+    """The address in ASCII: its domain as A-labels; None when its local-part cannot be."""
+    if not address.local_part.isascii():
+        return None
+    return Address(address.local_part, address.domain_key, address.domain_key)

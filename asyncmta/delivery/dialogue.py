@@ -1,0 +1,247 @@
+"""The client side of SMTP transactions as a sans-IO engine: what may be written now, replies in, outcomes out.
+
+One object for each connection, any number of transactions one after another. With PIPELINING, MAIL, all RCPT and DATA
+leave in one write; lock-step otherwise. Promises: when a transaction is over there is one outcome for each of its
+recipients, none forgotten and none invented, whatever the peer sends and whenever it goes; nothing counts as a reply
+that came before it was asked for. Never: sockets, time, content (the caller sends that when told to).
+
+RFC 5321 4.1.1, 4.2 and 4.5.3; RFC 2920 3.1 (pipelining, and the 354 that nobody should get).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from asyncmta.delivery.commands import Capabilities, compose
+from asyncmta.delivery.verdict import Fault, Stage, blame, is_expected, judge
+from asyncmta.mail.envelope import Content, Envelope
+from asyncmta.mail.outcome import NOWHERE, Cause, Failed, Outcome, Place, Scope
+from asyncmta.mail.reply import InvalidReply, Reply, parse_reply
+
+LONGEST_LINE = 8192
+LONGEST_REPLY = 4 * LONGEST_LINE
+DOT = b".\r\n"
+
+
+class Step(Enum):
+    """What the caller does next."""
+
+    WAIT = 1  # for more octets
+    WRITE = 2  # `out`
+    CONTENT = 3  # send the content, then the dot, and say so with `content_sent`
+    DONE = 4  # take `outcomes`; the connection may be used again only if `usable`
+
+
+class Dialogue:
+    """`outcomes` is complete for the ordinals of `begin` once a step is DONE."""
+
+    __slots__ = (
+        "_accepted",
+        "_at",
+        "_commands",
+        "_held",
+        "_needs_reset",
+        "_of_all",
+        "_sending",
+        "_sent",
+        "is_cut_off",
+        "out",
+        "outcomes",
+        "peer",
+        "place",
+        "usable",
+    )
+
+    def __init__(self, peer: Capabilities, place: Place = NOWHERE) -> None:
+        self.peer = peer
+        self.place = place
+        self.usable = True
+        self.is_cut_off = False  # the peer went away, by closing or by 421
+        self.out = b""
+        self.outcomes: dict[int, Outcome] = {}
+        self._sent: tuple[int, ...] = ()
+        self._commands: list[bytes] = []
+        self._accepted = 0
+        # Whose reply is awaited: -1 RSET, 0 MAIL, then each recipient, then DATA, then the dot.
+        self._at = 0
+        self._held = b""
+        self._needs_reset = False
+        self._sending = False
+        self._of_all: Outcome | None = None
+
+    def begin(self, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> Step:
+        """Start a transaction: WRITE, or DONE at once when the peer cannot take it for anybody."""
+        self.outcomes = {}
+        self._of_all = None
+        self._accepted = 0
+        self._sent = ordinals
+        self._at = -1 if self._needs_reset else 0
+        commands = compose(self.peer, envelope, ordinals, content)
+        if not isinstance(commands, bytes):
+            for ordinal, refusal in commands.refused.items():
+                self.outcomes[ordinal] = Failed(Cause.REFUSED, refusal, Scope.RECIPIENT, self.place)
+            self._sent = tuple([ordinal for ordinal in ordinals if ordinal not in self.outcomes])
+            commands = commands.commands
+            if not commands:
+                return Step.DONE
+        if not self.peer.pipelining:
+            self._commands = commands.splitlines(keepends=True)
+            commands = b"" if self._needs_reset else self._commands[0]
+        self.out = b"RSET\r\n" + commands if self._needs_reset else commands
+        return Step.WRITE
+
+    @property
+    def stage(self) -> Stage:
+        """Where the transaction stands: whose reply is awaited; DATA as long as the content is being sent."""
+        behind = self._at - len(self._sent)
+        if self._at <= 0:
+            return Stage.MAIL
+        if behind <= 0:
+            return Stage.RCPT
+        return Stage.DATA if behind == 1 or self._sending else Stage.DOT
+
+    @property
+    def progress(self) -> int:
+        """Grows with each reply of a transaction."""
+        return self._at
+
+    @property
+    def is_unheard(self) -> bool:
+        """The peer has not yet consented to MAIL, so that nothing of this transaction can have happened."""
+        return self._at <= 0
+
+    def content_sent(self) -> None:
+        """The content and the dot are on their way: the next reply is the one to the dot."""
+        self._sending = False
+
+    def feed(self, octets: bytes) -> Step:
+        """Take what the peer sent during a transaction."""
+        if self._held:
+            octets = self._held + octets
+            self._held = b""
+        start = 0
+        while True:
+            end = _end_of_reply(octets, start)
+            if end < 0:
+                return self._hold(octets[start:])
+            # The replies to nearly every MAIL, RCPT and DATA: consent, and not a word of it is kept.
+            code = octets[start : start + 4]
+            behind = self._at - len(self._sent)
+            if behind <= 0 and code == b"250 ":
+                step = self._consented()
+            elif behind == 1 and code == b"354 ":
+                step = self._wants_content()
+            else:
+                step = self._read(octets[start:end])
+            start = end
+            if step is Step.WAIT:
+                continue
+            if start < len(octets):
+                if step is not Step.DONE:
+                    return self.fail(Fault.GARBAGE, "a reply before it was asked for")
+                self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
+            return step
+
+    def fail(self, fault: Fault, detail: str = "") -> Step:
+        """The transaction ends here, by a fault of the connection or of ours."""
+        self.usable = False
+        self.is_cut_off = fault is Fault.LOST
+        return self._finish(blame(self.stage, fault, detail, self.place))
+
+    def _hold(self, rest: bytes) -> Step:
+        """Keep an unfinished reply, within bounds."""
+        if len(rest) > LONGEST_LINE and (len(rest) > LONGEST_REPLY or len(rest) - rest.rfind(b"\n") > LONGEST_LINE):
+            return self.fail(Fault.GARBAGE, "an endless reply")
+        self._held = rest
+        return Step.WAIT
+
+    def _read(self, raw: bytes) -> Step:
+        """A reply that needs a look."""
+        try:
+            heard = parse_reply(raw)
+        except InvalidReply as error:
+            return self.fail(Fault.GARBAGE, str(error))
+        stage = self.stage
+        if self._sending:
+            return self._interrupted(heard)
+        if heard.code == 421:
+            self.usable = False
+            self.is_cut_off = True
+            return self._finish(judge(stage, heard, self.place))
+        if heard.code < 400 and not is_expected(stage, heard.code):
+            return self.fail(Fault.GARBAGE, f"unexpected reply: {heard}")
+        if stage is Stage.MAIL or stage is Stage.RCPT:
+            return self._consented() if heard.code < 400 else self._refused(stage, heard)
+        if stage is Stage.DATA:
+            return self._wants_content() if heard.code < 400 else self._finish(judge(stage, heard, self.place))
+        self._needs_reset = False
+        return self._finish(judge(stage, heard, self.place))
+
+    def _interrupted(self, heard: Reply) -> Step:
+        """A reply while the content is still on its way: believed if it refuses; what it consents to is unknown."""
+        if heard.code < 400:
+            return self.fail(Fault.GARBAGE, f"a reply before the end of the content: {heard}")
+        self.usable = False
+        return self._finish(judge(Stage.DOT, heard, self.place))
+
+    def _consented(self) -> Step:
+        at = self._at
+        if at < 0:
+            self._needs_reset = False
+        elif at == 0:
+            self._needs_reset = True  # until the dot is answered
+        elif self._of_all is None:
+            self._accepted += 1
+        self._at = at + 1
+        return Step.WAIT if self.peer.pipelining else self._next_command()
+
+    def _refused(self, stage: Stage, heard: Reply) -> Step:
+        at = self._at
+        if at < 0:
+            return self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+        outcome = judge(stage, heard, self.place)
+        assert outcome is not None
+        if at == 0:
+            self._of_all = outcome
+        elif self._of_all is None:  # else it is only the consequence of a refused MAIL
+            self.outcomes[self._sent[at - 1]] = outcome
+        self._at = at + 1
+        return Step.WAIT if self.peer.pipelining else self._next_command()
+
+    def _next_command(self) -> Step:
+        """Lock-step: the next command, or the end when it would be of no use."""
+        if self._of_all is not None or (self._at > len(self._sent) and not self._accepted):
+            return self._finish(None)
+        self.out = self._commands[self._at]
+        return Step.WRITE
+
+    def _wants_content(self) -> Step:
+        self._at += 1
+        if self._accepted:
+            self._sending = True
+            return Step.CONTENT
+        # RFC 2920 3.1: the server wants content for nobody. An empty message ends the matter.
+        self.out = DOT
+        return Step.WRITE
+
+    def _finish(self, outcome: Outcome | None) -> Step:
+        """Everybody without an outcome gets that of MAIL if it was refused, else this one."""
+        self._sending = False
+        rest = outcome if self._of_all is None else self._of_all
+        if rest is not None:
+            if self.outcomes:
+                self.outcomes = dict.fromkeys(self._sent, rest) | self.outcomes
+            else:
+                self.outcomes = dict.fromkeys(self._sent, rest)
+        return Step.DONE
+
+
+def _end_of_reply(octets: bytes, start: int) -> int:
+    """Where the reply that begins at `start` ends, with all its lines; -1 when that has not come yet."""
+    while True:
+        end = octets.find(b"\n", start) + 1
+        if not end:
+            return -1
+        if end - start < 5 or octets[start + 3] != 0x2D:
+            return end
+        start = end

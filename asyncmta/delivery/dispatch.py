@@ -1,0 +1,120 @@
+"""Dispatch: the one transport that the scheduler is given. Picks by route who delivers a consignment.
+
+Local mailboxes and the network have transports of their own; discard, reject and hold are answered here. Promises:
+`done` exactly once for each consignment, whatever the route. Never: a look at content, or at who the recipients are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from asyncmta.delivery.backlog import Done
+from asyncmta.delivery.equipment import AttemptLog
+from asyncmta.delivery.verdict import Fault, Stage, blame
+from asyncmta.mail import replies
+from asyncmta.mail.envelope import Consignment
+from asyncmta.mail.outcome import Cause, Delivered, Failed, Outcome, Postponed, Scope
+from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Route, Smarthost
+from asyncmta.system.clock import Clock
+
+HELD_FOR = 3600.0
+
+_DISCARDED = Delivered(replies.DISCARDED, discarded=True)
+
+
+class Delivers(Protocol):
+    """A transport: takes consignments of one message, says what became of each, never blocks and never raises."""
+
+    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None: ...
+
+
+class _Once:
+    """Passes on one answer for each consignment; one that comes after that is dropped."""
+
+    __slots__ = ("_done", "unanswered")
+
+    def __init__(self, consignments: Sequence[Consignment], done: Done) -> None:
+        self.unanswered = set(consignments)
+        self._done = done
+
+    def __call__(self, consignment: Consignment, result: Mapping[int, Outcome] | Postponed) -> None:
+        if consignment in self.unanswered:
+            self.unanswered.remove(consignment)
+            self._done(consignment, result)
+
+
+class Dispatch:
+    """`route_of` is the routing's; `local` and `remote` are the transports for mailboxes and for the network."""
+
+    def __init__(
+        self,
+        *,
+        route_of: Callable[[str], Route],
+        local: Delivers,
+        remote: Delivers,
+        clock: Clock,
+        maillog: AttemptLog,
+    ) -> None:
+        self._route_of = route_of
+        self._local = local
+        self._remote = remote
+        self._clock = clock
+        self._maillog = maillog
+
+    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
+        """Take consignments of one message, one for each destination."""
+        if len(consignments) == 1:
+            transport = self._transport(consignments[0], done)
+            if transport is not None:
+                self._hand_over(transport, consignments, done)
+            return
+        local: list[Consignment] = []
+        remote: list[Consignment] = []
+        for consignment in consignments:
+            transport = self._transport(consignment, done)
+            if transport is not None:
+                (local if transport is self._local else remote).append(consignment)
+        if local:
+            self._hand_over(self._local, local, done)
+        if remote:
+            self._hand_over(self._remote, remote, done)
+
+    def _transport(self, consignment: Consignment, done: Done) -> Delivers | None:
+        """Who delivers it; None when it has been answered."""
+        destination = consignment.destination
+        # The common case is decided by the key alone; the route is asked for the others.
+        if destination.startswith(("mx:", "smarthost:")):
+            return self._remote
+        try:
+            route = self._route_of(destination)
+        except Exception as error:
+            self._maillog.note("error", "internal_error", error=error, destination=destination)
+            self._answer(consignment, blame(Stage.CONNECT, Fault.INTERNAL), done)
+            return None
+        match route:
+            case Local():
+                return self._local
+            case Mx() | Smarthost():
+                return self._remote
+            case Discard():
+                self._maillog.note("info", "discarded", queue_id=consignment.queue_id)
+                self._answer(consignment, _DISCARDED, done)
+            case Reject(said):
+                self._answer(consignment, Failed(Cause.POLICY, said, Scope.RECIPIENT), done)
+            case Hold():
+                done(consignment, Postponed(self._clock.now() + HELD_FOR, "held by a route"))
+        return None
+
+    def _hand_over(self, transport: Delivers, consignments: Sequence[Consignment], done: Done) -> None:
+        once = _Once(consignments, done)
+        try:
+            transport.deliver(consignments, once)
+        except Exception as error:  # transports do not raise; should one, mail must not hang for it until a restart
+            self._maillog.note("error", "internal_error", error=error, queue_id=consignments[0].queue_id)
+            for consignment in tuple(once.unanswered):
+                self._answer(consignment, blame(Stage.CONNECT, Fault.INTERNAL), once)
+
+    def _answer(self, consignment: Consignment, outcome: Outcome, done: Done) -> None:
+        outcomes: Mapping[int, Outcome] = dict.fromkeys(consignment.ordinals, outcome)
+        done(consignment, outcomes)

@@ -1,0 +1,208 @@
+"""What DNS answers, and what follows: an MX answer into a `Site` or an outcome.
+
+A site is an ordered set of exchangers; domains with the same exchangers in the same order have the same key and so
+share one. Bounces come only from answers that are certain: no such domain, null MX, only ourselves left. A record
+whose host is an address or no host name is ignored. Never: look-ups, sockets, the order of equals by chance (the salt
+is an argument).
+
+RFC 5321 5.1 (exchangers, implicit MX, own name), RFC 7505 (null MX), RFC 2181 10.3.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from hashlib import blake2b
+from itertools import pairwise
+
+from msgspec import Struct
+
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Scope
+from asyncmta.mail.reply import reply
+
+MAX_EXCHANGERS = 20
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # underscores are no host names, and are in use
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
+
+
+class MxRecord(Struct, frozen=True, gc=False):
+    """One MX record as it was answered; the host "" is the null MX."""
+
+    preference: int
+    host: str
+
+
+class MxRecords(Struct, frozen=True, gc=False):
+    """Found: at least one record."""
+
+    records: tuple[MxRecord, ...]
+
+
+class Addresses(Struct, frozen=True, gc=False):
+    """Found: at least one address, as text."""
+
+    ips: tuple[str, ...]
+
+
+class NoSuchDomain(Struct, frozen=True, gc=False):
+    """The name does not exist, said with authority (NXDOMAIN)."""
+
+
+class NoData(Struct, frozen=True, gc=False):
+    """The name exists and has no such record."""
+
+
+class TemporaryFailure(Struct, frozen=True, gc=False):
+    """Nothing was learned: server failure, refusal, timeout, nonsense."""
+
+    reason: str
+
+
+MxAnswer = MxRecords | NoSuchDomain | NoData | TemporaryFailure
+AddressAnswer = Addresses | NoSuchDomain | NoData | TemporaryFailure
+
+
+class Exchanger(Struct, frozen=True, gc=False):
+    """A host that takes mail; `host` may be an address. Port 0 is the port of the settings."""
+
+    host: str
+    preference: int = 0
+    port: int = 0
+
+
+class Login(Struct, frozen=True, gc=False):
+    """Name and password for a smarthost; they never show in a log or a traceback."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Login(...)"
+
+
+class Site(Struct, frozen=True):
+    """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private."""
+
+    key: str
+    exchangers: tuple[Exchanger, ...]
+    tls: str = "opportunistic"
+    login: Login | None = None
+    explicit: bool = False
+
+
+def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Failed | Deferred:
+    """The site of a recipient domain in normal form (or of an address literal); our own name is `hostname`."""
+    if domain.startswith("["):
+        return _site([(0, domain[1:-1].removeprefix("ipv6:"))])
+    if isinstance(answer, NoSuchDomain):
+        return Failed(Cause.DNS, reply(550, "5.1.2", f"the domain {domain} does not exist"), Scope.MESSAGE)
+    if isinstance(answer, TemporaryFailure):
+        text = f"the mail exchangers of {domain} could not be looked up: {answer.reason}"
+        return Deferred(Cause.DNS, reply(451, "4.4.3", text), Scope.MESSAGE)
+    if isinstance(answer, NoData):
+        hosts = [(0, domain)]
+    elif all(record.host == "" for record in answer.records):
+        text = f"the domain {domain} accepts no mail (null MX)"
+        return Failed(Cause.DNS, reply(556, "5.1.10", text), Scope.MESSAGE)
+    else:
+        hosts = _usable(answer.records)
+    if not hosts:
+        text = f"no MX record of {domain} names a host"
+        return Deferred(Cause.DNS, reply(451, "4.4.4", text), Scope.MESSAGE)
+    ours = min((preference for preference, host in hosts if host == hostname.lower()), default=None)
+    if ours is not None:
+        hosts = [(preference, host) for preference, host in hosts if preference < ours]
+        if not hosts:
+            text = f"mail for {domain} loops: we are its best mail exchanger, and it is no domain of ours"
+            return Failed(Cause.LOOP, reply(554, "5.4.6", text), Scope.MESSAGE)
+    return _site(hosts)
+
+
+def site_of_hosts(hosts: tuple[str, ...], tls: str, login: Login | None) -> Site:
+    """The site of a route to smarthosts, `host` or `host:port` each, tried in the order given."""
+    key = f"smarthost:{';'.join(hosts)} {tls}" + (f" as {login.username}" if login is not None else "")
+    exchangers = tuple(
+        Exchanger(host, rank, port) for rank, (host, port) in enumerate(_host_and_port(text) for text in hosts)
+    )
+    return Site(key, exchangers, tls, login, explicit=True)
+
+
+def walk_order(site: Site, salt: int) -> tuple[Exchanger, ...]:
+    """The exchangers by preference, equals in an order that the salt decides (RFC 5321 5.1)."""
+    exchangers = site.exchangers
+    if len(exchangers) == 1:
+        return exchangers
+    seed = (salt % (1 << 128)).to_bytes(16, "big")
+    return tuple(
+        sorted(
+            exchangers,
+            key=lambda exchanger: (
+                exchanger.preference,
+                blake2b(exchanger.host.encode(), digest_size=8, salt=seed).digest(),
+            ),
+        )
+    )
+
+
+def no_address(host: str, answer: NoSuchDomain | NoData | TemporaryFailure) -> Failed | Deferred:
+    """The outcome when a host of a site has no address that could be tried."""
+    if isinstance(answer, TemporaryFailure):
+        text = f"the address of {host} could not be looked up: {answer.reason}"
+        return Deferred(Cause.DNS, reply(451, "4.4.3", text), Scope.SITE)
+    return Failed(Cause.DNS, reply(550, "5.4.4", f"the host {host} has no address"), Scope.SITE)
+
+
+def not_public(host: str, ip: str) -> Deferred:
+    """The outcome for an address that a stranger's DNS must not make us connect to."""
+    return Deferred(Cause.DNS, reply(451, "4.4.4", f"the address {ip} of {host} is not a public one"), Scope.SITE)
+
+
+def is_public(ip: str) -> bool:
+    """May DNS send us there? Not to loopback, private, link-local, unspecified, multicast or reserved addresses."""
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return not (
+        address.is_private
+        or address.is_loopback
+        or address.is_link_local
+        or address.is_unspecified
+        or address.is_multicast
+        or address.is_reserved
+    )
+
+
+def is_address(host: str) -> bool:
+    """Is this host text an IP address?"""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _usable(records: tuple[MxRecord, ...]) -> list[tuple[int, str]]:
+    """Best preference of each proper host name, in order, at most MAX_EXCHANGERS of them."""
+    best: dict[str, int] = {}
+    for record in records:
+        host = record.host.lower().removesuffix(".")
+        if _HOST.match(host) and not host.rpartition(".")[2].isdigit():
+            best[host] = min(record.preference, best.get(host, record.preference))
+    return sorted((preference, host) for host, preference in best.items())[:MAX_EXCHANGERS]
+
+
+def _site(hosts: list[tuple[int, str]]) -> Site:
+    """The key says which hosts and in what order, not with which numbers: 10/20 and 5/50 are the same site."""
+    hosts = sorted(hosts)
+    key = ["mx:", hosts[0][1]]
+    for (previous, _), (preference, host) in pairwise(hosts):
+        key += ("," if preference == previous else ";", host)
+    return Site("".join(key), tuple(Exchanger(host, preference) for preference, host in hosts))
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and not (":" in host and not host.startswith("[")):
+        return host.strip("[]").lower(), int(port)
+    return text.strip("[]").lower(), 0

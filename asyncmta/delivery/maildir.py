@@ -1,0 +1,286 @@
+"""Local delivery: consignments into the Maildirs of their recipients, in batches, one thread hop for each batch.
+
+Deliveries that come while a batch is on the disk form the next one, so that they share its syncs; there is no task and
+no timer for a message. Promises: one outcome for each ordinal; content that is not in memory is streamed in blocks,
+so that memory is bounded; content that turns out to be damaged is never visible in a mailbox; no exception leaves but
+cancellation (a bug is `Deferred`, cause internal, and is told to the loop's exception hook). The order of steps on the
+disk, and how a repeat is seen, are in `maildir_files.py`. Never: when to try again.
+
+RFC 5321 4.4 (Return-Path).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from asyncmta.delivery import maildir_files as files
+from asyncmta.mail import replies
+from asyncmta.mail.address import Address
+from asyncmta.mail.envelope import Consignment, ContentUnavailable, QueueId, ReadContent, format_queue_id
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
+from asyncmta.mailboxes.resolver import Answer, Mailbox, Mailboxes, MailboxUnknown, NoMailbox
+from asyncmta.system.disk import Disk
+
+Done = Callable[[Consignment, Mapping[int, Outcome] | Postponed], None]
+
+WORKERS = 3  # batches on the disk at once; the journal of the file system joins their syncs
+LARGE_WORKERS = 1  # large messages go one by one beside them, so that they hold up no small one
+BATCH = 64
+BATCH_OCTETS = 4 * 1024 * 1024
+LARGE = 256 * 1024  # from here on content is streamed when it is not in memory
+
+NO_SUCH_MAILBOX = Failed(Cause.REFUSED, replies.NO_SUCH_MAILBOX)
+UNSURE = Deferred(Cause.STORAGE, replies.MAILBOX_UNSURE)
+UNAVAILABLE = Deferred(Cause.STORAGE, replies.LOCAL_ERROR, Scope.MESSAGE)
+INTERNAL = Deferred(Cause.INTERNAL, replies.LOCAL_ERROR)
+
+
+class _Parcel:
+    """A consignment in our hands: what it has come to so far, and its content once it was read."""
+
+    __slots__ = ("consignment", "done", "in_mailbox_form", "outcomes", "parts")
+
+    def __init__(self, consignment: Consignment, done: Done) -> None:
+        self.consignment = consignment
+        self.done = done
+        self.outcomes: dict[int, Outcome] = {}
+        self.parts: tuple[bytes, ...] = ()
+        self.in_mailbox_form: bytes | None = None
+
+
+class _Delivery:
+    """One recipient of a parcel, and the copy for it."""
+
+    __slots__ = ("copy", "ordinal", "parcel")
+
+    def __init__(self, parcel: _Parcel, ordinal: int, copy: files.Copy) -> None:
+        self.parcel = parcel
+        self.ordinal = ordinal
+        self.copy = copy
+
+
+class _Lane:
+    """Deliveries that wait, and how many workers may serve them."""
+
+    __slots__ = ("is_starting", "running", "waiting", "workers")
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.running = 0
+        self.is_starting = False
+        self.waiting: deque[_Delivery] = deque()
+
+    def take(self) -> list[_Delivery]:
+        """The next batch; at least one, and bounded in number and octets."""
+        batch: list[_Delivery] = []
+        octets = 0
+        while self.waiting and len(batch) < BATCH and octets < BATCH_OCTETS:
+            delivery = self.waiting.popleft()
+            octets += delivery.parcel.consignment.content.wire_size
+            batch.append(delivery)
+        return batch
+
+
+class MaildirTransport:
+    """The `Transport` for local destinations.
+
+    minted_from: the first queue id of this life, where it is known. What was minted since and not tried yet can be in
+    no mailbox, so that cur/ need not be listed for it; without it, it is listed once for each mailbox of a batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        disk: Disk,
+        mailboxes: Mailboxes,
+        read_content: ReadContent,
+        hostname: str,
+        journal_tag: str,
+        minted_from: QueueId | None = None,
+    ) -> None:
+        self._files = files.MaildirFiles(disk)
+        self._mailboxes = mailboxes
+        self._read_content = read_content
+        self._minted_from = minted_from
+        # maildir(5): no slash and no colon in the host part of a name.
+        self._name_end = f"j{journal_tag}.{hostname.replace('/', '_057').replace(':', '_072')}"
+        self._small = _Lane(WORKERS)
+        self._large = _Lane(LARGE_WORKERS)
+        self._asking: dict[tuple[str, str], list[tuple[_Parcel, int]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(WORKERS + LARGE_WORKERS, thread_name_prefix="asyncmta-maildir")
+
+    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
+        """Take them in hand. Where a mailbox is known not to exist, `done` is called before this returns."""
+        for consignment in consignments:
+            parcel = _Parcel(consignment, done)
+            for ordinal in consignment.ordinals:
+                address = consignment.envelope.recipients[ordinal].address
+                answer = self._mailboxes.cached(address)
+                if answer is None:
+                    self._ask(address, parcel, ordinal)
+                else:
+                    self._answered(answer, parcel, ordinal)
+
+    async def close(self) -> None:
+        """Cut off what still runs; it was not delivered, as far as anybody was told."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # Who has a mailbox
+
+    def _ask(self, address: Address, parcel: _Parcel, ordinal: int) -> None:
+        """Everything for one address waits for the same answer."""
+        key = (address.local_part, address.domain_key)
+        waiting = self._asking.get(key)
+        if waiting is not None:
+            waiting.append((parcel, ordinal))
+            return
+        self._asking[key] = [(parcel, ordinal)]
+        self._spawn(self._look_up(address, key))
+
+    async def _look_up(self, address: Address, key: tuple[str, str]) -> None:
+        answer: Answer | None = None
+        try:
+            answer = await self._mailboxes.lookup(address)
+        except Exception as error:
+            self._tell(error)
+        for parcel, ordinal in self._asking.pop(key):
+            self._answered(answer, parcel, ordinal)
+
+    def _answered(self, answer: Answer | None, parcel: _Parcel, ordinal: int) -> None:
+        match answer:
+            case Mailbox():
+                self._queue(parcel, ordinal, answer)
+            case NoMailbox():
+                self._settle(parcel, ordinal, NO_SUCH_MAILBOX)
+            case MailboxUnknown():
+                self._settle(parcel, ordinal, UNSURE)
+            case None:
+                self._settle(parcel, ordinal, INTERNAL)
+
+    # Batches
+
+    def _queue(self, parcel: _Parcel, ordinal: int, mailbox: Mailbox) -> None:
+        consignment = parcel.consignment
+        queue_id, envelope = consignment.queue_id, consignment.envelope
+        name = f"{int(consignment.accepted_at)}.{format_queue_id(queue_id)}r{ordinal}{self._name_end}"
+        copy = files.Copy(
+            mailbox, name, recipient=envelope.recipients[ordinal].address, reverse_path=envelope.reverse_path
+        )
+        copy.may_be_repeat = self._minted_from is None or queue_id < self._minted_from or consignment.attempts > 0
+        lane = self._large if consignment.content.wire_size > LARGE else self._small
+        lane.waiting.append(_Delivery(parcel, ordinal, copy))
+        if lane.running < lane.workers and not lane.is_starting:
+            lane.is_starting = True  # in the next turn, so that all that comes in this one is one batch
+            asyncio.get_running_loop().call_soon(self._start, lane)
+
+    def _start(self, lane: _Lane) -> None:
+        lane.is_starting = False
+        wanted = -(-len(lane.waiting) // BATCH)
+        for _ in range(min(lane.workers - lane.running, wanted)):
+            lane.running += 1
+            self._spawn(self._work(lane))
+
+    async def _work(self, lane: _Lane) -> None:
+        """One batch after another, as long as there is one."""
+        try:
+            while lane.waiting:
+                await self._deliver_batch(lane.take())
+        finally:
+            lane.running -= 1
+
+    async def _deliver_batch(self, batch: list[_Delivery]) -> None:
+        try:
+            in_memory = [delivery for delivery in batch if await self._collect(delivery)]
+            if in_memory:
+                await self._in_thread(self._put, in_memory)
+        except Exception as error:
+            self._tell(error)
+        for delivery in batch:
+            self._settle(delivery.parcel, delivery.ordinal, delivery.copy.outcome or INTERNAL)
+
+    def _put(self, deliveries: Sequence[_Delivery]) -> None:
+        """In a thread."""
+        contents = []
+        for delivery in deliveries:
+            parcel = delivery.parcel
+            if parcel.in_mailbox_form is None:
+                parcel.in_mailbox_form = files.mailbox_form(parcel.parts, parcel.consignment.content.dotted)
+            contents.append(parcel.in_mailbox_form)
+        self._files.deliver_batch([delivery.copy for delivery in deliveries], contents)
+
+    # Content
+
+    async def _collect(self, delivery: _Delivery) -> bool:
+        """Get the content into memory. False: it could not be had, or it was large and has been streamed."""
+        parcel, copy = delivery.parcel, delivery.copy
+        if parcel.parts:
+            return True
+        try:
+            source = self._read_content(parcel.consignment.queue_id)
+            if isinstance(source, tuple):
+                parcel.parts = source
+            elif parcel.consignment.content.wire_size <= LARGE:
+                parcel.parts = tuple([chunk async for chunk in source])
+            else:
+                await self._stream(copy, source, parcel.consignment.content.dotted)
+                return False
+        except ContentUnavailable:
+            copy.outcome = UNAVAILABLE
+            return False
+        return True
+
+    async def _stream(self, copy: files.Copy, source: AsyncIterator[bytes], dotted: bool) -> None:
+        """Content in blocks. The copy is published after the iterator's end alone, where its digest was right."""
+        form = files.MailboxForm(dotted)
+        block: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in source:
+                block.append(form.feed(chunk))
+                size += len(chunk)
+                if size >= LARGE:
+                    await self._in_thread(self._files.write_block, copy, b"".join(block))
+                    block, size = [], 0
+                    if copy.outcome is not None:
+                        return
+            await self._in_thread(self._files.write_block, copy, b"".join([*block, form.end()]))
+            await self._in_thread(self._files.publish, [copy])
+        finally:
+            await self._in_thread(self._files.abandon, [copy])
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+
+    # What all of it needs
+
+    def _settle(self, parcel: _Parcel, ordinal: int, outcome: Outcome) -> None:
+        parcel.outcomes[ordinal] = outcome
+        if len(parcel.outcomes) == len(parcel.consignment.ordinals):
+            try:
+                parcel.done(parcel.consignment, parcel.outcomes)
+            except Exception as error:
+                self._tell(error)
+
+    async def _in_thread(self, function: Callable[..., None], *arguments: object) -> None:
+        """One hop. When we are cancelled, what the thread has begun comes to its end first: it has files open."""
+        hop = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        try:
+            await asyncio.shield(hop)
+        except asyncio.CancelledError:
+            await asyncio.wait([hop])
+            raise
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _tell(self, error: Exception) -> None:
+        message = {"message": "a bug in local delivery; it was deferred", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(message)

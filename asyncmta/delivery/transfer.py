@@ -1,0 +1,240 @@
+"""A session at work: the protocol on an opened transport, running one transaction after another with the dialogue.
+
+No task, no future and no timer for a message: octets that arrive are fed to the dialogue, and what it asks for is
+written in the same turn; a deadline is only noted, and a sweep once a second compares it. Content that is not in
+memory is streamed by a task, as fast as the peer reads. Promises: each transaction that was started is handed back
+finished, once, whatever happens to the connection. Never: a choice of what comes next; that is the owner's.
+
+RFC 5321 4.5.3.2 (timeouts by stage; ten minutes after the dot, RFC 1047).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Protocol
+
+from asyncmta.delivery.backlog import Transaction
+from asyncmta.delivery.dialogue import DOT, Dialogue, Step
+from asyncmta.delivery.session import Opened
+from asyncmta.delivery.verdict import Fault, Stage
+from asyncmta.mail.envelope import ContentUnavailable
+from asyncmta.system.clock import Clock
+
+IDLE_TIME = 5.0
+BLOCK_TIME = 180.0
+STAGE_TIME = {Stage.MAIL: 300.0, Stage.RCPT: 300.0, Stage.DATA: 120.0, Stage.DOT: 600.0}
+BEFORE_THE_DOT = 7200.0  # for all of a transaction but its end: patience with a drip has a bound
+SMALL = 32768  # below, one joined write is cheaper than several buffers
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class Owner(Protocol):
+    """Who a session works for."""
+
+    def finished(self, session: Session, transaction: Transaction) -> None:
+        """The outcomes are in `session.dialogue`; if that is not usable, the session is over."""
+
+    def gone(self, session: Session) -> None:
+        """It was idle, and is over."""
+
+    def broke(self, error: Exception) -> None:
+        """A bug; the session deals with its consequences."""
+
+
+class Session(asyncio.Protocol):
+    """`deadline` is on the clock's monotonic scale; `transaction` is None while it is idle."""
+
+    __slots__ = (
+        "_clock",
+        "_content",
+        "_owner",
+        "_resumed",
+        "_spawn",
+        "_transport",
+        "began",
+        "deadline",
+        "dialogue",
+        "is_over",
+        "served",
+        "transaction",
+    )
+
+    def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn) -> None:
+        self.dialogue = Dialogue(opened.peer, opened.place)
+        self.transaction: Transaction | None = None
+        self.served = 0
+        self.began = 0.0
+        self.deadline = math.inf
+        self._transport = opened.transport
+        self._owner = owner
+        self._clock = clock
+        self._spawn = spawn
+        self._content: tuple[bytes, ...] | AsyncIterator[bytes] = ()
+        self._resumed: asyncio.Event | None = None
+        self.is_over = False
+        opened.transport.set_protocol(self)
+
+    # -- what the owner calls ----------------------------------------------------------------------------------------
+
+    def start(self, transaction: Transaction, content: tuple[bytes, ...] | AsyncIterator[bytes]) -> bool:
+        """Begin a transaction. False: it is over at once, without a word to the peer; the session stays idle."""
+        consignment = transaction.consignment
+        dialogue = self.dialogue
+        if dialogue.begin(consignment.envelope, transaction.ordinals, consignment.content) is Step.DONE:
+            return False
+        self.transaction = transaction
+        self._content = content
+        self.began = self._clock.monotonic()
+        self.deadline = self.began + 300.0  # STAGE_TIME[Stage.MAIL]
+        self._transport.write(dialogue.out)
+        return True
+
+    def rest(self) -> None:
+        """Nothing to do for the moment."""
+        self.deadline = self._clock.monotonic() + IDLE_TIME
+
+    def expire(self) -> None:
+        """The deadline is past."""
+        if self.is_over:
+            return
+        if self.transaction is None:
+            self.quit()
+            self._owner.gone(self)
+        else:
+            self._fail(Fault.TIMEOUT)
+
+    def quit(self) -> None:
+        """Leave politely. The 221 is not waited for: it would tell us nothing."""
+        if not self.is_over:
+            self.is_over = True
+            self._transport.write(b"QUIT\r\n")
+            self._transport.close()
+
+    def abandon(self) -> Transaction | None:
+        """Break off and give the transaction back, if there was one; what the peer made of it is not known."""
+        transaction, self.transaction = self.transaction, None
+        self._drop()
+        return transaction
+
+    # -- what the transport calls ------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            if self.transaction is None:
+                self._end()  # a 421 before it closes, as a rule; nobody asked for anything
+                return
+            dialogue = self.dialogue
+            before = dialogue.progress
+            step = dialogue.feed(data)
+            if step is Step.DONE:
+                self._finish()
+            elif step is Step.CONTENT:
+                self._send_content()
+            else:
+                if step is Step.WRITE:
+                    self._transport.write(dialogue.out)
+                if dialogue.progress != before:  # a drip of single octets is no progress
+                    self._be_patient(STAGE_TIME[dialogue.stage])
+        except Exception as error:
+            self._bug(error)
+
+    def eof_received(self) -> None:
+        self.connection_lost(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        try:
+            if self.is_over:
+                return
+            if self.transaction is None:
+                self._end()
+            else:
+                self._fail(Fault.LOST, getattr(exc, "strerror", None) or "")
+        except Exception as error:
+            self._bug(error)
+
+    def pause_writing(self) -> None:
+        self._resumed = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None:
+            resumed.set()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _send_content(self) -> None:
+        content, self._content = self._content, ()
+        if isinstance(content, tuple):
+            assert self.transaction is not None
+            self.dialogue.content_sent()
+            self.deadline = self._clock.monotonic() + 600.0  # STAGE_TIME[Stage.DOT]
+            if self.transaction.consignment.content.wire_size < SMALL:
+                self._transport.write(b"".join((*content, DOT)))
+            else:
+                self._transport.writelines((*content, DOT))
+        else:
+            self._be_patient(BLOCK_TIME)
+            self._spawn(self._stream(content))
+
+    async def _stream(self, chunks: AsyncIterator[bytes]) -> None:
+        """Send content that has to be read first; without its dot unless it came whole."""
+        transaction = self.transaction
+        try:
+            async for chunk in chunks:
+                if self.transaction is not transaction:
+                    return
+                self._transport.write(chunk)
+                self._be_patient(BLOCK_TIME)
+                if self._resumed is not None:
+                    await self._resumed.wait()
+            if self.transaction is transaction:
+                self.dialogue.content_sent()
+                self.deadline = self._clock.monotonic() + STAGE_TIME[Stage.DOT]
+                self._transport.write(DOT)
+        except ContentUnavailable as error:
+            if self.transaction is transaction:
+                self._fail(Fault.CONTENT, str(error))
+        except Exception as error:
+            if self.transaction is transaction:
+                self._bug(error)
+        finally:
+            close = getattr(chunks, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _be_patient(self, seconds: float) -> None:
+        """Not for the dot: its ten minutes are never cut short, since that makes duplicates (RFC 1047)."""
+        self.deadline = min(self._clock.monotonic() + seconds, self.began + BEFORE_THE_DOT)
+
+    def _finish(self) -> None:
+        transaction, self.transaction = self.transaction, None
+        assert transaction is not None
+        self._content = ()
+        self.served += 1
+        if not self.dialogue.usable:
+            self._drop()
+        self._owner.finished(self, transaction)
+
+    def _fail(self, fault: Fault, detail: str = "") -> None:
+        self.dialogue.fail(fault, detail)
+        self._finish()
+
+    def _end(self) -> None:
+        self._drop()
+        self._owner.gone(self)
+
+    def _drop(self) -> None:
+        """Close without another octet: what is still in the buffer must not become a whole message."""
+        self.is_over = True
+        self._transport.abort()
+        self.resume_writing()
+
+    def _bug(self, error: Exception) -> None:
+        self._owner.broke(error)
+        if self.transaction is not None:
+            self._fail(Fault.INTERNAL)
+        elif not self.is_over:
+            self._end()

@@ -1,0 +1,199 @@
+"""Local delivery when the power goes, the process is killed, or a call fails, at each step in turn (J02, J23, F11)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import pytest
+
+from asyncmta.delivery import maildir_files
+from asyncmta.delivery.maildir_files import Copy, MaildirFiles
+from asyncmta.mail.address import parse_address
+from asyncmta.mail.outcome import Deferred, Delivered
+from asyncmta.mailboxes.resolver import Mailbox
+from asyncmta.testing.disk import FakeDisk, PowerCut
+
+RECIPIENTS = ("alice@example.org", "bob@example.org", "alice@example.org")
+CONTENTS = tuple(b"Subject: %d\n\n" % number + b"line\n" * 500 for number in range(3))
+SENDER = parse_address("sender@far.example")
+SEEDS = (None, *range(12))
+
+
+def copies(*, may_be_repeat: bool) -> list[Copy]:
+    made = []
+    for number, recipient in enumerate(RECIPIENTS):
+        address = parse_address(recipient)
+        box = Mailbox(f"mail/{address.local_part}", may_make=True)
+        copy = Copy(box, f"1700000000.id{number}", recipient=address, reverse_path=SENDER)
+        copy.may_be_repeat = may_be_repeat
+        made.append(copy)
+    return made
+
+
+def whole(number: int) -> bytes:
+    front = f"Return-Path: <sender@far.example>\nDelivered-To: {RECIPIENTS[number]}\n"
+    return front.encode() + CONTENTS[number]
+
+
+def fresh_disk(*, made: bool) -> FakeDisk:
+    disk = FakeDisk()
+    for name in ("alice", "bob") if made else ():
+        disk.put(f"mail/{name}/new/older", b"older")
+    return disk
+
+
+def batched(disk: FakeDisk, wanted: Sequence[Copy], contents: Sequence[bytes]) -> None:
+    MaildirFiles(disk).deliver_batch(wanted, contents)
+
+
+def streamed(disk: FakeDisk, wanted: Sequence[Copy], contents: Sequence[bytes]) -> None:
+    """As the transport does it with large content: one after the other, in blocks."""
+    files = MaildirFiles(disk)
+    for copy, content in zip(wanted, contents, strict=True):
+        try:
+            for at in range(0, len(content), 1000):
+                files.write_block(copy, content[at : at + 1000])
+            files.publish([copy])
+        finally:
+            files.abandon([copy])
+
+
+Way = Callable[[FakeDisk, Sequence[Copy], Sequence[bytes]], None]
+WAYS = pytest.mark.parametrize("way", [batched, streamed])
+MADE = pytest.mark.parametrize("made", [True, False])
+
+
+def shown(disk: FakeDisk, part: str = "new") -> dict[str, bytes]:
+    """What a reader sees, by name; a name in two mailboxes would be seen as a loss of the other."""
+    return {
+        path.rpartition("/")[2]: content
+        for path, content in disk.tree().items()
+        if f"/{part}/" in path and not path.endswith("older")
+    }
+
+
+def assert_only_whole_files(disk: FakeDisk) -> None:
+    for name, content in shown(disk).items():
+        assert content == whole(int(name.rpartition("id")[2])), "half a message must never be seen"
+
+
+def assert_all_arrive_once(disk: FakeDisk, way: Way) -> None:
+    """The next life: all of it again, and each is there once, for good."""
+    again = copies(may_be_repeat=True)
+    way(disk, again, CONTENTS)
+    assert [type(copy.outcome) for copy in again] == [Delivered] * 3
+    expected = {f"1700000000.id{number}": whole(number) for number in range(3)}
+    assert shown(disk) == expected
+    assert shown(disk, "tmp") == {}
+    assert shown(disk.crash()) == expected
+
+
+def steps_of(way: Way, *, made: bool) -> int:
+    disk = fresh_disk(made=made)
+    way(disk, copies(may_be_repeat=False), CONTENTS)
+    return disk.steps
+
+
+@WAYS
+@MADE
+def test_a_power_cut_at_each_step_loses_nothing_that_was_delivered(way: Way, made: bool) -> None:
+    for step in range(1, steps_of(way, made=made) + 2):
+        for seed in SEEDS:
+            disk = fresh_disk(made=made)
+            disk.cut_at(step)
+            first = copies(may_be_repeat=False)
+            with suppress(PowerCut):
+                way(disk, first, CONTENTS)
+            after = disk.crash(seed)
+            assert_only_whole_files(after)
+            for number, copy in enumerate(first):
+                if isinstance(copy.outcome, Delivered):
+                    assert shown(after)[copy.name] == whole(number)
+            assert_all_arrive_once(after, way)
+
+
+@WAYS
+@MADE
+def test_a_kill_at_each_step_doubles_nothing(way: Way, made: bool) -> None:
+    for step in range(1, steps_of(way, made=made) + 2):
+        disk = fresh_disk(made=made)
+        disk.cut_at(step)
+        with suppress(PowerCut):
+            way(disk, copies(may_be_repeat=False), CONTENTS)
+        after = disk.kill()
+        assert_only_whole_files(after)
+        assert_all_arrive_once(after, way)
+
+
+@WAYS
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+@pytest.mark.parametrize("for_good", [False, True])
+def test_an_error_at_each_step_is_an_outcome(way: Way, number: int, for_good: bool) -> None:
+    for step in range(1, steps_of(way, made=False) + 1):
+        disk = fresh_disk(made=False)
+        disk.fail_at(step, number, for_good=for_good)
+        first = copies(may_be_repeat=False)
+        way(disk, first, CONTENTS)
+        assert {type(copy.outcome) for copy in first} <= {Delivered, Deferred}
+        disk.heal()
+        for index, copy in enumerate(first):
+            if isinstance(copy.outcome, Delivered):
+                assert shown(disk)[copy.name] == whole(index)
+        assert_all_arrive_once(disk, way)
+
+
+@WAYS
+def test_a_repeat_that_is_cut_again_arrives_in_the_third_life(way: Way) -> None:
+    for step in range(1, 30):
+        disk = fresh_disk(made=True)
+        disk.cut_at(step)
+        with suppress(PowerCut):
+            way(disk, copies(may_be_repeat=False), CONTENTS)
+        second = disk.crash(step)
+        second.cut_at(30 - step)
+        with suppress(PowerCut):
+            way(second, copies(may_be_repeat=True), CONTENTS)
+        third = second.crash(step + 1)
+        assert_only_whole_files(third)
+        assert_all_arrive_once(third, way)
+
+
+def test_a_directory_whose_name_was_not_synced_is_not_trusted_later() -> None:
+    disk = FakeDisk()
+    files = MaildirFiles(disk)
+    known, fresh = (Mailbox(f"mail/{domain}/alice", may_make=True) for domain in ("a.example", "b.example"))
+    address = parse_address("alice@example.org")
+    files.deliver_batch([Copy(known, "1.id0", recipient=address, reverse_path=SENDER)], [b""])
+    disk.fail_at(1, errno.EIO, only=("sync_directory",))
+    copy = Copy(fresh, "1.id1", recipient=address, reverse_path=SENDER)
+    files.deliver_batch([copy], [b""])
+    assert isinstance(copy.outcome, Deferred)
+    copy = Copy(fresh, "1.id1", recipient=address, reverse_path=SENDER)
+    files.deliver_batch([copy], [b""])
+    assert isinstance(copy.outcome, Delivered)
+    assert set(shown(disk.crash())) == {"1.id0", "1.id1"}
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.EACCES, Delivered), (errno.EROFS, Delivered), (errno.EIO, Deferred)]
+)
+def test_directories_far_above_may_not_be_ours_to_sync(number: int, kind: type) -> None:
+    disk = fresh_disk(made=True)
+    disk.put("mail/alice/tmp/x")
+    disk.put("mail/alice/cur/x")
+    disk.fail_at(3, number, only=("sync_directory",))
+    copy = copies(may_be_repeat=False)[0]
+    MaildirFiles(disk).deliver_batch([copy], [b""])
+    assert isinstance(copy.outcome, kind)
+
+
+def test_what_is_known_to_be_durable_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maildir_files, "KNOWN_DIRECTORIES", 2)
+    files = MaildirFiles(disk := FakeDisk())
+    for name in ("a", "b", "c", "d", "a"):
+        copy = Copy(Mailbox(f"mail/{name}", may_make=True), "1.x", recipient=SENDER, reverse_path=None)
+        files.deliver_batch([copy], [b""])
+    assert len(shown(disk.crash())) == 1
+    assert len([path for path in disk.crash().tree() if "/new/" in path]) == 4
