@@ -1,0 +1,215 @@
+"""From recipients that failed in one pass to the records that tell their sender: one DSN, or none, in one commit.
+
+Promises: every failed recipient is marked as reported, and the DSN that tells of it is accepted by the same commit, so
+that a crash neither loses nor repeats a report; the null reverse-path is never answered, nor is whoever asked for
+silence (NOTIFY); content that cannot be read costs the report its copy and nothing else. A DSN has the null
+reverse-path. Never: the commit itself, and no decision about who has failed.
+
+RFC 5321 4.5.5 and 6.1, RFC 3461 4.1 and 6 (NOTIFY, RET), RFC 8689 5 (REQUIRETLS); seeds Q-09 to Q-12.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing, nullcontext
+from typing import Protocol
+
+from msgspec import Struct
+
+from asyncmta.bounce.dsn import DsnFacts, FailedRecipient, build_dsn, needs_smtputf8
+from asyncmta.mail.address import Address
+from asyncmta.mail.envelope import (
+    NOTIFY_FAILURE,
+    Content,
+    ContentUnavailable,
+    Envelope,
+    QueueId,
+    ReadContent,
+    Recipient,
+    format_queue_id,
+)
+from asyncmta.mail.headers import Arrival, header_section, received, received_opening
+from asyncmta.mail.outcome import Cause, Failed
+from asyncmta.mail.wire import digest, is_dotted, stuff, unstuff
+from asyncmta.spool.ledger import Entry
+from asyncmta.spool.records import (
+    DELIVERED,
+    INLINE_LIMIT,
+    PENDING,
+    REPORTED,
+    Accepted,
+    Attempted,
+    Record,
+    Reported,
+)
+
+MAX_RETURNED = 1 << 20  # octets of a message that are returned with RET=FULL
+MAX_HEADERS = 128 << 10  # octets of its header section that are returned
+
+
+class Large(Protocol):
+    """`spool`'s way in for content above INLINE_LIMIT."""
+
+    def write(self, octets: bytes) -> None: ...
+
+    async def finish(self) -> Content: ...
+
+
+class BounceRecords(Struct, frozen=True):
+    """What to commit, together; and the queue id of the DSN among it, None when nobody is told."""
+
+    records: tuple[Record, ...]
+    dsn: QueueId | None
+
+
+class Bouncer:
+    """`hostname` is ours, `postmaster` whom senders may ask; the three callables are the store's."""
+
+    def __init__(
+        self,
+        *,
+        read_content: ReadContent,
+        next_queue_id: Callable[[], QueueId],
+        begin_large: Callable[[QueueId], Large],
+        hostname: str,
+        postmaster: Address | str,
+    ) -> None:
+        self._read_content = read_content
+        self._next_queue_id = next_queue_id
+        self._begin_large = begin_large
+        self._hostname = hostname
+        self._postmaster = str(postmaster)
+        self._opening = received_opening(Arrival(by=hostname))
+
+    async def report(self, entry: Entry, failures: Mapping[int, Failed], now: float) -> BounceRecords:
+        """These recipients have failed: the records that say so and tell the sender. JournalFailed when a report with
+        large content cannot be stored."""
+        queue_id = entry.queue_id
+        records: list[Record] = []
+        known = entry.failed()  # an older journal may have failures without their report
+        new: dict[int, Failed] = {ordinal: failed for ordinal, failed in failures.items() if ordinal not in known}
+        if new:
+            records.append(Attempted(queue_id, now, dict(new)))
+        sender = entry.envelope.reverse_path
+        told, untold = _audience(entry.envelope, failures)
+        dsn = None
+        if told and sender is not None:
+            accepted = await self._dsn(entry, sender, {ordinal: failures[ordinal] for ordinal in told}, now)
+            dsn = accepted.queue_id
+            records += [accepted, Reported(queue_id, now, told, dsn)]
+        if untold:
+            records.append(Reported(queue_id, now, untold, None))
+        return BounceRecords(tuple(records), dsn)
+
+    async def _dsn(self, entry: Entry, sender: Address, failures: Mapping[int, Failed], now: float) -> Accepted:
+        full = entry.envelope.ret == "FULL" and not entry.envelope.requiretls and entry.content.size <= MAX_RETURNED
+        original = await self._original(entry, full)
+        queue_id = self._next_queue_id()
+        total = len(entry.envelope.recipients)
+        states = [entry.state_of(ordinal) for ordinal in range(total) if ordinal not in failures]
+        facts = DsnFacts(
+            boundary=secrets.token_hex(16),
+            message_id=f"{format_queue_id(queue_id)}@{self._hostname}",
+            reporting_mta=self._hostname,
+            postmaster=self._postmaster,
+            at=now,
+            reverse_path=sender,
+            queue_id=entry.queue_id,
+            accepted_at=entry.accepted_at,
+            attempts=entry.attempts,
+            failures=tuple(_failed(entry, ordinal, failed, now) for ordinal, failed in failures.items()),
+            content=original,
+            envid=entry.envelope.envid,
+            full=full,
+            smtputf8=entry.envelope.smtputf8,
+            total=total,
+            delivered=states.count(DELIVERED),
+            reported=states.count(REPORTED),
+            pending=states.count(PENDING),
+        )
+        report = received(self._opening, queue_id=queue_id, at=now, recipient=sender) + build_dsn(facts)
+        envelope = Envelope(
+            None,
+            (Recipient(sender),),
+            body="7BIT" if report.isascii() else "8BITMIME",
+            smtputf8=needs_smtputf8(facts),
+            requiretls=entry.envelope.requiretls,
+        )
+        return await self._accepted(queue_id, now, envelope, report)
+
+    async def _accepted(self, queue_id: QueueId, now: float, envelope: Envelope, report: bytes) -> Accepted:
+        wire = stuff(report)
+        if len(wire) > INLINE_LIMIT:
+            large = self._begin_large(queue_id)
+            large.write(wire)
+            return Accepted(queue_id, now, envelope, await large.finish(), "", None, large=True)
+        dotted = is_dotted(wire)
+        content = Content(len(report), digest((wire,), dotted), dotted, len(wire), not report.isascii())
+        return Accepted(queue_id, now, envelope, content, "", None, parts=(wire,))
+
+    async def _original(self, entry: Entry, full: bool) -> bytes:
+        """The message's octets, dots unstuffed: whole when `full`, else its header section; nothing where they cannot
+        be read, for the sender must be told all the same."""
+        try:
+            parts = self._read_content(entry.queue_id)
+            if isinstance(parts, tuple):
+                wire = b"".join(parts) if full else _beginning(parts)
+            else:
+                wire = await _read(parts, full)
+        except ContentUnavailable:
+            return b""
+        content = unstuff(wire) if entry.content.dotted else wire
+        return content if full else _headers(content)
+
+
+def _beginning(parts: tuple[bytes, ...]) -> bytes:
+    """As many parts as hold the header section; mostly that is one, and nothing is copied."""
+    wire = parts[0] if parts else b""
+    for part in parts[1:]:
+        if _holds_headers(wire):
+            break
+        wire += part
+    return wire
+
+
+async def _read(parts: AsyncIterator[bytes], full: bool) -> bytes:
+    """The same of chunks that have to be read; all of them when `full`."""
+    wire = b""
+    async with aclosing(parts) if isinstance(parts, AsyncGenerator) else nullcontext():
+        async for part in parts:
+            wire += part
+            if not full and _holds_headers(wire):
+                break
+    return wire
+
+
+def _holds_headers(wire: bytes) -> bool:
+    return len(wire) >= MAX_HEADERS or b"\r\n\r\n" in wire
+
+
+def _headers(content: bytes) -> bytes:
+    """Its header section, cut behind a line where it is too long."""
+    section = header_section(content)
+    if len(section) <= MAX_HEADERS:
+        return section
+    return section[: section.rfind(b"\r\n", 0, MAX_HEADERS) + 2]
+
+
+def _audience(envelope: Envelope, ordinals: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of which failures the sender is told, and of which nobody is."""
+    told: list[int] = []
+    untold: list[int] = []
+    for ordinal in sorted(ordinals):
+        notify = envelope.recipients[ordinal].notify
+        wanted = envelope.reverse_path is not None and (notify == 0 or notify & NOTIFY_FAILURE)
+        (told if wanted else untold).append(ordinal)
+    return tuple(told), tuple(untold)
+
+
+def _failed(entry: Entry, ordinal: int, failed: Failed, now: float) -> FailedRecipient:
+    recipient = entry.envelope.recipients[ordinal]
+    if failed.cause is not Cause.EXPIRED:
+        return FailedRecipient(recipient, failed, now)
+    at, last = entry.last.get(ordinal, (None, None))  # none: it expired before it could be tried
+    return FailedRecipient(recipient, failed, at, last)

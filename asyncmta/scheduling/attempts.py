@@ -1,0 +1,163 @@
+"""What is in hand: passes over messages, from the transport's `deliver` to what follows from its `done`.
+
+Promises: all consignments of one message that were taken together reach the transport in one call; deliveries and
+deferrals are noted at once; failures are kept until none of the message is in hand, and are then reported together;
+whoever is deferred is on the agenda again before the pass ends, unless an operator holds the message. A transport that
+raises defers the message. All calls are plain: nothing here waits.
+
+Seeds Q-09 to Q-14, D-64; architecture.md 6, steps 9 to 15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from asyncmta.mail.envelope import Consignment, QueueId
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Postponed
+from asyncmta.scheduling.held import HeldBack
+from asyncmta.scheduling.means import Means
+from asyncmta.scheduling.reports import Reports
+from asyncmta.scheduling.retry import RetrySchedule
+from asyncmta.scheduling.settle import INTERNAL, Settlement, settle
+from asyncmta.scheduling.task import Lane, Task
+from asyncmta.scheduling.transport import Transport
+from asyncmta.spool.ledger import Entry
+
+LOCAL = "local:"  # with which the destinations of our own mailboxes begin (`routing`)
+
+
+class Pass:
+    """One message from the first consignment handed out until none of it is in hand."""
+
+    __slots__ = ("consignments", "entry", "failures")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.consignments: dict[Consignment, Task] = {}
+        self.failures: dict[int, Failed] = {}
+
+
+class Attempts:
+    """The attempts of one scheduler. `on_change`: an attempt has ended; if somebody of it is due again, then when, on
+    the agenda's scale."""
+
+    def __init__(
+        self,
+        means: Means,
+        *,
+        transport: Transport,
+        schedule: RetrySchedule,
+        held: HeldBack,
+        reports: Reports,
+        on_change: Callable[[float | None], None],
+    ) -> None:
+        self._clock = means.clock
+        self._store = means.store
+        self._maillog = means.maillog
+        self._agenda = means.agenda
+        self._transport = transport
+        self._schedule = schedule
+        self._held = held
+        self._reports = reports
+        self._on_change = on_change
+        self._passes: dict[QueueId, Pass] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._passes
+
+    def failures(self, queue_id: QueueId) -> Mapping[int, Failed]:
+        """Who has failed in the pass that is under way."""
+        here = self._passes.get(queue_id)
+        return here.failures if here is not None else {}
+
+    def deliver(self, entry: Entry, tasks: Sequence[Task]) -> None:
+        """Consign these tasks of one message, which are in hand, to the transport."""
+        queue_id = entry.queue_id
+        here = self._passes.get(queue_id)
+        if here is None:
+            here = self._passes[queue_id] = Pass(entry)
+        consignments = []
+        for task in tasks:
+            consignment = Consignment(
+                queue_id,
+                task.destination,
+                entry.envelope,
+                task.ordinals,
+                entry.content,
+                entry.accepted_at,
+                entry.attempts,
+            )
+            here.consignments[consignment] = task
+            consignments.append(consignment)
+        try:
+            self._transport.deliver(consignments, self.done)
+        except Exception as error:  # a bug: this message is slowed down by it, and no other
+            self._maillog.note("error", "transport_failed", queue_id=queue_id, error=error)
+            for consignment in consignments:
+                if consignment in here.consignments:
+                    self.done(consignment, dict.fromkeys(consignment.ordinals, INTERNAL))
+
+    def done(self, consignment: Consignment, result: Mapping[int, Outcome] | Postponed) -> None:
+        """An attempt has ended: draw what follows."""
+        queue_id = consignment.queue_id
+        here = self._passes.get(queue_id)
+        task = here.consignments.pop(consignment, None) if here is not None else None
+        if here is None or task is None:
+            self._maillog.note("error", "settled_twice", queue_id=queue_id, destination=consignment.destination)
+            return
+        self._agenda.release(task)
+        now = self._clock.now()
+        schedule, local = self._schedule, task.destination.startswith(LOCAL)
+        settled = settle(here.entry, task.ordinals, result, schedule=schedule, now=now, local=local)
+        if settled.attempted is not None:
+            self._store.note(settled.attempted)
+        self._say(here.entry, settled, now)
+        if settled.failures:
+            here.failures.update(settled.failures)
+        due = None
+        if settled.due is not None:
+            if self._held.stops(queue_id):
+                self._held.keep(queue_id, settled.deferred)
+            else:
+                due = self._clock.monotonic() + settled.due - now
+                self._agenda.add(Task(queue_id, task.destination, settled.deferred, Lane.RETRY, due))
+        if not here.consignments:
+            self._end_pass(here)
+        self._on_change(due)
+
+    def _end_pass(self, here: Pass) -> None:
+        entry = here.entry
+        del self._passes[entry.queue_id]
+        if here.failures:
+            self._reports.add(entry, here.failures)
+        elif entry.queue_id in self._agenda or entry.queue_id in self._held:
+            self._store.forget_content(entry.queue_id)
+        else:
+            self.retire_if_done(entry)
+
+    def retire_if_done(self, entry: Entry) -> None:
+        """Say so if nothing is left to be done for it; its octets are the store's business."""
+        queue_id = entry.queue_id
+        if queue_id in self._agenda or queue_id in self._held or queue_id in self._reports:
+            return
+        self._held.drop(queue_id)
+        self._maillog.retired(queue_id=queue_id, delay=self._clock.now() - entry.accepted_at)
+
+    def _say(self, entry: Entry, settled: Settlement, now: float) -> None:
+        """A line of the log for each recipient."""
+        queue_id, recipients = entry.queue_id, entry.envelope.recipients
+        delay = now - entry.accepted_at
+        log = self._maillog
+        if settled.attempted is not None:
+            for ordinal, outcome in settled.attempted.outcomes.items():
+                recipient = recipients[ordinal].address
+                if isinstance(outcome, Delivered):
+                    log.delivered(queue_id=queue_id, recipient=recipient, outcome=outcome, delay=delay)
+                elif isinstance(outcome, Deferred) and ordinal not in settled.failures:
+                    log.deferred(
+                        queue_id=queue_id, recipient=recipient, outcome=outcome, delay=delay, next_due=settled.due
+                    )
+        for ordinal, failed in settled.failures.items():
+            say = log.expired if failed.cause is Cause.EXPIRED else log.failed
+            say(queue_id=queue_id, recipient=recipients[ordinal].address, outcome=failed, delay=delay)

@@ -1,0 +1,186 @@
+"""Who is kept off the agenda, by an operator or by a route, and the operator's commands about it.
+
+Promises: `hold`, `release` and `remove` return when what they say is durable; an attempt that runs ends first and is
+recorded like any other; when the journal refuses, everything is as it was before. Only messages with a recipient that
+the scheduler still has are touched, since the ledger may be behind it by what was noted a moment ago. Never: a change
+of what a route says, or an attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import Protocol
+
+from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.outcome import Cause, Failed, Scope
+from asyncmta.mail.reply import reply
+from asyncmta.scheduling.means import Means
+from asyncmta.scheduling.reports import Reports
+from asyncmta.spool.ledger import Entry
+from asyncmta.spool.records import Held, Record, Released, Removed
+
+CHUNK = 500  # messages in one commit
+
+REMOVED = Failed(Cause.POLICY, reply(554, "5.7.1", "Removed from the queue by the postmaster"), Scope.MESSAGE)
+
+
+class Owner(Protocol):
+    """What is needed of the scheduler."""
+
+    def put(self, entry: Entry, ordinals: Sequence[int]) -> None:
+        """Lay these recipients out on the agenda, due now; those that a route holds are kept back again."""
+        ...
+
+    def removed(self, queue_id: QueueId, by: str) -> None:
+        """The message is out of the queue."""
+        ...
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Return when it holds; it is asked whenever an attempt has ended."""
+        ...
+
+
+class HeldBack:
+    """The recipients of one scheduler that are pending, and neither on the agenda nor in hand."""
+
+    def __init__(self, means: Means, *, reports: Reports, owner: Owner) -> None:
+        self._clock = means.clock
+        self._store = means.store
+        self._agenda = means.agenda
+        self._reports = reports
+        self._owner = owner
+        self._ordinals: dict[QueueId, set[int]] = {}
+        self._stopped: set[QueueId] = set()  # by an operator: nothing of them goes on the agenda
+        self._busy: set[QueueId] = set()  # those that a command is at work on
+
+    def __contains__(self, queue_id: QueueId) -> bool:
+        """Is any recipient of this message kept back?"""
+        return bool(self._ordinals.get(queue_id))
+
+    def ordinals(self, queue_id: QueueId) -> set[int]:
+        return self._ordinals.get(queue_id, set())
+
+    def stops(self, queue_id: QueueId) -> bool:
+        """May nothing of this message be put on the agenda?"""
+        return queue_id in self._stopped
+
+    def keep(self, queue_id: QueueId, ordinals: Iterable[int]) -> None:
+        """These recipients do not go on the agenda: a route or an operator holds them."""
+        self._ordinals.setdefault(queue_id, set()).update(ordinals)
+
+    def restore(self, entry: Entry) -> None:
+        """The ledger says that an operator holds it."""
+        self._stopped.add(entry.queue_id)
+        self.keep(entry.queue_id, entry.pending())
+
+    def drop(self, queue_id: QueueId) -> None:
+        """It has ended with nobody kept back."""
+        self._stopped.discard(queue_id)
+        self._ordinals.pop(queue_id, None)
+
+    async def hold(self, queue_ids: Iterable[QueueId]) -> int:
+        """Nothing more of them is tried until they are released; how many that are new."""
+        count = 0
+        for chunk in _chunks(queue_ids):
+            with self._at_work(each for each in chunk if not self.stops(each) and self._is_here(each)) as chosen:
+                self._stop(chosen)
+                now = self._clock.now()
+                await self._commit([Held(each, now) for each in chosen], undo=chosen)
+                count += len(chosen)
+        return count
+
+    async def release(self, queue_ids: Iterable[QueueId]) -> int:
+        """They are due now, where the routes of today say; those that a route holds stay held."""
+        count = 0
+        for chunk in _chunks(queue_ids):
+            with self._at_work(each for each in chunk if self.stops(each) or each in self) as chosen:
+                now = self._clock.now()
+                await self._commit([Released(each, now) for each in chosen if self.stops(each)])
+                self._let_go(chosen)
+                count += len(chosen)
+        return count
+
+    async def remove(self, queue_ids: Iterable[QueueId], *, by: str, bounce: bool = False) -> int:
+        """Out of the queue with them; how many they were. `bounce`: their senders are told that they have failed."""
+        count = 0
+        for chunk in _chunks(queue_ids):
+            with self._at_work(each for each in chunk if self._is_here(each)) as chosen:
+                count += await self._remove(chosen, by, bounce)
+        return count
+
+    async def _remove(self, queue_ids: Sequence[QueueId], by: str, bounce: bool) -> int:
+        undo = [each for each in queue_ids if not self.stops(each)]
+        self._stop(queue_ids)
+        try:
+            await self._owner.until(partial(self._are_out_of_hand, queue_ids))
+        except BaseException:
+            self._let_go(undo)
+            raise
+        left = [each for each in queue_ids if each in self]  # the last attempts may have settled the others
+        if bounce:
+            await self._fail(left, undo)
+        else:
+            now = self._clock.now()
+            await self._commit([Removed(each, now, by) for each in left], undo=undo)
+        for queue_id in left:
+            self.drop(queue_id)
+            self._owner.removed(queue_id, by)
+        return len(left)
+
+    async def _fail(self, queue_ids: Sequence[QueueId], undo: Sequence[QueueId]) -> None:
+        for at, queue_id in enumerate(queue_ids):
+            entry = self._store.entry(queue_id)
+            assert entry is not None, "it has pending recipients, so it is in the ledger"
+            try:
+                await self._reports.report(entry, dict.fromkeys(self.ordinals(queue_id), REMOVED))
+            except BaseException:
+                self._let_go([each for each in queue_ids[at:] if each in undo])
+                raise
+            self.drop(queue_id)
+
+    async def _commit(self, records: Sequence[Record], *, undo: Sequence[QueueId] = ()) -> None:
+        try:
+            if records:
+                await self._store.commit(*records)
+        except BaseException:
+            self._let_go(undo)
+            raise
+
+    def _is_here(self, queue_id: QueueId) -> bool:
+        return queue_id in self._agenda or queue_id in self
+
+    def _are_out_of_hand(self, queue_ids: Sequence[QueueId]) -> bool:
+        return not any(queue_id in self._agenda for queue_id in queue_ids)
+
+    def _stop(self, queue_ids: Sequence[QueueId]) -> None:
+        for queue_id in queue_ids:
+            self._stopped.add(queue_id)
+            self.keep(queue_id, [ordinal for task in self._agenda.remove(queue_id) for ordinal in task.ordinals])
+
+    def _let_go(self, queue_ids: Sequence[QueueId]) -> None:
+        for queue_id in queue_ids:
+            ordinals = sorted(self.ordinals(queue_id))
+            self.drop(queue_id)
+            entry = self._store.entry(queue_id)
+            if entry is not None and ordinals:
+                self._owner.put(entry, ordinals)
+
+    @contextmanager
+    def _at_work(self, queue_ids: Iterable[QueueId]) -> Iterator[list[QueueId]]:
+        """Those that no other command is at work on; and none will be, within."""
+        chosen = [each for each in queue_ids if each not in self._busy]
+        self._busy.update(chosen)
+        try:
+            yield chosen
+        finally:
+            self._busy.difference_update(chosen)
+
+
+def _chunks(queue_ids: Iterable[QueueId]) -> Iterator[list[QueueId]]:
+    """Each once, a commit's worth at a time."""
+    wanted = iter(dict.fromkeys(queue_ids))
+    while chunk := list(islice(wanted, CHUNK)):
+        yield chunk

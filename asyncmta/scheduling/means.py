@@ -1,0 +1,50 @@
+"""What the classes of this room share: one object each of a scheduler, passed around together; and who waits for what.
+
+Never: state of its own, but for those who wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from asyncmta.maillog import MailLog
+from asyncmta.scheduling.agenda import Agenda
+from asyncmta.spool.store import Store
+from asyncmta.system.clock import Clock
+
+
+class Means(Struct, frozen=True, kw_only=True):
+    """Of one scheduler."""
+
+    clock: Clock
+    store: Store
+    maillog: MailLog
+    agenda: Agenda
+
+
+class Conditions:
+    """Who waits until something holds. Conditions are asked when somebody says that things have changed."""
+
+    __slots__ = ("_awaited",)
+
+    def __init__(self) -> None:
+        self._awaited: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Return when it holds."""
+        while not condition():
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._awaited.append((condition, future))
+            await future
+
+    def look(self) -> None:
+        """Something has changed."""
+        for awaited in tuple(self._awaited):
+            condition, future = awaited
+            if future.done() or condition():
+                self._awaited.remove(awaited)
+                if not future.done():
+                    future.set_result(None)

@@ -1,0 +1,128 @@
+"""From the agenda to the attempts: what is due is taken while there is room, a turn of the loop at a time.
+
+Promises: one timer, for the next due time; no turn hands out more than TURN recipients; a message that memory does not
+hold whole is recalled by one task for all of a turn. Never: who is due (`agenda`), what follows (`attempts`).
+
+Seeds Q-16, D-66.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from asyncmta.scheduling.means import Means
+from asyncmta.scheduling.task import Task
+from asyncmta.spool.ledger import Entry
+from asyncmta.system.clock import Timer
+
+TURN = 2_000  # recipients handed out, or messages loaded, in one turn of the loop
+SLACK = 0.001  # seconds by which something may be early: two scales of floats differ in the last digits
+
+
+class Pump:
+    """`deliver`: hand these tasks of one message to the transport. `in_hand`, `quantum`: see `SchedulerSettings`."""
+
+    def __init__(
+        self,
+        means: Means,
+        *,
+        deliver: Callable[[Entry, Sequence[Task]], None],
+        in_hand: int,
+        quantum: int,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._clock = means.clock
+        self._store = means.store
+        self._maillog = means.maillog
+        self._agenda = means.agenda
+        self._deliver = deliver
+        self._limit = in_hand
+        self._quantum = quantum
+        self._on_change = on_change
+        self._recalls: set[asyncio.Task[None]] = set()
+        self._timer: Timer | None = None
+        self._timer_at = 0.0
+        self._is_open = self._is_woken = False
+
+    def open(self) -> None:
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Take nothing more."""
+        self._is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+        recalls = tuple(self._recalls)
+        for recall in recalls:
+            recall.cancel()
+        await asyncio.gather(*recalls, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Look at the agenda in the next turn of the loop: once, however often this is said in this one."""
+        if not self._is_woken and self._is_open:
+            self._is_woken = True
+            asyncio.get_running_loop().call_soon(self._woken)
+
+    def _woken(self) -> None:
+        if self._is_woken:  # else it has run since
+            self.run()
+
+    def run(self) -> None:
+        """Hand out what is due: as much as there is room for, and one turn may take."""
+        self._is_woken = False
+        if not self._is_open:
+            return
+        room = self._limit - self._agenda.in_hand
+        if room < self._quantum:  # one at a time would tear consignments apart; an attempt ends soon
+            room = 0
+        taken = self._agenda.take(self._clock.monotonic() + SLACK, min(room, TURN))
+        missing: list[list[Task]] = []
+        for queue_id, group in groupby(taken, attrgetter("queue_id")):
+            entry = self._store.entry(queue_id)
+            if entry is None:
+                missing.append(list(group))
+            else:
+                self._deliver(entry, tuple(group))
+        if missing:
+            recall = asyncio.create_task(self._recall(missing), name="scheduler.recall")
+            self._recalls.add(recall)
+            recall.add_done_callback(self._recalled)
+        if taken and self._agenda.has_ready:
+            self.wake()
+        due = self._agenda.next_due()
+        if due is not None:
+            self.set_timer(due)
+        self._on_change()
+
+    def set_timer(self, due: float) -> None:
+        """There is one for all, for the next due time. One that is too early is harmless, and is left."""
+        if not self._is_open:
+            return
+        if self._timer is not None:
+            if self._timer_at <= due:
+                return
+            self._timer.cancel()
+        self._timer_at = due
+        self._timer = self._clock.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.run()
+
+    async def _recall(self, groups: Iterable[Sequence[Task]]) -> None:
+        for tasks in groups:
+            entry = await self._store.recall(tasks[0].queue_id)
+            if entry is not None:
+                self._deliver(entry, tasks)
+                continue
+            for task in tasks:  # it is not queued any more
+                self._agenda.release(task)
+
+    def _recalled(self, recall: asyncio.Task[None]) -> None:
+        self._recalls.discard(recall)
+        if not recall.cancelled() and (error := recall.exception()) is not None:
+            self._maillog.note("error", "recall_failed", error=error)
+        self._on_change()

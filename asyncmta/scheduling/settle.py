@@ -1,0 +1,134 @@
+"""What follows from an attempt, as one value: what to record at once, whom to report, when to try again.
+
+Promises: every recipient of the attempt is delivered, due again, or failed, and is exactly one of them, whatever the
+transport said; a due time exists exactly when somebody is due again. Expiry is decided here and nowhere else, also
+for what was only postponed: a failure with the last reply that was heard, so that the report says why. The same
+functions give the due times after a restart. Never: a clock, the journal, who is told of a failure (`bounce/`).
+
+RFC 5321 4.5.4.1; architecture.md 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
+from asyncmta.mail.replies import LOCAL_ERROR
+from asyncmta.mail.reply import reply
+from asyncmta.scheduling.retry import RetrySchedule
+from asyncmta.spool.ledger import Entry
+from asyncmta.spool.records import Attempted
+
+INTERNAL = Deferred(Cause.INTERNAL, LOCAL_ERROR, Scope.MESSAGE)
+"""An attempt that a bug of ours ended, or that said nothing of this recipient."""
+
+
+class Settlement(Struct, frozen=True):
+    """The consequences of one attempt.
+
+    attempted: to be noted at once; None when nothing was tried. failures: to be committed together with their report
+    when the pass ends. deferred: who is tried again, at `due` (Unix seconds; None for nobody).
+    """
+
+    attempted: Attempted | None
+    failures: dict[int, Failed]
+    deferred: tuple[int, ...] = ()
+    due: float | None = None
+
+
+def settle(
+    entry: Entry,
+    ordinals: tuple[int, ...],
+    result: Mapping[int, Outcome] | Postponed,
+    *,
+    schedule: RetrySchedule,
+    now: float,
+    local: bool,
+) -> Settlement:
+    """Settle the attempt at `ordinals` that has just ended with `result`; `local`: its destination is one of ours."""
+    if isinstance(result, Postponed):
+        return _postpone(entry, ordinals, result, schedule, now)
+    noted: dict[int, Outcome] = {}
+    failures: dict[int, Failed] = {}
+    deferred: dict[int, Deferred] = {}
+    for ordinal in ordinals:
+        outcome = result.get(ordinal, INTERNAL)
+        if isinstance(outcome, Failed):
+            failures[ordinal] = outcome
+            continue
+        noted[ordinal] = outcome
+        if isinstance(outcome, Deferred):
+            deferred[ordinal] = outcome
+    attempted = Attempted(entry.queue_id, now, noted) if noted else None
+    if not deferred:
+        return Settlement(attempted, failures)
+    if now >= _end(entry, schedule):
+        # The deferral is noted all the same: it is what the report will quote.
+        failures.update({ordinal: _expired(last) for ordinal, last in deferred.items()})
+        return Settlement(attempted, failures)
+    return Settlement(attempted, failures, tuple(deferred), due_again(entry, now, schedule=schedule, local=local))
+
+
+def _postpone(
+    entry: Entry, ordinals: tuple[int, ...], postponed: Postponed, schedule: RetrySchedule, now: float
+) -> Settlement:
+    end = _end(entry, schedule)
+    if now < end:
+        return Settlement(None, {}, ordinals, min(postponed.until, end))
+    never = Deferred(Cause.EXPIRED, reply(451, "4.4.7", f"It could not be tried: {postponed.reason}"), Scope.MESSAGE)
+    return Settlement(None, {at: _expired(entry.last[at][1] if at in entry.last else never) for at in ordinals})
+
+
+def _expired(last: Deferred) -> Failed:
+    return Failed(Cause.EXPIRED, last.reply, last.scope, last.place)
+
+
+def _end(entry: Entry, schedule: RetrySchedule) -> float:
+    return schedule.expires_at(entry.accepted_at, bounce=entry.envelope.reverse_path is None)
+
+
+def due_again(entry: Entry, last_attempt: float, *, schedule: RetrySchedule, local: bool) -> float:
+    """When recipients last tried at `last_attempt` are due, in Unix seconds. The attempt's own time is what tells it
+    from others of this message, so that a restart computes the same jitter from what the ledger knows."""
+    return schedule.next_due(
+        entry.accepted_at,
+        last_attempt,
+        local=local,
+        bounce=entry.envelope.reverse_path is None,
+        salt=entry.queue_id + (int(last_attempt * 1000) << 20),
+    )
+
+
+class Plan(Struct, frozen=True):
+    """Pending recipients with one destination and one due time in Unix seconds; None: never tried, due at once."""
+
+    destination: str
+    ordinals: tuple[int, ...]
+    due: float | None
+
+
+def plan(
+    entry: Entry,
+    ordinals: Sequence[int],
+    *,
+    destination_of: Callable[[int], str],
+    is_local: Callable[[str], bool],
+    schedule: RetrySchedule,
+    now: float,
+) -> list[Plan]:
+    """What the ledger's facts about these pending recipients mean for the agenda, now as after a restart."""
+    groups: dict[tuple[str, float | None], list[int]] = {}
+    for ordinal in ordinals:
+        last = entry.last.get(ordinal)
+        # A stamp from the future is that of a clock that has been set back since: it may not delay the message by that.
+        tried = None if last is None else min(last[0], now)
+        groups.setdefault((destination_of(ordinal), tried), []).append(ordinal)
+    plans = []
+    for (destination, tried), members in groups.items():
+        due = None
+        if tried is not None:
+            due = due_again(entry, tried, schedule=schedule, local=is_local(destination))
+        plans.append(Plan(destination, tuple(members), due))
+    return plans

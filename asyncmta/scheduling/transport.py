@@ -1,0 +1,23 @@
+"""The seam between scheduling and delivery: all that the scheduler knows of how mail is delivered. Pure.
+
+Promises of a transport: it never blocks or raises; it calls `done` exactly once for each consignment, on the loop,
+possibly before `deliver` returns; a mapping holds an outcome for each ordinal of the consignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from asyncmta.mail.envelope import Consignment
+from asyncmta.mail.outcome import Outcome, Postponed
+
+Done = Callable[[Consignment, Mapping[int, Outcome] | Postponed], None]
+
+
+class Transport(Protocol):
+    """Who delivers."""
+
+    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
+        """Deliver all that was taken of one message in one turn: one consignment for each destination."""
+        ...
