@@ -1,0 +1,153 @@
+"""What we say to a client, a sender and a recipient: who may relay, what exists, what is too much now.
+
+Promises: a stranger reaches only mailboxes and relay domains of ours, whatever the address looks like; no sender
+address grants anything; every answer is a `Reply`, or None for consent, or something to wait for. One object for each
+listener; it decides and remembers nothing. Never: the order of commands (`transaction`), text of a command
+(`commands`), sockets.
+
+RFC 5321 3.6 and 7.9 (relaying), 4.5.1 (postmaster); the probes of reliability.md 4.3.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from asyncmta.inbound.limits import Limits
+from asyncmta.mail import replies
+from asyncmta.mail.address import Address, domain_key
+from asyncmta.mail.reply import Reply
+from asyncmta.routing import Reject, Routing
+
+Network = IPv4Network | IPv6Network
+
+
+class Existence(Enum):
+    """Does a local recipient have a mailbox? What cannot be told now is never a no (rows Q-01, D-101)."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+Lookup = Callable[[Address], Existence | Awaitable[Existence]]
+"""Who lives here: at once when it is known, else something to wait for."""
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What one listener offers and demands. `mechanisms` of AUTH (empty: no AUTH) are offered over TLS, and in clear
+    text only with `plaintext_auth`."""
+
+    hostname: str
+    role: Literal["relay", "submission"] = "relay"
+    tls: Literal["none", "starttls", "required", "implicit"] = "none"
+    mechanisms: tuple[str, ...] = ()
+    plaintext_auth: bool = False
+    networks: tuple[Network, ...] = ()
+    limits: Limits = Limits()
+
+    @property
+    def offers_starttls(self) -> bool:
+        return self.tls in ("starttls", "required")
+
+
+class Refusal(Protocol):
+    """`Store.refusal`: may this much be taken now?"""
+
+    def __call__(self, size: int = 0, /) -> Reply | None: ...
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """`relay.networks`; ValueError for what is none, also for a network with host bits (a typing error, mostly)."""
+    return tuple(ip_network(text) for text in texts)
+
+
+class Acceptance:
+    """The decisions of one listener."""
+
+    def __init__(
+        self, *, terms: Terms, routing: Routing, lookup: Lookup, refusal: Refusal, pressure: Callable[[], Reply | None]
+    ) -> None:
+        self.terms = terms
+        self.limits = terms.limits
+        self.lookup = lookup
+        self.postmaster = Address("postmaster", terms.hostname, domain_key(terms.hostname))
+        self.greeting = replies.greeting(terms.hostname).wire
+        self.offers = {tls: self._offer(tls) for tls in (False, True)}
+        self.helo_answer = f"250 {terms.hostname}\r\n".encode()
+        self._routing = routing
+        self._refusal = refusal
+        self._pressure = pressure
+
+    def _offer(self, tls: bool) -> bytes:
+        """The reply to EHLO; extensions only where they work."""
+        terms = self.terms
+        lines = [
+            terms.hostname,
+            "PIPELINING",
+            f"SIZE {terms.limits.message_size}",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            "SMTPUTF8",
+            "DSN",
+        ]
+        if terms.offers_starttls and not tls:
+            lines.append("STARTTLS")
+        if self.offers_auth(tls):
+            lines.append(f"AUTH {' '.join(terms.mechanisms)}")
+        last = len(lines) - 1
+        return "".join(f"250{' ' if at == last else '-'}{line}\r\n" for at, line in enumerate(lines)).encode()
+
+    def offers_auth(self, tls: bool) -> bool:
+        return bool(self.terms.mechanisms) and (tls or self.terms.plaintext_auth)
+
+    def is_trusted(self, ip: str) -> bool:
+        """Is this client in `relay.networks`? Compared as addresses, the mapped form of IPv4 unmapped."""
+        if not ip:
+            return False
+        address = ip_address(ip)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self.terms.networks)
+
+    def sender(self, size: int) -> Reply | None:
+        """MAIL with this declared size (0: none): is there room for it, and time?"""
+        if size > self.limits.message_size:
+            return replies.TOO_BIG
+        return self._refusal(size) or self._pressure()
+
+    def recipient(
+        self, address: Address, reverse_path: Address | None, *, may_relay: bool
+    ) -> Reply | Awaitable[Existence] | None:
+        """RCPT: may it be sent there through us, and is there anybody?"""
+        routing = self._routing
+        destination = routing.destination(address, reverse_path)
+        if destination.startswith("local:"):
+            existence = self.lookup(address)
+            return self.existence(existence) if isinstance(existence, Existence) else existence
+        if not may_relay and not routing.is_local(address.domain_key) and not self._serves_anybody(address):
+            return replies.RELAY_DENIED
+        if destination.startswith("reject:"):
+            route = routing.route_of(destination)
+            assert isinstance(route, Reject)
+            return route.reply
+        return None
+
+    def _serves_anybody(self, address: Address) -> bool:
+        """A relay domain of ours; but not what a host there may send on to somewhere else (percent hack, bang path,
+        an @ in quotes)."""
+        local_part = address.local_part
+        return self._routing.may_relay_to(address.domain_key) and not (
+            "%" in local_part or "!" in local_part or "@" in local_part
+        )
+
+    @staticmethod
+    def existence(found: object) -> Reply | None:
+        """The answer of a lookup as ours. Whatever is neither yes nor no is "unknown"."""
+        if found is Existence.YES:
+            return None
+        return replies.NO_SUCH_MAILBOX if found is Existence.NO else replies.MAILBOX_UNSURE

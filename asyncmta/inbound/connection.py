@@ -1,0 +1,204 @@
+"""The conversation of one client on its transport: octets in, what comes back out, and its events followed.
+
+Promises: one write for each turn; no task and no timer on the normal path; a client that does not read its replies,
+or sends faster than the disk takes, is not read from; while a client waits for us its deadline does not run; a message
+whose dot came is committed also when the client is gone. Never: what to say (`conversation`), credentials (`listener`).
+
+RFC 5321 4.5.3.2.7 (time-outs), 6.1 (responsibility); RFC 2920 (pipelining).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from asyncmta.inbound.acceptance import Existence
+from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.entrance import Entrance
+from asyncmta.inbound.events import (
+    AuthWanted,
+    Closing,
+    Event,
+    LargeAborted,
+    LargeBegan,
+    LargeEnded,
+    LargeWent,
+    LookUp,
+    MessageEnded,
+    Refused,
+    TlsWanted,
+)
+from asyncmta.inbound.flow import BACKLOG, STALLED, LargeArrival
+from asyncmta.inbound.tunnel import HANDSHAKE
+from asyncmta.mail import replies
+from asyncmta.mail.reply import Reply
+
+LINGER = 10.0  # seconds for the last word to get through
+MAX_PIPELINED = 1 << 16  # octets kept while somebody else has to answer
+
+
+class Connection(Entrance):
+    """The conversation of one client. `listener` adds what it keeps of aiosmtpd."""
+
+    # -- callbacks of the transport ----------------------------------------------------------------------------------
+
+    def eof_received(self) -> bool:
+        """A client may close its half behind the dot and still wait for the answer."""
+        conversation = self._conversation
+        if conversation is not None and self._is_our_turn and not conversation.state.tls:
+            self._half_closed = True
+            return True
+        return False
+
+    def pause_writing(self) -> None:
+        self._flow.hold(STALLED)
+
+    def resume_writing(self) -> None:
+        self._flow.release(STALLED)
+
+    def data_received(self, data: bytes) -> None:
+        conversation = self._conversation
+        if conversation is None:
+            self._too_early(data)
+            return
+        try:
+            out = conversation.feed(data)
+            if out:
+                self._write(out)
+                self._seen = self._sessions.second
+            elif conversation.is_paused:
+                if conversation.buffered > MAX_PIPELINED:
+                    self._flow.hold(BACKLOG)
+                if self._on_input is not None:
+                    self._on_input()
+            elif conversation.is_reading_content:
+                self._seen = self._sessions.second
+            if conversation.events:
+                self._follow_all(conversation)
+        except Exception as error:
+            self._fail(error)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def _follow_all(self, conversation: Conversation) -> None:
+        while conversation.events:
+            events, conversation.events = conversation.events, []
+            for event in events:
+                self._follow(conversation, event)
+
+    def _follow(self, conversation: Conversation, event: Event) -> None:
+        match event:
+            case MessageEnded():
+                self._take(event)
+            case Refused():
+                self._log(conversation, event)
+            case LookUp():
+                self._is_our_turn = True
+                self._work = self._sessions.own(event.existence)
+                self._work.add_done_callback(self._found)
+            case Closing():
+                self._end()
+            case TlsWanted():
+                self._begin_tls()
+            case AuthWanted():
+                self._begin_auth(event)
+            case LargeBegan():
+                self._large = LargeArrival(
+                    intake=self._sessions.reception.intake, flow=self._flow, on_progress=self._renew
+                )
+                refusal = self._large.begin(event)
+                if refusal is not None:
+                    conversation.refuse_content(refusal)
+            case LargeWent() | LargeEnded() | LargeAborted():
+                assert self._large is not None
+                self._is_our_turn = isinstance(event, LargeEnded)
+                self._large.follow(event, self._answer)
+
+    def _take(self, event: MessageEnded) -> None:
+        self._is_our_turn = True
+        try:
+            self._sessions.reception.intake.accept(
+                event.envelope, facts=event.facts, parts=event.parts, shape=event.shape, done=self._answer
+            )
+        except Exception as error:
+            self._note(error)
+            self._answer(replies.LOCAL_ERROR)
+
+    def _found(self, lookup: asyncio.Future[Any]) -> None:
+        self._work = None
+        if lookup.cancelled():
+            return
+        error = lookup.exception()
+        if error is not None:
+            self._note(error)
+        found = Existence.UNKNOWN if error is not None else lookup.result()
+        self._advance(lambda conversation: conversation.looked_up(found))
+
+    def _answer(self, reply: Reply) -> None:
+        """What intake says to the dot."""
+        self._advance(lambda conversation: conversation.answered(reply))
+
+    def _advance(self, step: Callable[[Conversation], bytes]) -> None:
+        """Somebody has answered, or something happened to the session: say what comes of it, and go on."""
+        conversation = self._conversation
+        if conversation is None or self.transport is None:  # the client is gone
+            return
+        self._is_our_turn = False
+        self._renew()
+        try:
+            out = step(conversation)
+            if out:
+                self._write(out)
+            if conversation.events:
+                self._follow_all(conversation)
+            if not conversation.is_paused:
+                self._flow.release(BACKLOG)
+                if self._half_closed:
+                    self._end()
+        except Exception as error:
+            self._fail(error)
+
+    def _begin_auth(self, wanted: AuthWanted) -> None:
+        raise AssertionError("given by the listener")
+
+    # -- deadlines and the end ---------------------------------------------------------------------------------------
+
+    def sweep(self, now: float) -> None:
+        """Once a second: is a deadline over?"""
+        idle = now - self._seen
+        if self._closing_since is not None:
+            if now - self._closing_since > LINGER:
+                self.abort()
+        elif self._conversation is None:
+            if idle > HANDSHAKE:
+                self.abort()
+        elif not self._is_our_turn and idle >= self._sessions.acceptance.limits.session_idle:
+            self.say_goodbye(replies.IDLE_TIMEOUT)
+
+    def drain(self) -> None:
+        """The listener stops: end now, or with the open transaction."""
+        if self._conversation is None:
+            self.abort()
+        elif self._is_our_turn:
+            self._conversation.drain()
+        else:
+            self._advance(Conversation.drain)
+
+    def say_goodbye(self, word: Reply) -> None:
+        """End now, whatever is open."""
+        if self._conversation is None:
+            self.abort()
+        elif self._closing_since is None:
+            self._sessions.reception.maillog.refused(client=self._client_ip, stage="session", reply=word)
+            self._advance(lambda conversation: conversation.close(word))
+
+    def _log(self, conversation: Conversation, event: Refused) -> None:
+        self._sessions.reception.maillog.refused(
+            client=conversation.state.client.ip,
+            stage=event.stage,
+            reply=event.reply,
+            helo=conversation.state.helo,
+            reverse_path=event.reverse_path,
+            recipient=event.recipient,
+        )

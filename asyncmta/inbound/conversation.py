@@ -1,0 +1,282 @@
+"""The server side of an SMTP session as a sans-IO engine: octets in; replies, joined, and events out.
+
+Promises: the result does not depend on how the input was split, but where RFC 2920 makes it so: what stands behind
+DATA or STARTTLS in the same chunk was sent before its reply, and ends the session. Only CR LF ends a command; a line
+is kept up to its limit and then thrown away in constant memory; while somebody else has to answer, input waits.
+Never: sockets, time, credentials, and no decision that belongs to a command group or to `acceptance`.
+
+RFC 5321 2.3.8, 4.1.4, 4.3, 4.5.3.1.4; RFC 2920 (pipelining); RFC 3207 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from asyncmta.inbound import courtesy, lines, security, transaction
+from asyncmta.inbound.acceptance import Acceptance
+from asyncmta.inbound.events import Closing, Event, LargeAborted, LookUp, Refused, TlsWanted
+from asyncmta.inbound.session import Client, SessionState
+from asyncmta.mail import replies
+from asyncmta.mail.reply import Reply
+
+Command = Callable[[SessionState, str], bytes | Event]
+
+COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
+    {
+        "EHLO": transaction.ehlo,
+        "HELO": transaction.helo,
+        "MAIL": transaction.mail,
+        "RCPT": transaction.rcpt,
+        "DATA": transaction.data,
+        "RSET": transaction.rset,
+        "STARTTLS": security.starttls,
+        "AUTH": security.auth,
+        "NOOP": courtesy.noop,
+        "VRFY": courtesy.vrfy,
+        "EXPN": courtesy.expn,
+        "HELP": courtesy.show_help,
+        "QUIT": courtesy.quit_session,
+    }
+)
+_LAST_IN_GROUP = frozenset({"DATA", "STARTTLS"})  # what the client sends next has to wait for our answer
+_BEFORE_TLS = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "STARTTLS", "QUIT"})  # RFC 3207 4, with HELO
+_JUNK = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "VRFY"})
+
+
+class Conversation:
+    """One session. Each call returns the octets to write now; then `events` are to be followed, in their order."""
+
+    __slots__ = (
+        "_buffer",
+        "_draining",
+        "_greeted",
+        "_looking_up",
+        "_skipping",
+        "events",
+        "is_closed",
+        "is_paused",
+        "state",
+    )
+
+    def __init__(self, acceptance: Acceptance, client: Client, *, tls: str = "") -> None:
+        """`tls` names version and cipher where the session began with a handshake."""
+        self.state = SessionState(acceptance, client, tls)
+        self.events: list[Event] = []
+        self.is_paused = False  # somebody else has to answer first
+        self.is_closed = False
+        self._buffer = b""
+        self._greeted = False
+        self._skipping = False  # within a line that is too long
+        self._draining = False
+        self._looking_up: LookUp | None = None
+
+    # -- what the feeder may ask -------------------------------------------------------------------------------------
+
+    @property
+    def buffered(self) -> int:
+        return len(self._buffer)
+
+    @property
+    def is_reading_content(self) -> bool:
+        return self.state.reader is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Between transactions: nothing is lost by ending the session here."""
+        return self.state.envelope is None and not self.is_paused
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    def greet(self) -> bytes:
+        self._greeted = True
+        return self.state.acceptance.greeting
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What the client sent."""
+        if self._buffer:
+            chunk = self._buffer + chunk
+            self._buffer = b""
+        if self.is_paused:
+            if not self.is_closed:
+                self._buffer = chunk
+            return b""
+        if not self._greeted:
+            return self._speaks_first()
+        return self._run(chunk)
+
+    def looked_up(self, found: object) -> bytes:
+        """The answer to `LookUp`."""
+        wanted, self._looking_up = self._looking_up, None
+        assert wanted is not None
+        if self.is_closed:
+            return b""
+        return self._resume(self._said("RCPT", transaction.looked_up(self.state, wanted.recipient, found)))
+
+    def answered(self, reply: Reply) -> bytes:
+        """The answer to `MessageEnded` or `LargeEnded`: the reply to the dot."""
+        state = self.state
+        reverse_path = state.reverse_path
+        state.forget_transaction()
+        if self.is_closed:
+            return b""
+        if reply.code < 400:
+            state.forgive()
+            return self._resume(reply.wire)
+        return self._resume(self._said("dot", Refused("dot", reply, reverse_path)))
+
+    def refuse_content(self, reply: Reply) -> None:
+        """Nobody wants the content that is coming in: read it to its end, then say this."""
+        reader = self.state.reader
+        if reader is not None:
+            self.state.content_refusal = reply
+            reader.drop()
+
+    def tls_started(self, tls: str) -> bytes:
+        """The handshake is over; `tls` names version and cipher. What waits in the buffer came through the tunnel:
+        nothing could stand behind STARTTLS."""
+        self.state.secure(tls)
+        return b"" if self.is_closed else self._resume(b"")
+
+    def auth_ended(self, reply: Reply, login: str | None = None) -> bytes:
+        """The exchange is over; `login` names who it was when it went well."""
+        state = self.state
+        if self.is_closed:
+            return b""
+        if login is not None:
+            state.log_in(login)
+            return self._resume(reply.wire)
+        if reply.code == replies.AUTH_FAILED.code:
+            state.auth_failures += 1
+        out = self._said("AUTH", Refused("AUTH", reply, closes=reply is replies.AUTH_TOO_LONG))
+        if state.auth_failures >= state.acceptance.limits.auth_failures and not self.is_closed:
+            out += self.close(replies.TOO_MANY_ERRORS)
+        return self._resume(out)
+
+    def take_line(self) -> bytes | Reply | None:
+        """The next line of an AUTH exchange without its CR LF; None: not there yet; a Reply: there is no such line."""
+        line, newline, rest = self._buffer.partition(b"\n")
+        if len(line) > lines.MAX_AUTH_LINE:
+            return replies.AUTH_TOO_LONG
+        if not newline:
+            return None
+        self._buffer = rest
+        return line[:-1] if line.endswith(b"\r") else replies.COMMAND_BARE_LINE_END
+
+    def drain(self) -> bytes:
+        """The server is stopping: say so now, or when the open transaction has ended."""
+        self._draining = True
+        return self.close(replies.SHUTTING_DOWN) if self.is_idle and not self.is_closed else b""
+
+    def close(self, word: Reply) -> bytes:
+        """The last word of the session, whatever is open. Nothing that comes later is looked at."""
+        self.is_closed = True
+        self._buffer = b""
+        if self.state.is_large:
+            self.state.is_large = False
+            self.events.append(LargeAborted())
+        self.events.append(Closing(word))
+        return word.wire
+
+    # -- the engine --------------------------------------------------------------------------------------------------
+
+    def _speaks_first(self) -> bytes:
+        """An early talker: a client waits for the greeting, a spam engine or another protocol does not."""
+        word = replies.refused_session(self.state.acceptance.terms.hostname, lines.NOT_SMTP)
+        self._greeted = True
+        self.events.append(Refused("greeting", word))
+        return self.close(word)
+
+    def _resume(self, out: bytes) -> bytes:
+        self.is_paused = False
+        chunk, self._buffer = self._buffer, b""
+        if self._draining and self.is_idle and not self.is_closed:
+            out += self.close(replies.SHUTTING_DOWN)
+        return out + self._run(chunk) if chunk else out
+
+    def _run(self, chunk: bytes) -> bytes:
+        """Read commands and content until the chunk is used up, somebody else has to answer, or all is said."""
+        state = self.state
+        out = []
+        at = 0
+        size = len(chunk)
+        while at < size and not self.is_closed:
+            if state.reader is not None:
+                end = state.reader.feed(chunk, at)
+                answer = transaction.content_came(state, end >= 0, self.events)
+                if answer is not None:
+                    out.append(self._said("dot", answer))
+                if end < 0:
+                    break
+                at = end
+            else:
+                end = chunk.find(b"\n", at)
+                if end < 0:
+                    out.append(self._keep(chunk[at:] if at else chunk))
+                    break
+                line = chunk[at:end]
+                at = end + 1
+                out.append(self._command(line, at < size))
+            if self.is_paused:
+                self._buffer = chunk[at:]
+                break
+            if self._draining and state.envelope is None and not self.is_closed:
+                out.append(self.close(replies.SHUTTING_DOWN))
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _keep(self, rest: bytes) -> bytes:
+        """A line that has not ended."""
+        if self._skipping:
+            return b""
+        if lines.is_other_protocol(rest):
+            return self._said("command", lines.OTHER_PROTOCOL)
+        self._skipping = lines.is_too_long(rest)
+        if not self._skipping:
+            self._buffer = rest
+        return b""
+
+    def _command(self, line: bytes, is_followed: bool) -> bytes:
+        """One line, its LF taken off; `is_followed`: more came in the same chunk."""
+        if self._skipping:
+            self._skipping = False
+            return self._said("command", lines.COMMAND_TOO_LONG)
+        text = lines.as_text(line)
+        if not isinstance(text, str):
+            return self._said("command", text)
+        verb, _, argument = text.partition(" ")
+        verb = verb.upper()
+        command = COMMANDS.get(verb)
+        if command is None:
+            return self._said(verb, courtesy.unknown(verb))
+        if is_followed and verb in _LAST_IN_GROUP:
+            return self._said(verb, Refused(verb, replies.EARLY_INPUT, closes=True))
+        state = self.state
+        if state.is_locked and verb not in _BEFORE_TLS:
+            return self._said(verb, Refused(verb, replies.NEED_TLS))
+        answer = command(state, argument)
+        if type(answer) is bytes and verb not in _JUNK:
+            return answer
+        return self._said(verb, answer)
+
+    def _said(self, stage: str, answer: bytes | Event) -> bytes:
+        """The octets of an answer, with all that follows from it."""
+        if isinstance(answer, bytes):
+            is_enough = stage in _JUNK and self.state.charge(250)
+            return answer + self.close(replies.TOO_MANY_ERRORS) if is_enough else answer
+        if isinstance(answer, Refused):
+            self.events.append(answer)
+            out = answer.reply.wire
+            is_enough = self.state.charge(answer.reply.code, answer.counts)
+            if answer.closes:
+                self.close(answer.reply)
+            elif is_enough:
+                out += self.close(replies.TOO_MANY_ERRORS)
+            return out
+        if isinstance(answer, Closing):
+            return self.close(answer.word)
+        self.is_paused = True
+        self.events.append(answer)
+        if isinstance(answer, LookUp):
+            self._looking_up = answer
+        return replies.READY_FOR_TLS.wire if isinstance(answer, TlsWanted) else b""

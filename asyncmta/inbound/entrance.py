@@ -1,0 +1,186 @@
+"""A client's way in: from the open transport over the PROXY header and TLS to the greeting, and out again.
+
+Promises: a client is counted once it is known, and given back once; whoever speaks before the greeting is not greeted;
+an exception anywhere on the way ends the session with `451 4.3.0` and a line with its traceback in the log. Never:
+commands and their answers (`connection`).
+
+RFC 5321 3.1 (greeting), RFC 3207 4.2, RFC 8314 3.3 (implicit TLS).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+
+from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.flow import Flow, LargeArrival
+from asyncmta.inbound.session import Client
+from asyncmta.inbound.sessions import Sessions
+from asyncmta.inbound.tunnel import HandshakeFailed, describe_tls, has_input, plain_ip, start_tls
+from asyncmta.mail import replies
+
+
+class Entrance(asyncio.Protocol):
+    """What a connection is before, around and after its conversation."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.peer = ("", 0)  # the other end of the transport
+        self._sessions = sessions
+        self._flow = Flow()
+        self._conversation: Conversation | None = None
+        self._client: Client | None = None  # admitted and counted
+        self._work: asyncio.Future[Any] | None = None  # a handshake, a lookup, an AUTH exchange: one at a time
+        self._on_input: Callable[[], None] | None = None  # the AUTH exchange waits for a line
+        self._large: LargeArrival | None = None
+        self._is_our_turn = False  # the client waits for us: its deadline does not run
+        self._half_closed = False
+        self._early = b""
+        self._closing_since: float | None = None
+        self._seen = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = self._flow.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._sessions.enter(self)
+        self._renew()
+        try:
+            peer = transport.get_extra_info("peername")
+            if peer is None:  # gone already
+                self.abort()
+                return
+            self.peer = plain_ip(peer[0]), peer[1]
+            self._arrive()
+        except Exception as error:
+            self._fail(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    # -- the way in --------------------------------------------------------------------------------------------------
+
+    def _arrive(self) -> None:
+        """The transport is there."""
+        self._admit(*self.peer)
+
+    def _preamble(self, data: bytes) -> None:
+        """Input before the client is known."""
+        self.abort()
+
+    def _too_early(self, data: bytes) -> None:
+        """Input before there is a conversation."""
+        if self._client is None:
+            self._preamble(data)
+        elif not self._early:  # through the tunnel, before our greeting; a second chunk adds nothing
+            self._early = data
+
+    def _admit(self, ip: str, port: int, *, rest: bytes = b"", may_be_trusted: bool = True) -> None:
+        """The client is known: count it, and begin. `rest` came behind its PROXY header."""
+        sessions = self._sessions
+        refusal = sessions.counts.admit(ip)
+        if refusal is not None:
+            sessions.reception.maillog.refused(client=ip, stage="connect", reply=refusal)
+            self._write(refusal.wire)
+            self._end()
+            return
+        acceptance = sessions.acceptance
+        self._client = Client(ip, port, may_be_trusted and acceptance.is_trusted(ip))
+        if acceptance.terms.tls == "implicit":
+            self._begin_tls(rest)
+            return
+        self._early = rest
+        self._begin("", is_early=has_input(self.transport))
+
+    def _begin(self, tls: str, *, is_early: bool = False) -> None:
+        """Greet; but whoever has spoken already gets another answer, when what he said is read."""
+        assert self._client is not None
+        conversation = self._conversation = Conversation(self._sessions.acceptance, self._client, tls=tls)
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
+        elif not is_early:
+            self._write(conversation.greet())
+
+    def _begin_tls(self, rest: bytes = b"") -> None:
+        """The handshake, at the start or after STARTTLS: from here on nothing is read in clear text."""
+        if self.transport is not None:
+            self._is_our_turn = True  # the handshake has a deadline of its own
+            self.transport.pause_reading()
+            self._work = self._sessions.own(self._start_tls(self.transport, rest))
+
+    async def _start_tls(self, transport: asyncio.Transport, rest: bytes) -> None:
+        try:
+            secure = await start_tls(transport, self, self._tls_context(), rest=rest)
+        except HandshakeFailed as failure:
+            maillog = self._sessions.reception.maillog
+            maillog.note("info", "tls_failed", client=self._client_ip, reason=str(failure))
+            self._work = None
+            self.abort()
+            self._leave()  # the transport may never say so to us, who are no longer its protocol
+            return
+        self._work = None
+        self.transport = secure
+        self._flow.move_to(secure)
+        self._renew()
+        tls = describe_tls(secure)
+        if self._conversation is None:
+            self._is_our_turn = False
+            self._begin(tls)
+        else:
+            self._advance(lambda conversation: conversation.tls_started(tls))
+
+    def _tls_context(self) -> ssl.SSLContext:
+        raise AssertionError("given by the listener")
+
+    def sweep(self, now: float) -> None:
+        raise AssertionError("given by the connection")
+
+    def _advance(self, step: Callable[[Conversation], bytes]) -> None:
+        raise AssertionError("given by the connection")
+
+    # -- the way out -------------------------------------------------------------------------------------------------
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _end(self) -> None:
+        if self._closing_since is None and self.transport is not None:
+            self._closing_since = self._sessions.second
+            self.transport.close()
+
+    def _leave(self) -> None:
+        """The connection is over; called once or twice."""
+        self.transport = self._flow.transport = None
+        self._sessions.leave(self)
+        client, self._client = self._client, None
+        if client is not None:
+            self._sessions.counts.release(client.ip)
+        if self._large is not None:
+            self._large.abort()
+        if self._work is not None:
+            self._work.cancel()
+
+    def _fail(self, error: Exception) -> None:
+        """A bug. The state of the conversation is not to be trusted any more."""
+        self._note(error)
+        self._write(replies.LOCAL_ERROR.wire)
+        if self._large is not None:
+            self._large.abort()
+        self._end()
+
+    @property
+    def _client_ip(self) -> str:
+        return self._client.ip if self._client is not None else self.peer[0]
+
+    def _renew(self) -> None:
+        self._seen = self._sessions.second
+
+    def _write(self, out: bytes) -> None:
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(out)
+
+    def _note(self, error: BaseException) -> None:
+        self._sessions.reception.maillog.note("error", "session_failed", error=error, client=self._client_ip)

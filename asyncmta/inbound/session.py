@@ -1,0 +1,152 @@
+"""One session as the conversation knows it: the client, what it said of itself, its open transaction, its counts.
+
+Promises: `forget_transaction` and `forget_everything` (STARTTLS, RFC 3207 4.2) leave nothing behind of what they
+forget; `facts` is made once for all messages between two changes of it. Never: a decision, a reply, sockets.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from asyncmta.inbound.acceptance import Acceptance
+from asyncmta.inbound.data import ContentReader
+from asyncmta.mail.address import Address
+from asyncmta.mail.envelope import Envelope, Recipient
+from asyncmta.mail.headers import Arrival, protocol_name, received_opening
+from asyncmta.mail.reply import Reply
+
+
+class Client(Struct, frozen=True):
+    """Who connected: its address as text ("" when a proxy could not say), its port, and whether it may relay."""
+
+    ip: str
+    port: int = 0
+    trusted: bool = False
+
+
+class ClientFacts(Struct, frozen=True):
+    """What intake has to know of a session. `opening` is the part of `Received` that its messages share."""
+
+    ip: str
+    helo: str
+    login: str | None
+    opening: str
+
+
+class SessionState:
+    """What is known between two commands. Plain attributes: the command groups read and set them."""
+
+    __slots__ = (
+        "_facts",
+        "acceptance",
+        "auth_failures",
+        "client",
+        "content_refusal",
+        "envelope",
+        "errors",
+        "extended",
+        "helo",
+        "is_large",
+        "is_locked",
+        "junk",
+        "keys",
+        "login",
+        "may_relay",
+        "offered_recipients",
+        "reader",
+        "recipients",
+        "tls",
+    )
+
+    def __init__(self, acceptance: Acceptance, client: Client, tls: str = "") -> None:
+        self.acceptance = acceptance
+        self.client = client
+        self.errors = 0
+        self.junk = 0
+        self.auth_failures = 0
+        self.secure(tls)
+
+    def secure(self, tls: str) -> None:
+        """TLS runs ("" for not): `tls` names version and cipher. Nothing that was said before it counts."""
+        self.tls = tls
+        self.is_locked = not tls and self.acceptance.terms.tls == "required"  # TLS is demanded and does not run yet
+        self.forget_everything()
+
+    def forget_everything(self) -> None:
+        """As after the greeting; but the counts, and TLS where it runs, stay."""
+        self.helo = ""
+        self.extended = False
+        self.login: str | None = None
+        self.may_relay = self.client.trusted
+        self.forget_transaction()
+        self.forget_facts()
+
+    def forget_transaction(self) -> None:
+        self.envelope: Envelope | None = None
+        self.recipients: list[Recipient] = []
+        self.keys: set[str] | None = None
+        self.offered_recipients = 0
+        self.reader: ContentReader | None = None
+        self.is_large = False
+        self.content_refusal: Reply | None = None
+
+    def forget_facts(self) -> None:
+        self._facts: ClientFacts | None = None
+
+    def log_in(self, login: str) -> None:
+        self.login = login
+        self.may_relay = True
+        self.forget_facts()
+
+    def charge(self, code: int, counts: bool | None = None) -> bool:
+        """Count a refusal with this code against the client, or (with a 2yz) a command that leads nowhere. Is it
+        enough? `counts`: it is an error of the client's or none; None: a 5yz is, anything else only when it piles up.
+        """
+        limits = self.acceptance.limits
+        if counts is None:
+            counts = code >= 500
+            if not counts:
+                self.junk += 1
+                counts = self.junk > limits.junk_commands
+        self.errors += counts
+        return self.errors >= limits.errors
+
+    def forgive(self) -> None:
+        """A message was taken: the counts begin again."""
+        self.errors = self.junk = 0
+
+    def add(self, recipient: Recipient) -> None:
+        """One recipient more, unless the mailbox is in the transaction already; the first one's parameters count."""
+        if self.recipients:
+            if self.keys is None:
+                self.keys = {self.recipients[0].address.mailbox_key}
+            key = recipient.address.mailbox_key
+            if key in self.keys:
+                return
+            self.keys.add(key)
+        self.recipients.append(recipient)
+
+    @property
+    def reverse_path(self) -> Address | None:
+        return None if self.envelope is None else self.envelope.reverse_path
+
+    def facts(self, *, smtputf8: bool) -> ClientFacts:
+        """Also remembered, but for the rare message with SMTPUTF8, whose `Received` says so."""
+        if self._facts is not None and not smtputf8:
+            return self._facts
+        arrival = Arrival(
+            by=self.acceptance.terms.hostname,
+            helo=self.helo,
+            ip=self.client.ip,
+            protocol=protocol_name(
+                extended=self.extended,
+                tls=bool(self.tls),
+                authenticated=self.login is not None,
+                smtputf8=smtputf8,
+            ),
+            tls=self.tls,
+        )
+        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival))
+        if not smtputf8:
+            self._facts = facts
+        return facts

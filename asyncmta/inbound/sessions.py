@@ -1,0 +1,122 @@
+"""All live sessions of one listener: who they are, what they share, and one sweep a second for all their deadlines.
+
+Promises: a session costs one entry in one set and no timer of its own; while nobody is connected there is no timer at
+all; tasks that a session needs (a handshake, a lookup that has to wait, AUTH) are owned here, so that none is lost.
+Never: protocol, sockets.
+
+RFC 5321 4.5.3.2 (time-outs).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+
+from asyncmta.inbound.acceptance import Acceptance, Lookup, Network, Refusal
+from asyncmta.inbound.intake import Intake
+from asyncmta.inbound.limits import Limits, SessionCounts
+from asyncmta.mail.reply import Reply
+from asyncmta.maillog import MailLog
+from asyncmta.routing import Routing
+from asyncmta.system.clock import Clock, Timer
+
+SWEEP = 1.0  # seconds between two looks at all deadlines
+
+Authenticate = Callable[[str, str, str], Awaitable[bool | None]]
+"""Mechanism, login, password -> is it right? None: it cannot be told now."""
+
+
+class Reception(Struct, kw_only=True, eq=False):
+    """What all listeners of one Mta share; made by `mta.py`. `clients` counts live sessions by client."""
+
+    intake: Intake
+    maillog: MailLog
+    clock: Clock
+    hostname: str
+    routing: Routing
+    lookup: Lookup
+    refusal: Refusal
+    pressure: Callable[[], Reply | None]
+    limits: Limits = Limits()
+    networks: tuple[Network, ...] = ()
+    authenticate: Authenticate | None = None
+    clients: dict[int | str, int] = field(default_factory=dict)
+
+
+class Live(Protocol):
+    """A connection, as far as the sweep knows it."""
+
+    def sweep(self, now: float) -> None: ...
+
+
+class Sessions:
+    """The live sessions of one listener. `second` is the time of the last sweep: near enough for all deadlines."""
+
+    def __init__(self, *, reception: Reception, acceptance: Acceptance, max_sessions: int) -> None:
+        self.reception = reception
+        self.acceptance = acceptance
+        self.counts = SessionCounts(
+            max_sessions=max_sessions, per_client=reception.limits.sessions_per_client, clients=reception.clients
+        )
+        self.live: set[Live] = set()
+        self.second = 0.0
+        self._timer: Timer | None = None
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._when_empty: asyncio.Future[None] | None = None
+
+    def enter(self, connection: Live) -> None:
+        self.live.add(connection)
+        if self._timer is None:
+            self.second = self.reception.clock.monotonic()
+            self._set_timer()
+
+    def leave(self, connection: Live) -> None:
+        self.live.discard(connection)
+        if not self.live:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._say_empty()
+
+    def own(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
+        """Run this as a task of ours; whoever asked for it looks at its result, or cancels it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def wait_until_empty(self, seconds: float) -> None:
+        """Return when the last session has left, or after this time."""
+        if not self.live:
+            return
+        empty: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._when_empty = empty
+        clock = self.reception.clock
+        timer = clock.call_at(clock.monotonic() + seconds, self._say_empty)
+        try:
+            await empty
+        finally:
+            timer.cancel()
+            self._when_empty = None
+
+    def _say_empty(self) -> None:
+        if self._when_empty is not None and not self._when_empty.done():
+            self._when_empty.set_result(None)
+
+    async def cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _set_timer(self) -> None:
+        self._timer = self.reception.clock.call_at(self.second + SWEEP, self._sweep)
+
+    def _sweep(self) -> None:
+        self.second = self.reception.clock.monotonic()
+        self._set_timer()
+        for connection in tuple(self.live):
+            connection.sweep(self.second)

@@ -1,0 +1,76 @@
+"""TLS on a transport that is open already, and the two facts about a socket that the way in needs.
+
+Promises: nothing that was read in clear text is ever taken for what comes through the tunnel, but for octets that are
+its own beginning (they came behind a PROXY header in one segment). Never: certificates, or what TLS is needed for.
+
+RFC 3207 4.2, RFC 8314 3.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import ssl
+from typing import cast
+
+HANDSHAKE = 30.0  # seconds
+
+
+class HandshakeFailed(Exception):
+    """No TLS with this client; the text is for the log."""
+
+
+async def start_tls(
+    transport: asyncio.Transport, protocol: asyncio.Protocol, context: ssl.SSLContext, *, rest: bytes = b""
+) -> asyncio.Transport:
+    """The server's side of the handshake. `rest`: its first octets, where they were read already."""
+    loop = asyncio.get_running_loop()
+    handshake = loop.create_task(
+        loop.start_tls(transport, protocol, context, server_side=True, ssl_handshake_timeout=HANDSHAKE)
+    )
+    if rest:
+        # One turn later than the task's first step: behind the tunnel's connection_made, and before its transport is
+        # read, in the same turn of the loop.
+        loop.call_soon(loop.call_soon, _feed, transport, rest)
+    try:
+        secure = await handshake
+    except asyncio.CancelledError:
+        handshake.cancel()
+        raise
+    except (OSError, EOFError, RuntimeError) as error:  # ssl.SSLError and time-outs are OSErrors
+        raise HandshakeFailed(getattr(error, "reason", None) or type(error).__name__) from None
+    if secure is None:
+        raise HandshakeFailed("the client is gone")
+    return secure
+
+
+def describe_tls(transport: asyncio.Transport) -> str:
+    """Version and cipher."""
+    tunnel = transport.get_extra_info("ssl_object")
+    cipher = tunnel.cipher() if tunnel is not None else None
+    return f"{tunnel.version()} {cipher[0]}" if cipher is not None else "TLS"
+
+
+def plain_ip(ip: str) -> str:
+    """Without the zone of a link-local address; the mapped form of IPv4 unmapped."""
+    return ip.partition("%")[0].removeprefix("::ffff:") if ":" in ip else ip
+
+
+def has_input(transport: asyncio.Transport | None) -> bool:
+    """Has the client sent something already? One system call; nothing is read."""
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is None:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _feed(transport: asyncio.Transport, octets: bytes) -> None:
+    tunnel = cast(asyncio.BufferedProtocol, transport.get_protocol())
+    while octets:
+        room = memoryview(tunnel.get_buffer(len(octets)))
+        taken = min(len(room), len(octets))
+        room[:taken] = octets[:taken]
+        tunnel.buffer_updated(taken)
+        octets = octets[taken:]
