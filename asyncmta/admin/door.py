@@ -1,0 +1,79 @@
+"""The sockets of the operator's door: the control socket, and `admin.listen` where it is set.
+
+Promises: a control socket that only its owner can open; no TCP on an address beyond loopback without a token; on the
+way out what is being answered is finished within the grace time, and the socket's file is taken away. Never: what is
+answered; that is `api`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+from aiohttp import web
+
+from asyncmta.admin import control_socket
+from asyncmta.admin.api import Api, OnError, Operated
+from asyncmta.admin.guard import Guard, is_loopback
+
+MAX_HEADER = 8190
+GRACE = 1.0  # seconds for what is being answered when the door closes
+
+
+class OpenDoor(ValueError):
+    """`admin.listen` is reachable from elsewhere and there is no token."""
+
+
+class Door:
+    """One for each running `Mta`. `listen` is "" or "ADDRESS:PORT"; port 0 takes a free one."""
+
+    def __init__(
+        self, mta: Operated, *, socket_path: str, listen: str, token: str, message_size: int, on_error: OnError
+    ) -> None:
+        self._api = Api(mta, message_size=message_size, on_error=on_error)
+        self._socket_path = socket_path
+        self._listen = listen
+        self._token = token
+        self._runners: list[web.AppRunner] = []
+        self.address: tuple[str, int] | None = None  # where TCP is listened on
+
+    async def open(self) -> None:
+        """Answer from now on; raises OSError where a socket cannot be had."""
+        host, _, port = self._listen.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if self._listen and not self._token and not is_loopback(host):
+            raise OpenDoor(f"admin.listen = {self._listen!r} can be reached from elsewhere: set admin.token")
+        try:
+            await self._serve(control_socket.bind(self._socket_path), None)
+            if self._listen:
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                sock = socket.create_server((host, int(port)), family=family)
+                self.address = sock.getsockname()[:2]
+                await self._serve(sock, Guard(token=self._token, host=host.lower()))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _serve(self, sock: socket.socket, guard: Guard | None) -> None:
+        runner = web.AppRunner(
+            self._api.application(guard),
+            access_log=None,
+            keepalive_timeout=30,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            shutdown_timeout=GRACE,
+        )
+        self._runners.append(runner)
+        await runner.setup()
+        await web.SockSite(runner, sock).start()
+
+    async def close(self) -> None:
+        """Safe to call twice."""
+        mine = bool(self._runners)
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+        if mine:
+            with contextlib.suppress(OSError):
+                os.unlink(self._socket_path)

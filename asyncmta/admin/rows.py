@@ -1,0 +1,147 @@
+"""What the operator sees of a message: its JSON shape, filters over many, and counts. Pure.
+
+Promises: the keys here are what scripts read, over HTTP and from `--json`, and they are the same while the MTA runs
+and while it is stopped. Times are Unix seconds, sizes octets, the null reverse-path is null. Never: a look at the
+ledger or the agenda (rows come from the `Mta`, or from the CLI's reader of a stopped one), nor the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from asyncmta.mail.address import domain_key
+
+STATES = ("held", "deferred", "ready", "active", "damaged")
+
+Shown = dict[str, Any]
+
+
+class RecipientView(Protocol):
+    """One recipient as the operator sees it."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def next_hop(self) -> str: ...
+    @property
+    def last_reply(self) -> str | None: ...
+    @property
+    def next_due(self) -> float | None: ...
+
+
+class MessageView(Protocol):
+    """One message as the operator sees it: a snapshot."""
+
+    @property
+    def queue_id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def sender(self) -> str | None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def accepted_at(self) -> float: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def recipients(self) -> Sequence[RecipientView]:
+        """Those that are not done yet."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """How many it came with."""
+        ...
+
+
+class Selection(Struct, frozen=True):
+    """Which messages: all that pass every filter that is set. `domain` is the normal form of a recipient's domain;
+    `sender` "" or "<>" is the null reverse-path."""
+
+    domain: str | None = None
+    sender: str | None = None
+    state: str | None = None
+
+    def covers(self, row: MessageView) -> bool:
+        if self.state is not None and row.state != self.state:
+            return False
+        if self.sender is not None and (row.sender or "").lower() != self.sender.strip("<>").lower():
+            return False
+        return self.domain is None or any(_domain(recipient.address) == self.domain for recipient in row.recipients)
+
+
+def _domain(address: str) -> str:
+    domain = address.rpartition("@")[2].lower()
+    return domain if domain.isascii() else domain_key(domain)
+
+
+def show(row: MessageView) -> Shown:
+    """The row as JSON has it."""
+    return {
+        "queue_id": row.queue_id,
+        "state": row.state,
+        "sender": row.sender or None,
+        "size": row.size,
+        "accepted_at": row.accepted_at,
+        "attempts": row.attempts,
+        "total": row.total,
+        "recipients": [
+            {
+                "address": recipient.address,
+                "state": recipient.state,
+                "next_hop": recipient.next_hop or None,
+                "last_reply": recipient.last_reply or None,
+                "next_due": recipient.next_due,
+            }
+            for recipient in row.recipients
+        ],
+    }
+
+
+def page(
+    rows: Iterable[MessageView], selection: Selection, *, limit: int, cursor: str | None = None
+) -> tuple[list[Shown], str | None]:
+    """Up to `limit` of them, newest first, from behind the id `cursor` on; and the next cursor, None at the end.
+
+    Ids rise with the time of acceptance, so a page begins where the last one ended though messages came and went.
+    """
+    chosen = [row for row in rows if (cursor is None or row.queue_id < cursor) and selection.covers(row)]
+    chosen.sort(key=lambda row: row.queue_id, reverse=True)
+    following = chosen[limit - 1].queue_id if len(chosen) > limit else None
+    return [show(row) for row in chosen[:limit]], following
+
+
+def stats(rows: Iterable[MessageView]) -> Shown:
+    """Counts of messages and recipients, octets, and when the oldest was accepted; by state and by next hop."""
+    messages = recipients = octets = 0
+    oldest: float | None = None
+    states: dict[str, Shown] = {}
+    hops: dict[str, Shown] = {}
+    for row in rows:
+        messages += 1
+        recipients += len(row.recipients)
+        octets += row.size
+        oldest = row.accepted_at if oldest is None else min(oldest, row.accepted_at)
+        _count(states, row.state, row.accepted_at)
+        for hop in sorted({recipient.next_hop for recipient in row.recipients if recipient.next_hop}):
+            _count(hops, hop, row.accepted_at)
+    return {
+        "messages": messages,
+        "recipients": recipients,
+        "size": octets,
+        "oldest_accepted_at": oldest,
+        "states": dict(sorted(states.items())),
+        "destinations": dict(sorted(hops.items(), key=lambda item: (-item[1]["messages"], item[0]))),
+    }
+
+
+def _count(groups: dict[str, Shown], name: str, accepted_at: float) -> None:
+    group = groups.setdefault(name, {"messages": 0, "oldest_accepted_at": accepted_at})
+    group["messages"] += 1
+    group["oldest_accepted_at"] = min(group["oldest_accepted_at"], accepted_at)

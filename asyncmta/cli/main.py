@@ -1,0 +1,78 @@
+"""The entry point `asyncmta`: finds the command, loads its file only then, and turns every end into an exit code.
+
+A usage error is 64 and a reader that went away (`| head`) is quiet. A bug shows its traceback and ends with 70.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.where import config_option
+
+COMMANDS = {
+    "serve": ("serve", "Run the MTA in the foreground."),
+    "check-config": ("check", "Say what is wrong with the configuration."),
+    "queue": ("queue", "See and change what is queued."),
+    "send": ("send", "Hand a message from standard input to the running MTA."),
+    "route": ("route", "Say what would happen to an address."),
+    "health": ("health", "Say whether the running MTA is well."),
+    "version": ("version", "Say which versions run here."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows the names of the commands without loading them. Each file has its command as `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"asyncmta.cli.{COMMANDS[cmd_name][0]}").command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@config_option
+def cli() -> None:
+    """asyncmta, a mail transfer agent.
+
+    The configuration is that of -c/--config, else $ASYNCMTA_CONFIG, else ./config.toml, else
+    /etc/asyncmta/config.toml, else built-in defaults; environment variables win over the file.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    try:
+        code = cli.main(args=arguments, prog_name="asyncmta", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        error.show()
+        code = Exit.USAGE
+    except Stop as error:
+        error.show()
+        code = error.code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # What is left in the buffer has nowhere to go; the interpreter would complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.IO_ERROR
+    except Exception:
+        import traceback  # noqa: PLC0415 - needed for a bug only
+
+        traceback.print_exc()
+        code = Exit.SOFTWARE
+    raise SystemExit(code if isinstance(code, int) else Exit.OK)

@@ -1,0 +1,170 @@
+"""`asyncmta serve`: the MTA in the foreground, from reading the settings to its exit code. The only importer of uvloop.
+
+SIGTERM and SIGINT drain and end with 0; a second one ends at once, which is as safe as kill -9 and no safer. 78: bad
+configuration; 73: a spool that is locked or cannot be made; 69: an address that cannot be bound; 74: a disk that
+failed. The control socket is open while the MTA runs. Never: anything about mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+import signal
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from asyncmta import __version__
+from asyncmta.admin.control_socket import SocketTaken
+from asyncmta.admin.door import Door, OpenDoor
+from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.where import config_option, load_settings
+from asyncmta.mta import Mta
+from asyncmta.spool.store import JournalFailed, SpoolRefused
+from asyncmta.system.disk import Locked
+
+if TYPE_CHECKING:
+    from asyncmta.config import Settings
+    from asyncmta.maillog import MailLog
+
+GC_THRESHOLDS = (20_000, 20, 20)
+
+
+@click.command(name="serve")
+@config_option
+def command() -> None:
+    """Run the MTA in the foreground."""
+    settings = load_settings()
+    allow_many_files()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        code = runner.run(Service(settings).run())
+    if code != Exit.OK:
+        raise SystemExit(int(code))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is there; it costs a quarter less CPU or better."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def allow_many_files() -> None:
+    """Each session is a descriptor; the usual soft limit of 1,024 is for programs that call select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Service:
+    """One run of one MTA."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._ready = False
+        self._signals = 0
+
+    async def run(self) -> Exit:
+        """Until it is told to stop or cannot go on."""
+        mta = Mta(self._settings)
+        self._log: MailLog = mta.maillog
+        self._main = asyncio.current_task()
+        self._listen_to_signals()
+        self._log.note("info", "starting", version=__version__, pid=os.getpid())
+        self._log.note("info", "settings", **self._settings.effective())
+        if os.geteuid() == 0:
+            self._log.note("warning", "running_as_root", advice="bind low ports by a capability and run as a user")
+        try:
+            return await self._serve(mta)
+        except asyncio.CancelledError:
+            if not self._signals:
+                raise
+            return Exit.OK
+        except Exception as error:
+            code = exit_code(error)
+            if code is None:
+                raise
+            self._log.note("critical", "cannot_start", reason=str(error))
+            raise Stop(code, f"asyncmta: {error}") from None
+        finally:
+            self._log.close()
+
+    async def _serve(self, mta: Mta) -> Exit:
+        admin = self._settings.admin
+        async with mta:
+            door = Door(
+                mta,
+                socket_path=admin.socket,
+                listen=admin.listen,
+                token=admin.token,
+                message_size=self._settings.limits.message_size,
+                on_error=lambda where, error: self._log.note("error", "admin_failed", error=error, request=where),
+            )
+            await door.open()
+            try:
+                freeze()
+                self._ready = True
+                self._log.note("info", "ready", listening=[f"{host}:{port}" for host, port in mta.addresses])
+                return await self._until_the_end(mta)
+            finally:
+                await door.close()
+
+    async def _until_the_end(self, mta: Mta) -> Exit:
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        failing = asyncio.ensure_future(mta.wait_failed())
+        try:
+            await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
+            return Exit.IO_ERROR if failing.done() else Exit.OK
+        finally:
+            stopping.cancel()
+            failing.cancel()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+
+    def _stop(self, number: int) -> None:
+        self._signals += 1
+        if self._signals > 1:
+            os._exit(128 + number)
+        self._log.note("info", "draining", signal=signal.Signals(number).name)
+        self._stopping.set()
+        if not self._ready and self._main is not None:
+            self._main.cancel()
+
+    def _reload(self) -> None:
+        self._log.note(
+            "warning", "reload_ignored", reason="settings are read at the start only: restart to change them"
+        )
+
+
+def freeze() -> None:
+    """What is there now stays: the cyclic collector need not look at it again, and looks less often at the rest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def exit_code(error: Exception) -> Exit | None:
+    """How a start that failed ends; None for a bug."""
+    match error:
+        case OpenDoor() | ssl.SSLError():
+            return Exit.CONFIG
+        case Locked() | SocketTaken() | SpoolRefused():
+            return Exit.CANT_CREATE
+        case JournalFailed():
+            return Exit.IO_ERROR
+        case OSError():
+            # An error about a file names it; one of bind() does not.
+            return Exit.CANT_CREATE if error.filename is not None else Exit.UNAVAILABLE
+    return None

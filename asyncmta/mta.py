@@ -1,0 +1,309 @@
+"""The composition root and the Python API: builds every room, starts them bottom floor first, stops them top first.
+
+Promises: listening when entered, drained when left; recovery is complete before the first socket opens; several live
+in one process and one loop and share nothing. A clock, a resolver and a disk can be given, for tests and simulations.
+Never: a decision about mail; those are in the rooms. The only file that builds things.
+
+contract.md section 5; architecture.md 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, BinaryIO, Self
+
+from msgspec import Struct
+
+from asyncmta.bounce.bouncer import Bouncer
+from asyncmta.config import Settings
+from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
+from asyncmta.delivery.dispatch import Dispatch
+from asyncmta.delivery.maildir import MaildirTransport
+from asyncmta.delivery.remote import RemoteTransport
+from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.inbound.acceptance import Existence
+from asyncmta.inbound.intake import Intake
+from asyncmta.inbound.limits import Limits
+from asyncmta.inbound.listener import Listener, ListenerSettings
+from asyncmta.inbound.sessions import Authenticate, Reception
+from asyncmta.mail.address import Address
+from asyncmta.mailboxes.resolver import Answer, LocalSettings, Mailbox, Mailboxes, NoMailbox
+from asyncmta.maillog import MailLog
+from asyncmta.operations import Operations, Rooms
+from asyncmta.routing import Routing
+from asyncmta.scheduling.retry import RetrySchedule
+from asyncmta.scheduling.scheduler import Scheduler, SchedulerSettings
+from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
+from asyncmta.system.clock import Clock, SystemClock
+from asyncmta.system.disk import Disk, PosixDisk
+
+DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
+
+
+class Mta(Operations):
+    """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
+
+    authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; without
+    it AUTH is not offered. log_stream: where log lines go instead of standard output.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        resolver: Resolves | None = None,
+        disk: Disk | None = None,
+        authenticator: Authenticate | None = None,
+        log_stream: BinaryIO | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._disk: Disk = disk if disk is not None else PosixDisk()
+        self._resolver = resolver
+        self._authenticator = authenticator
+        log = settings.log
+        self.maillog = MailLog(
+            clock=self._clock, stream=log_stream, format=log.format, level=log.level, addresses=log.addresses
+        )
+        self._rooms: Rooms | None = None
+        self._listeners: list[Listener] = []
+        self._failed = asyncio.Event()
+        self._failure = ""
+        self._is_draining = False
+        self.recovery: Recovery | None = None
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self._open_spool()
+        try:
+            self._build()
+            await self._start()
+        except BaseException:
+            await self.drain(0.0)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.drain(DRAIN)
+
+    async def _open_spool(self) -> None:
+        self._store = Store(
+            disk=self._disk,
+            directory=self.settings.spool,
+            clock=self._clock,
+            settings=SpoolSettings(min_free_space=self.settings.queue.min_free_space),
+            on_poisoned=self._on_poisoned,
+            on_event=self._on_spool_event,
+        )
+        self.recovery = found = await self._store.open()
+        self.maillog.note(
+            "warning" if found.damaged else "info",
+            "spool_opened",
+            messages=found.messages,
+            records=found.records,
+            segments=found.segments,
+            torn=found.torn,
+            damaged=found.damaged,
+            seconds=round(found.seconds, 3),
+            file_system=found.file_system,
+            boot=found.boot,
+        )
+
+    def _build(self) -> None:
+        """Every room, bottom floor first. Nothing runs yet."""
+        settings, clock, store, maillog = self.settings, self._clock, self._store, self.maillog
+        routing = settings.routing()
+        resolver = self._resolver
+        if resolver is None:
+            resolver = Resolver(clock=clock, settings=DnsSettings(**_of(DnsSettings, settings.dns)))
+        mailboxes = Mailboxes(settings=self._local(), hostname=settings.hostname, clock=clock, disk=self._disk)
+        self._dialer = Dialer(
+            clock=clock,
+            resolver=resolver,
+            settings=RemoteSettings(**_of(RemoteSettings, settings.remote)),
+            hostname=settings.hostname,
+        )
+        self._remote = RemoteTransport(
+            clock=clock,
+            dialer=self._dialer,
+            read_content=store.read_content,
+            maillog=maillog,
+            route_of=routing.route_of,
+        )
+        self._maildir = MaildirTransport(
+            disk=self._disk,
+            mailboxes=mailboxes,
+            read_content=store.read_content,
+            hostname=settings.hostname,
+            journal_tag=store.journal_tag,
+            minted_from=store.next_queue_id(),
+        )
+        dispatch = Dispatch(
+            route_of=routing.route_of, local=self._maildir, remote=self._remote, clock=clock, maillog=maillog
+        )
+        self._scheduler = self._build_scheduler(dispatch, routing)
+        self._intake = self._build_intake()
+        self._listeners = self._build_listeners(routing, mailboxes)
+        self._rooms = Rooms(
+            store=store, scheduler=self._scheduler, intake=self._intake, routing=routing, resolver=resolver
+        )
+
+    def _local(self) -> LocalSettings:
+        local = self.settings.local
+        return LocalSettings(
+            domains=local.domains,
+            maildir=local.maildir,
+            mailboxes=local.mailboxes,
+            postmaster=str(self.settings.postmaster),
+        )
+
+    def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
+        settings = self.settings
+        bouncer = Bouncer(
+            read_content=self._store.read_content,
+            next_queue_id=self._store.next_queue_id,
+            begin_large=self._store.begin_large,
+            hostname=settings.hostname,
+            postmaster=str(settings.postmaster),
+        )
+        queue = settings.queue
+        return Scheduler(
+            clock=self._clock,
+            store=self._store,
+            transport=transport,
+            bouncer=bouncer,
+            routing=routing,
+            maillog=self.maillog,
+            settings=SchedulerSettings(
+                retry=RetrySchedule(lifetime=queue.lifetime, bounce_lifetime=queue.bounce_lifetime)
+            ),
+        )
+
+    def _build_intake(self) -> Intake:
+        return Intake(
+            store=self._store,
+            on_accepted=self._scheduler.add,
+            maillog=self.maillog,
+            clock=self._clock,
+            hostname=self.settings.hostname,
+            settings=self._limits(),
+        )
+
+    def _limits(self) -> Limits:
+        return Limits(**_of(Limits, self.settings.limits))
+
+    def _build_listeners(self, routing: Routing, mailboxes: Mailboxes) -> list[Listener]:
+        reception = Reception(
+            intake=self._intake,
+            maillog=self.maillog,
+            clock=self._clock,
+            hostname=self.settings.hostname,
+            routing=routing,
+            lookup=_lookup(mailboxes),
+            refusal=self._store.refusal,
+            pressure=self._scheduler.pressure,
+            limits=self._limits(),
+            networks=self.settings.relay.networks,
+            authenticate=self._authenticator,
+        )
+        tls = self._tls_context()
+        return [
+            Listener(settings=ListenerSettings(**_of(ListenerSettings, table)), reception=reception, tls_context=tls)
+            for table in self.settings.listeners
+        ]
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        tls = self.settings.tls
+        if not tls.certificate:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tls.certificate, tls.key or None)
+        return context
+
+    async def _start(self) -> None:
+        """The listeners come last: whoever can reach us is served by the whole of us."""
+        self._scheduler.start()
+        for listener in self._listeners:
+            await listener.start()
+
+    async def drain(self, grace: float) -> None:
+        """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off.
+
+        Nothing is lost by a grace of nothing: what was not recorded is tried again. Safe to call twice.
+        """
+        self._is_draining = True
+        listeners, self._listeners = self._listeners, []
+        rooms, self._rooms = self._rooms, None
+        if rooms is not None:
+            await asyncio.gather(*(listener.stop(grace) for listener in listeners))
+            await rooms.intake.drain()
+            await rooms.scheduler.stop(grace)
+            await self._remote.close()
+            await self._maildir.close()
+        await self._store.close()
+        await asyncio.to_thread(self.maillog.flush)
+
+    # -- how it stands -----------------------------------------------------------------------------------------------
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens, in the order of the settings, with the ports that the system chose."""
+        return [address for listener in self._listeners for address in listener.addresses]
+
+    def alive(self) -> list[str]:
+        """Why this process should be replaced; empty: it should not."""
+        return [self._failure] if self._failure else []
+
+    def not_ready(self) -> list[str]:
+        """Why no mail should be sent here now; empty: it may."""
+        reasons = self.alive()
+        if self._is_draining or self._rooms is None:
+            reasons.append("draining")
+        elif not reasons and (refusal := self._store.refusal()) is not None:
+            reasons.append(str(refusal))
+        return reasons
+
+    async def wait_failed(self) -> str:
+        """Return when the journal has failed for good: the process has to end (exit code 74)."""
+        await self._failed.wait()
+        return self._failure
+
+    def _on_poisoned(self, failure: JournalFailed) -> None:
+        self._failure = f"the journal failed: {failure}"
+        self.maillog.note("critical", "journal_failed", reason=str(failure))
+        self._failed.set()
+
+    def _on_spool_event(self, event: str, facts: dict[str, object]) -> None:
+        said = {("reason" if name == "error" else name): value for name, value in facts.items()}
+        self.maillog.note("warning", f"spool_{event}", error=None, **said)
+
+
+def _of(kind: type[Struct], table: Struct) -> dict[str, Any]:
+    """The values of a table of config.toml that a room has settings for; both call them by the same names."""
+    return {name: getattr(table, name) for name in kind.__struct_fields__ if hasattr(table, name)}
+
+
+def _lookup(mailboxes: Mailboxes) -> Callable[[Address], Existence | Awaitable[Existence]]:
+    """The answer of the mailboxes in the words of the listener, at once where it is known."""
+
+    async def ask(address: Address) -> Existence:
+        return _existence(await mailboxes.lookup(address))
+
+    def lookup(address: Address) -> Existence | Awaitable[Existence]:
+        known = mailboxes.cached(address)
+        return ask(address) if known is None else _existence(known)
+
+    return lookup
+
+
+def _existence(answer: Answer) -> Existence:
+    match answer:
+        case Mailbox():
+            return Existence.YES
+        case NoMailbox():
+            return Existence.NO
+    return Existence.UNKNOWN

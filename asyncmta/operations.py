@@ -1,0 +1,218 @@
+"""What users and operators may ask of a running MTA: hand in a message, look at the queue, act on what is in it.
+
+Promises: queue ids are text here and addresses are parsed strictly; whoever is told that a message was taken, held,
+released or removed is told after that is durable. One that is given no ids means all, or those that `domain` (of a
+recipient) and `sender` leave. Never: how any of it is done; that is in the rooms.
+
+contract.md sections 2, 4 and 5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from msgspec import Struct
+
+from asyncmta.config import Settings
+from asyncmta.delivery.dialer import Resolves
+from asyncmta.delivery.exchange import Site, site_of_domain, walk_order
+from asyncmta.inbound.intake import Intake
+from asyncmta.mail.address import Address, domain_key, parse_address
+from asyncmta.mail.envelope import Envelope, QueueId, Recipient, format_queue_id, parse_queue_id
+from asyncmta.mail.reply import Reply
+from asyncmta.mail.wire import Unstuffer
+from asyncmta.routing import Local, Mx, Reject, Routing, Smarthost
+from asyncmta.scheduling.scheduler import Scheduler
+from asyncmta.scheduling.snapshot import QueueRow, damaged_row
+from asyncmta.spool.ledger import Entry
+from asyncmta.spool.store import Store
+
+
+class SubmitRefused(Exception):
+    """The message is not taken; `reply` says why, as a client would have been told."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+class NotRunning(RuntimeError):
+    """The MTA has not been entered, or has been left."""
+
+
+class RouteReport(Struct, frozen=True):
+    """What would become of a recipient: the rules asked, the destination, the exchangers in order, the TLS policy."""
+
+    recipient: str
+    sender: str
+    rules: list[str]
+    destination: str
+    exchangers: list[str]
+    tls: str
+
+
+class Rooms(Struct, frozen=True, eq=False):
+    """The rooms of a running MTA, as far as they are needed here."""
+
+    store: Store
+    scheduler: Scheduler
+    intake: Intake
+    routing: Routing
+    resolver: Resolves
+
+
+class Operations:
+    """The part of `Mta` that is about messages."""
+
+    _rooms: Rooms | None
+    settings: Settings
+
+    @property
+    def rooms(self) -> Rooms:
+        if self._rooms is None:
+            raise NotRunning("this MTA is not running: use `async with Mta(settings)`")
+        return self._rooms
+
+    # -- handing in --------------------------------------------------------------------------------------------------
+
+    async def submit(self, reverse_path: str | None, recipients: Sequence[str], content: bytes) -> str:
+        """Take a message; its queue id, when it is durable. Date, Message-ID and line ends are made right.
+
+        Raises InvalidAddress for an address that is none, and SubmitRefused with the reply a client would have got.
+        """
+        sender = parse_address(reverse_path, smtputf8=True) if reverse_path else None
+        addresses = dict.fromkeys(parse_address(recipient, smtputf8=True) for recipient in recipients)
+        envelope = Envelope(sender, tuple(Recipient(address) for address in addresses))
+        taken = await self.rooms.intake.submit(envelope, content)
+        if isinstance(taken, Reply):
+            raise SubmitRefused(taken)
+        return format_queue_id(taken)
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def queue(self) -> list[QueueRow]:
+        """All messages that wait or are being tried, and those that were found damaged, newest first."""
+        rows = list(self.rooms.scheduler.rows())
+        rows += [damaged_row(each) for each in self.rooms.store.damaged() if each.queue_id is not None]
+        rows.sort(key=lambda row: row.queue_id, reverse=True)
+        return rows
+
+    def message(self, queue_id: str) -> QueueRow | None:
+        """One of them, or None; ValueError for a text that is no queue id."""
+        return self.rooms.scheduler.view(parse_queue_id(queue_id))
+
+    async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes:
+        """The octets of a message as they will be sent, dots unstuffed; ContentUnavailable when they cannot be had."""
+        found = self.rooms.store.read_content(parse_queue_id(queue_id))
+        if not isinstance(found, tuple):
+            return _unstuffed(found)
+        unstuffer = Unstuffer()
+        return b"".join(map(unstuffer.feed, found))
+
+    async def idle(self, timeout: float | None = None) -> None:
+        """Return when nothing is due and nothing in hand, and all outcomes are durable; TimeoutError after `timeout`
+        seconds. What waits for a later attempt does not keep it."""
+        async with asyncio.timeout(timeout):
+            await self.rooms.scheduler.wait_idle()
+            await self.rooms.store.flush()
+
+    def next_due(self) -> float | None:
+        """When the next attempt is due, in Unix seconds; None when nothing waits."""
+        return self.rooms.scheduler.next_due()
+
+    async def route(self, recipient: str, sender: str | None = None) -> RouteReport:
+        """What would happen to a message; sends nothing. Asks DNS where the route is by MX."""
+        address = parse_address(recipient, smtputf8=True)
+        origin = parse_address(sender, smtputf8=True) if sender else None
+        routing = self.rooms.routing
+        destination = routing.destination(address, origin)
+        exchangers, tls = await self._exchangers(destination)
+        return RouteReport(
+            recipient=str(address),
+            sender=str(origin) if origin is not None else "<>",
+            rules=routing.explain(address, origin),
+            destination=destination,
+            exchangers=exchangers,
+            tls=tls,
+        )
+
+    async def _exchangers(self, destination: str) -> tuple[list[str], str]:
+        route = self.rooms.routing.route_of(destination)
+        match route:
+            case Smarthost():
+                return list(route.hosts), route.tls
+            case Local():
+                return [], "none"
+            case Reject():
+                return [str(route.reply)], "none"
+            case Mx():
+                found = site_of_domain(
+                    route.domain, await self.rooms.resolver.exchangers(route.domain), self.settings.hostname
+                )
+                if not isinstance(found, Site):
+                    return [str(found.reply)], "none"
+                return [exchanger.host for exchanger in walk_order(found, 0)], "opportunistic"
+        return [], "none"
+
+    # -- changing ----------------------------------------------------------------------------------------------------
+
+    async def retry(
+        self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None
+    ) -> int:
+        """Make them due now; how many messages."""
+        return self.rooms.scheduler.retry(self._select(ids, domain, sender))
+
+    async def hold(self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None) -> int:
+        """Try them no more until they are released; a running attempt ends first."""
+        return await self.rooms.scheduler.hold(self._select(ids, domain, sender))
+
+    async def release(
+        self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None
+    ) -> int:
+        return await self.rooms.scheduler.release(self._select(ids, domain, sender))
+
+    async def remove(
+        self,
+        ids: Sequence[str] | None = None,
+        domain: str | None = None,
+        sender: str | None = None,
+        *,
+        bounce: bool = False,
+    ) -> int:
+        """Take them out of the queue; `bounce`: report them to their senders."""
+        return await self.rooms.scheduler.remove(self._select(ids, domain, sender), by="operator", bounce=bounce)
+
+    def _select(self, ids: Sequence[str] | None, domain: str | None, sender: str | None) -> list[QueueId]:
+        if ids is not None:
+            return [parse_queue_id(text) for text in ids]
+        covers = _filter(domain, sender)
+        return [entry.queue_id for entry in self.rooms.store.entries() if covers(entry)]
+
+
+def _filter(domain: str | None, sender: str | None) -> Callable[[Entry], bool]:
+    """Which messages: those with a recipient in `domain`, and from `sender` ("" or "<>": the null reverse-path)."""
+    wanted_domain = domain_key(domain) if domain is not None else None
+    wanted_sender: Address | None = None
+    if sender is not None and sender not in ("", "<>"):
+        wanted_sender = parse_address(sender, smtputf8=True)
+
+    def covers(entry: Entry) -> bool:
+        envelope = entry.envelope
+        if sender is not None and _key(envelope.reverse_path) != _key(wanted_sender):
+            return False
+        return wanted_domain is None or any(
+            recipient.address.domain_key == wanted_domain for recipient in envelope.recipients
+        )
+
+    return covers
+
+
+def _key(address: Address | None) -> str:
+    return "" if address is None else address.mailbox_key.lower()
+
+
+async def _unstuffed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    unstuffer = Unstuffer()
+    async for chunk in chunks:
+        yield unstuffer.feed(chunk)
