@@ -1,0 +1,65 @@
+# asyncmta. `make serve` and `make test` do all the set-up; Python 3.11 or newer is all they need beforehand.
+#
+#   make serve        run the relay in the foreground with config.toml
+#   make test         lint, types, and the whole test suite
+#   make lint         ruff and mypy
+#   make test-tools   what the tests need beside Python (Debian and Ubuntu; the rest is skipped elsewhere)
+#   make bench        measure beside Postfix; the table is written into benchmarks/README.md
+#   make docs         write the table of files in docs/architecture.md
+#   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
+#   make clean        remove what make made, but not var/ (your mail)
+
+PYTHON ?= python3
+WORKERS ?= 2
+
+BIN := .venv/bin
+VENV := .venv/.installed
+PYTEST = $(BIN)/python -m pytest -q
+COVERAGE = $(BIN)/python -m coverage
+COVERAGE_FILES := --rcfile=.ci/coverage.toml
+
+# Which tests ask for the branches of the pure files; the others start processes or whole Mtas.
+PURE_TESTS := tests/unit tests/property tests/dialogs tests/golden tests/bad_configs tests/test_architecture.py
+WHOLE_TESTS := $(filter-out $(PURE_TESTS) tests/peers tests/conftest.py tests/__pycache__,$(wildcard tests/*))
+
+.PHONY: serve test lint test-tools bench docs lock clean
+
+serve: $(VENV)
+	@exec $(BIN)/asyncmta serve -c config.toml
+
+# The virtual environment, of exactly the pinned files; made again when it is older than what it was made of.
+$(VENV): pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(BIN)/python -c 'import pip' 2>/dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lint: $(VENV)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test: $(VENV) test-tools lint
+	rm -f .coverage .coverage.*
+	$(COVERAGE) run $(COVERAGE_FILES) -m pytest -q -n $(WORKERS) $(PURE_TESTS)
+	@$(COVERAGE) combine -q $(COVERAGE_FILES)
+	$(COVERAGE) report $(COVERAGE_FILES) --include="$$($(BIN)/python .ci/pure.py)"
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(WHOLE_TESTS)
+	$(PYTEST) -rs tests/peers
+
+test-tools:
+	@bash .ci/test-tools
+
+bench: $(VENV) test-tools
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)
+	$(BIN)/python .ci/file_table.py
+
+lock:
+	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt
+	uv pip compile -q pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-dev.txt
+
+clean:
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist

@@ -1,0 +1,1 @@
+"""asyncmta beside Postfix on one machine: `make bench`. See README.md."""

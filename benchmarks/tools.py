@@ -1,0 +1,128 @@
+"""Postfix's programs, unpacked and not installed: where they are, and smtp-source and smtp-sink.
+
+`make test-tools` unpacks Debian's package under .tools/postfix; $ASYNCMTA_POSTFIX names another place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import pwd
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+POSTFIX = pathlib.Path(os.environ.get("ASYNCMTA_POSTFIX") or TOP / ".tools" / "postfix")
+LIBRARIES = POSTFIX / "usr" / "lib" / "postfix"
+PROGRAMS = POSTFIX / "usr" / "sbin"
+
+
+def missing() -> str:
+    """Why the tools cannot be used; "" when they can."""
+    for name in ("smtp-source", "smtp-sink"):
+        if not (PROGRAMS / name).exists():
+            return f"{PROGRAMS / name} is not there: run make test-tools"
+    return ""
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"LD_LIBRARY_PATH": str(LIBRARIES)}
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def send(port: int, messages: int, *, size: int, sessions: int, timeout: float) -> float:
+    """smtp-source with kept connections; the seconds it took. Raises RuntimeError when one message was not taken."""
+    command = [
+        PROGRAMS / "smtp-source",
+        "-4",
+        "-d",
+        "-C",
+        "10",
+        "-s",
+        str(min(sessions, messages)),
+        "-m",
+        str(messages),
+    ]
+    command += ["-l", str(size), "-f", "sender@bench.test", "-t", "u@d0.test", f"inet:127.0.0.1:{port}"]
+    begin = time.monotonic()
+    ended = subprocess.run(command, env=environment(), capture_output=True, timeout=timeout, check=False)
+    took = time.monotonic() - begin
+    if ended.returncode:
+        raise RuntimeError(f"smtp-source: {ended.stderr.decode(errors='replace').strip()[-300:]}")
+    return took
+
+
+class Sink:
+    """A running smtp-sink: counts messages and keeps nothing."""
+
+    COUNTERS = re.compile(rb"mesg=(\d+)")
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.port = port
+        self.messages = 0
+        self._process = process
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        tail = b""
+        while block := os.read(self._process.stdout.fileno(), 65536):
+            tail = (tail + block)[-200:]
+            found = self.COUNTERS.findall(tail.rpartition(b"\r")[0] or tail)
+            if found:
+                self.messages = max(self.messages, int(found[-1]))
+            time.sleep(0.005)  # a wake-up for every message would cost too much
+
+    def wait(self, messages: int, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while self.messages < messages:
+            if time.monotonic() > end:
+                raise RuntimeError(f"only {self.messages} of {messages} arrived in {timeout} s")
+            time.sleep(0.004)
+
+
+@contextlib.contextmanager
+def sink() -> Iterator[Sink]:
+    port = free_port()
+    command = [str(PROGRAMS / "smtp-sink"), "-4", "-c", "-m", "1000"]
+    if os.geteuid() == 0:
+        command += ["-u", pwd.getpwnam("nobody").pw_name]
+    process = subprocess.Popen(
+        [*command, f"127.0.0.1:{port}", "1024"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        await_port(port, process, timeout=10)
+        yield Sink(process, port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def await_port(port: int, process: subprocess.Popen[bytes], *, timeout: float) -> None:
+    """Until a greeting comes from there."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as sock:
+            sock.settimeout(timeout)
+            if sock.recv(3) == b"220":
+                sock.sendall(b"QUIT\r\n")
+                sock.recv(100)
+                return
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
+        time.sleep(0.01)
+    raise RuntimeError(f"nobody greets on port {port}")

@@ -1,0 +1,59 @@
+"""End to end with real programs. Long forms (20,000 messages, 30 kills) with ASYNCMTA_LONG=1."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from peerkit.receiver import Receiver
+from peerkit.serving import Serving
+
+SMARTHOST = """
+[[route]]
+recipient = "*"
+via = "smarthost"
+hosts = ["127.0.0.1:{port}"]
+tls = "none"
+"""
+
+
+@pytest.fixture
+def long():
+    """Is this the long form?"""
+    return os.environ.get("ASYNCMTA_LONG") == "1"
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """Makes MTAs; what still runs at the end is killed. `serving(more, head=...)` adds to the configuration."""
+    made = []
+
+    def serving(more="", *, folder=tmp_path, **keywords):
+        made.append(Serving(folder, more, **keywords))
+        return made[-1]
+
+    yield serving
+    for each in made:
+        each.__exit__()
+
+
+@pytest.fixture
+def relaying(serving, receiver):
+    """An MTA, not yet started, that sends everything to `receiver`."""
+    return serving(SMARTHOST.format(port=receiver.port))
+
+
+@pytest.fixture
+def smarthost():
+    return SMARTHOST

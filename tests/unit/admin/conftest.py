@@ -1,0 +1,143 @@
+"""A stand-in for a running Mta: it keeps rows in a list and writes down what it was asked."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import Struct
+
+from asyncmta.admin.door import Door
+from asyncmta.mail.address import parse_address
+from asyncmta.mail.reply import Reply, reply
+
+
+class Person(Struct):
+    address: str
+    state: str = "deferred"
+    next_hop: str = "mx:example.net"
+    last_reply: str | None = "450 4.2.0 later"
+    next_due: float | None = 2000.0
+
+
+class Row(Struct):
+    queue_id: str
+    state: str = "deferred"
+    sender: str | None = "me@example.org"
+    size: int = 100
+    accepted_at: float = 1000.0
+    attempts: int = 1
+    recipients: tuple[Person, ...] = (Person("you@example.net"),)
+    total: int = 1
+
+
+class Report(Struct):
+    recipient: str
+    sender: str
+    rules: list[str]
+    destination: str
+    exchangers: list[str]
+    tls: str
+
+
+class SaidNo(Exception):
+    def __init__(self, said: Reply) -> None:
+        super().__init__(str(said))
+        self.reply = said
+
+
+class FakeMta:
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.contents: dict[str, object] = {}
+        self.asked: list[tuple[object, ...]] = []
+        self.submitted: list[tuple[object, ...]] = []
+        self.refusal: Reply | None = None
+        self.bug: Exception | None = None
+        self.reasons: list[str] = []
+
+    async def submit(self, reverse_path, recipients, content):
+        if self.bug is not None:
+            raise self.bug
+        if self.refusal is not None:
+            raise SaidNo(self.refusal)
+        self.submitted.append((reverse_path, recipients, content))
+        return f"{len(self.submitted):016d}"
+
+    def queue(self):
+        if self.bug is not None:
+            raise self.bug
+        return list(self.rows)
+
+    def message(self, queue_id):
+        return next((row for row in self.rows if row.queue_id == queue_id), None)
+
+    async def content(self, queue_id):
+        return self.contents[queue_id]
+
+    def _carry_out(self, verb, ids, domain, sender, bounce=False):
+        self.asked.append((verb, ids, domain, sender, bounce))
+        return len(ids) if ids is not None else len(self.rows)
+
+    async def retry(self, ids, domain=None, sender=None):
+        return self._carry_out("retry", ids, domain, sender)
+
+    async def hold(self, ids, domain=None, sender=None):
+        return self._carry_out("hold", ids, domain, sender)
+
+    async def release(self, ids, domain=None, sender=None):
+        return self._carry_out("release", ids, domain, sender)
+
+    async def remove(self, ids, domain=None, sender=None, *, bounce=False):
+        return self._carry_out("remove", ids, domain, sender, bounce)
+
+    async def route(self, recipient, sender):
+        parse_address(recipient)
+        return Report(
+            recipient, sender or "<>", ["no route matches"], "mx:example.net", ["mx.example.net"], "opportunistic"
+        )
+
+    def not_ready(self):
+        return self.reasons
+
+    def alive(self):
+        return []
+
+    def refuse(self, code, enhanced, text):
+        self.refusal = reply(code, enhanced, text)
+
+
+def identity(number: int) -> str:
+    return f"{number:016d}"
+
+
+@pytest.fixture
+def fake():
+    mta = FakeMta()
+    mta.rows = [Row(identity(number), accepted_at=1000.0 + number) for number in (3, 2, 1)]
+    return mta
+
+
+@pytest.fixture
+def errors():
+    return []
+
+
+@pytest.fixture
+async def door(fake, errors, tmp_path):
+    """The fake behind the real door: control socket, and TCP with a token."""
+    door = Door(
+        fake,
+        socket_path=str(tmp_path / "control.sock"),
+        listen="127.0.0.1:0",
+        token="s3cret",
+        message_size=10_000,
+        on_error=lambda where, error: errors.append((where, error)),
+    )
+    await door.open()
+    yield door
+    await door.close()
+
+
+@pytest.fixture
+def rows():
+    """The classes, for tests that make rows of their own."""
+    return Row, Person

@@ -1,0 +1,87 @@
+"""send, route and health, against a control socket."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+LETTER = b"To: You <you@example.net>,\n  other@example.net\nBcc: hidden@example.net\nSubject: x\n\nTo: nobody@x\n"
+
+
+def test_health_is_silent_when_all_is_well(run, mta):
+    ended = run("health")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def test_health_tells_the_reasons(run, mta):
+    mta.reasons = ["recovering", "disk full"]
+    assert run("health").code == 0
+    ended = run("health", "--ready")
+    assert ended.code == 69
+    assert ended.err == "recovering; disk full\n"
+
+
+def test_nobody_there(run):
+    assert run("health").code == 69
+    assert run("route", "you@example.net").code == 69
+    assert run("queue", "retry", "--all").code == 69
+    ended = run("send", "you@example.net", stdin=b"x")
+    assert ended.code == 75
+    assert "not running" in ended.err
+
+
+def test_a_message_from_standard_input(run, mta):
+    ended = run("send", "-f", "me@example.org", "you@example.net", "other@example.net", stdin=b"Subject: \xff\n\n.\n")
+    assert (ended.code, ended.out) == (0, f"{1:016d}\n")
+    assert mta.submitted == [("me@example.org", ["you@example.net", "other@example.net"], b"Subject: \xff\n\n.\n")]
+
+
+@pytest.mark.parametrize("null", ["", "<>"])
+def test_the_null_reverse_path(run, mta, null):
+    assert run("send", "-f", null, "you@example.net", stdin=b"x").code == 0
+    assert mta.submitted[0][0] is None
+
+
+def test_without_f_it_is_the_user_at_hostname(run, mta, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "somebody")
+    ended = run("send", "--json", "you@example.net", stdin=b"x")
+    assert json.loads(ended.out) == {"queue_id": f"{1:016d}"}
+    assert mta.submitted[0][0] == "somebody@mta.example"
+
+
+def test_recipients_from_the_header_section(run, mta):
+    assert run("send", "-f", "me@example.org", "-t", "you@example.net", stdin=LETTER).code == 0
+    _, recipients, content = mta.submitted[0]
+    assert recipients == ["you@example.net", "other@example.net", "hidden@example.net"]
+    assert content == LETTER.replace(b"Bcc: hidden@example.net\n", b"")
+
+
+def test_without_a_recipient(run, mta):
+    assert run("send", stdin=b"x").code == 64
+    assert run("send", "-t", stdin=b"Subject: x\n\nTo: a@b\n").code == 65
+    assert mta.submitted == []
+
+
+def test_refusals_say_whether_to_try_again(run, mta):
+    assert run("send", "nonsense", stdin=b"x").code == 65
+    mta.refuse(452, "4.3.1", "no room")
+    ended = run("send", "you@example.net", stdin=b"x")
+    assert (ended.code, "452 4.3.1 no room" in ended.err) == (75, True)
+    mta.refuse(550, "5.1.1", "no such mailbox")
+    assert run("send", "you@example.net", stdin=b"x").code == 69
+    mta.bug = RuntimeError("a bug over there")
+    assert run("send", "you@example.net", stdin=b"x").code == 75
+
+
+def test_a_route_is_explained(run, mta):
+    ended = run("route", "you@example.net", "--from", "me@example.org")
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        "you@example.net from me@example.org",
+        "  no route matches",
+        "exchanger: mx.example.net",
+        "TLS: opportunistic",
+    ]
+    assert json.loads(run("route", "--json", "you@example.net", "--from", "<>").out)["tls"] == "opportunistic"
+    assert run("route", "nonsense").code == 65

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.outcome import Outcome
+from asyncmta.spool.codec import Undecodable, decode, encode
+from asyncmta.spool.records import Accepted, Attempted, Removed, Reported, Retired
+from tests.unit.spool.spoolkit import LATER, NEVER, OK, accepted, content_of, envelope
+
+
+def metadata_of(record: object) -> object:
+    draft = encode(record)  # type: ignore[arg-type]
+    return msgspec.msgpack.decode(draft.metadata[: draft.metadata_size])
+
+
+def test_the_octets_of_an_accepted_are_those_of_the_format_document() -> None:
+    record = accepted(5, b"Subject: x\r\n")
+    assert metadata_of(record) == [
+        1000.5,
+        [["alice", "example.org", "example.org"], [[["r0", "example.net", "example.net"], 0, None]], "7BIT"]
+        + [False, False, None, None],
+        [12, record.content.digest, False, 12, False],
+        "client.example [192.0.2.1]",
+        None,
+        False,
+    ]
+    assert encode(record).kind == 16
+
+
+def test_equal_outcomes_are_written_once() -> None:
+    outcomes: dict[int, Outcome] = {0: OK, 1: LATER, 2: OK, 3: NEVER}
+    groups = metadata_of(Attempted(QueueId(5), 1.0, outcomes))[1]  # type: ignore[index]
+    assert [group[0] for group in groups] == [[0, 2], [1], [3]]
+    thousand: dict[int, Outcome] = dict.fromkeys(range(1000), OK)
+    assert encode(Attempted(QueueId(5), 1.0, thousand)).size < 3000
+
+
+def test_a_queue_id_in_metadata_is_ten_octets() -> None:
+    assert metadata_of(Reported(QueueId(5), 1.0, (0,), QueueId(1 << 79))) == [1.0, [0], b"\x80" + bytes(9)]
+    assert metadata_of(Reported(QueueId(5), 1.0, (0,), None)) == [1.0, [0], None]
+
+
+def test_retired_has_no_metadata_at_all() -> None:
+    assert encode(Retired(QueueId(5))).metadata == b""
+
+
+def test_elements_of_a_later_minor_version_are_ignored() -> None:
+    octets = msgspec.msgpack.encode([7.5, "root", "something new", {"more": 1}])
+    assert decode(22, 5, octets) == Removed(QueueId(5), 7.5, "root")
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 4, 15, 25, 255])
+def test_an_unknown_kind_is_undecodable(kind: int) -> None:
+    with pytest.raises(Undecodable, match=f"kind {kind}"):
+        decode(kind, 5, b"\x90")
+
+
+@pytest.mark.parametrize("kind", [3, 16, 17, 18, 19, 20, 21, 22, 24])
+@pytest.mark.parametrize("octets", [b"", b"\xc1", b"\x90", b"\x91\xa1\xff", b"\x92\xcb", b"\x81\x01\x02"])
+def test_metadata_that_makes_no_sense_is_undecodable(kind: int, octets: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode(kind, 5, octets)
+
+
+def test_an_unknown_flag_is_undecodable() -> None:
+    with pytest.raises(Undecodable, match="flags 0x1"):
+        decode(23, 5, b"", flags=1)
+
+
+def test_parts_that_are_not_the_content_are_not_written() -> None:
+    wire = b"Subject: x\r\n"
+    short = Accepted(QueueId(5), 1.0, envelope(), content_of(wire), "", None, False, (wire[:-1],))
+    twice = Accepted(QueueId(5), 1.0, envelope(), content_of(wire), "", None, True, (wire,))
+    for record in (short, twice):
+        with pytest.raises(ValueError, match="not the content"):
+            encode(record)
+    assert encode(Accepted(QueueId(5), 1.0, envelope(), content_of(wire), "", None, True)).content_size == 0

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from asyncmta.spool import framing, segment
+from asyncmta.spool.codec import encode
+from asyncmta.spool.records import Retired
+from asyncmta.spool.segment import Batch, Damaged, Finding, Seal
+from asyncmta.spool.tail import JournalFailed, Position, SyncFailed, Tail, WriteFailed
+from asyncmta.testing.disk import FakeDisk
+from tests.unit.spool.spoolkit import JOURNAL, accepted
+
+FRESH = Position(journal=JOURNAL, highest=0, number=0, end=0, chain=bytes(16), sequence=1)
+DRAFTS = [encode(accepted(5))]
+
+
+def make_disk() -> FakeDisk:
+    disk = FakeDisk()
+    disk.make_directories("journal")
+    return disk
+
+
+def make_tail(disk: FakeDisk, *, after: Position = FRESH, segment_size: int = 1 << 20) -> Tail:
+    tail = Tail(
+        disk=disk, directory="journal", after=after, segment_size=segment_size, boot=lambda: 3, now=lambda: 1000.0
+    )
+    tail.begin()
+    return tail
+
+
+def scan(disk: FakeDisk, number: int, end: int | None = None) -> list[Finding]:
+    place = framing.place(JOURNAL, number)
+    return list(segment.scan(disk.get(f"journal/{number:010d}.seg"), place, end=end))
+
+
+def header_of(disk: FakeDisk, number: int) -> segment.SegmentHeader:
+    header = segment.decode_header(disk.get(f"journal/{number:010d}.seg"))
+    assert header is not None
+    return header
+
+
+def segments(disk: FakeDisk) -> list[str]:
+    return [name.removesuffix(".seg").lstrip("0") for name in disk.list("journal")]
+
+
+def test_a_new_segment_is_synced_with_its_directory_before_anything_is_in_it() -> None:
+    disk = make_disk()
+    make_tail(disk)
+    operations = [name for name, _ in disk.calls]
+    assert operations[-4:] == ["create", "writev", "fsync", "fsync"]
+    after = disk.crash()
+    assert header_of(after, 1).boot == 3
+
+
+def test_a_batch_is_one_write_and_one_sync_and_survives_a_power_cut() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    before = disk.steps
+    written = tail.write(DRAFTS)
+    assert [name for name, _ in disk.calls[before:]] == ["writev", "fdatasync"]
+    assert written.offsets == [segment.HEADER_SIZE]
+    (batch,) = scan(disk.crash(), 1)
+    assert isinstance(batch, Batch)
+    assert batch.end == written.end
+
+
+def test_it_goes_on_where_it_was_told_to() -> None:
+    disk = make_disk()
+    after = Position(journal=JOURNAL, highest=9, number=7, end=4096, chain=bytes(range(16)), sequence=77)
+    tail = make_tail(disk, after=after)
+    tail.write(DRAFTS)
+    header = header_of(disk, 10)
+    assert (header.previous, header.previous_end, header.previous_chain) == (7, 4096, bytes(range(16)))
+    assert header.first_sequence == 77
+    assert tail.number == 10
+
+
+def test_a_full_segment_is_sealed_and_the_next_one_names_its_end() -> None:
+    disk = make_disk()
+    tail = make_tail(disk, segment_size=600)
+    places = [tail.write(DRAFTS).segment for _ in range(5)]
+    assert places == sorted(places)
+    assert len(set(places)) > 1
+    for number in sorted(set(places))[:-1]:
+        findings = scan(disk, number)
+        seal = findings[-1]
+        following = header_of(disk, number + 1)
+        assert isinstance(seal, Seal)
+        assert following.previous == number
+        assert following.previous_end == seal.end
+        assert following.previous_chain == seal.chain
+        assert following.first_sequence == seal.last + 1
+        assert len(disk.get(f"journal/{number:010d}.seg")) <= 600
+
+
+def test_a_batch_larger_than_a_segment_has_one_of_its_own() -> None:
+    disk = make_disk()
+    tail = make_tail(disk, segment_size=600)
+    large = [encode(accepted(5, b"x" * 5000 + b"\r\n"))]
+    assert tail.write(large).segment == 1
+    assert tail.write(large).segment == 2
+
+
+def test_a_segment_is_begun_anew_when_asked_for() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    tail.write(DRAFTS)
+    assert tail.write(DRAFTS, fresh=True).segment == 2
+    assert header_of(disk, 2).oldest == 1
+
+
+def test_the_oldest_segment_is_named_in_each_header() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    tail.oldest = 7
+    tail.write(DRAFTS, fresh=True)
+    assert header_of(disk, 2).oldest == 7
+
+
+def test_closing_seals() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    tail.write(DRAFTS)
+    tail.close()
+    assert isinstance(scan(disk, 1)[-1], Seal)
+    with pytest.raises(OSError, match="descriptor"):
+        disk.fsync(2)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EINTR])
+def test_a_failed_write_is_cut_off_and_the_journal_goes_on_in_a_new_segment(error: int) -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    first = tail.write(DRAFTS)
+    disk.fail_at(1, error)
+    with pytest.raises(WriteFailed) as caught:
+        tail.write(DRAFTS)
+    assert caught.value.full == (error in {errno.ENOSPC, errno.EDQUOT})
+    assert not caught.value.final
+    second = tail.write([encode(Retired(5))])  # type: ignore[arg-type]
+    assert second.segment == 2
+    header = header_of(disk, 2)
+    assert header.previous_end == first.end == len(disk.get("journal/0000000001.seg"))
+    assert [type(found) for found in scan(disk, 1, header.previous_end)] == [Batch]
+    (batch,) = scan(disk, 2)
+    assert isinstance(batch, Batch)
+    assert batch.frames[0].sequence == header.first_sequence == 3
+
+
+def test_what_cannot_be_cut_is_named_garbage_by_the_next_header() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    first = tail.write(DRAFTS)
+    disk.fail_at(1, errno.EIO)
+    disk.fail_at(1, errno.EIO, only=["truncate"])
+    with pytest.raises(WriteFailed):
+        tail.write(DRAFTS)
+    assert len(disk.get("journal/0000000001.seg")) > first.end
+    assert header_of(disk, 2).previous_end == first.end
+
+
+def test_a_full_disk_is_not_broken_it_is_tried_again() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    tail.write(DRAFTS)
+    disk.fail_at(1, errno.ENOSPC, for_good=True, only=["writev", "create"])
+    for _ in range(3):
+        with pytest.raises(WriteFailed) as caught:
+            tail.write(DRAFTS)
+        assert caught.value.full
+        assert not caught.value.final
+    disk.heal()
+    written = tail.write(DRAFTS)
+    assert written.offsets == [segment.HEADER_SIZE]
+    assert segments(disk) == ["1", str(written.segment)]
+    assert header_of(disk, written.segment).previous == 1
+
+
+def test_no_descriptor_left_passes_too() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    disk.fail_at(1, errno.EMFILE, only=["create"])
+    with pytest.raises(WriteFailed) as caught:
+        tail.write(DRAFTS, fresh=True)
+    assert (caught.value.full, caught.value.final) == (False, False)
+    assert tail.write(DRAFTS).offsets
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EROFS])
+def test_a_disk_that_takes_no_new_segment_either_is_broken(error: int) -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    disk.fail_at(1, error, for_good=True, only=["writev", "create"])
+    with pytest.raises(WriteFailed) as caught:
+        tail.write(DRAFTS)
+    assert caught.value.final
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_failed_sync_is_final(step: int) -> None:
+    """Of the batch, of a new segment, and of its directory."""
+    disk = make_disk()
+    tail = make_tail(disk)
+    if step == 1:
+        disk.fail_at(1, errno.EIO, only=["fdatasync"])
+        with pytest.raises(SyncFailed) as caught:
+            tail.write(DRAFTS)
+    else:
+        disk.fail_at(step - 1, errno.EIO, only=["fsync"])
+        with pytest.raises(SyncFailed) as caught:
+            tail.write(DRAFTS, fresh=True)
+    assert caught.value.final
+    assert isinstance(caught.value, JournalFailed)
+    steps = disk.steps
+    tail.abandon()
+    assert disk.steps - steps <= 2  # closes, and nothing else
+
+
+def test_a_footer_that_cannot_be_written_is_not_missed() -> None:
+    disk = make_disk()
+    tail = make_tail(disk, segment_size=600)
+    first = tail.write(DRAFTS)
+    disk.fail_at(1, errno.ENOSPC, only=["writev"])
+    while (written := tail.write(DRAFTS)).segment == 1:
+        first = written
+    assert header_of(disk, 2).previous_end == first.end
+    assert not [found for found in scan(disk, 1, first.end) if isinstance(found, Damaged | Seal)]
+
+
+def test_a_segment_that_did_not_come_to_be_leaves_its_number() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    tail.write(DRAFTS)
+    disk.fail_at(2, errno.ENOSPC, only=["writev"])  # the footer goes in, the new header does not
+    disk.fail_at(1, errno.EIO, only=["unlink"])
+    with pytest.raises(WriteFailed):
+        tail.write(DRAFTS, fresh=True)
+    written = tail.write(DRAFTS)
+    assert written.segment == 3
+    assert header_of(disk, 3).previous == 1
