@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
 from typing import Any, BinaryIO, Self
 
 from msgspec import Struct
@@ -23,13 +22,12 @@ from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import DnsSettings, Resolver
-from asyncmta.inbound.acceptance import Existence
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
+from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Authenticate, Reception
-from asyncmta.mail.address import Address
-from asyncmta.mailboxes.resolver import Answer, LocalSettings, Mailbox, Mailboxes, NoMailbox
+from asyncmta.mailboxes.resolver import LocalSettings, Mailboxes
 from asyncmta.maillog import MailLog
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
@@ -203,7 +201,7 @@ class Mta(Operations):
             clock=self._clock,
             hostname=self.settings.hostname,
             routing=routing,
-            lookup=_lookup(mailboxes),
+            lookup=lookup_in(mailboxes),
             refusal=self._store.refusal,
             pressure=self._scheduler.pressure,
             limits=self._limits(),
@@ -285,25 +283,3 @@ class Mta(Operations):
 def _of(kind: type[Struct], table: Struct) -> dict[str, Any]:
     """The values of a table of config.toml that a room has settings for; both call them by the same names."""
     return {name: getattr(table, name) for name in kind.__struct_fields__ if hasattr(table, name)}
-
-
-def _lookup(mailboxes: Mailboxes) -> Callable[[Address], Existence | Awaitable[Existence]]:
-    """The answer of the mailboxes in the words of the listener, at once where it is known."""
-
-    async def ask(address: Address) -> Existence:
-        return _existence(await mailboxes.lookup(address))
-
-    def lookup(address: Address) -> Existence | Awaitable[Existence]:
-        known = mailboxes.cached(address)
-        return ask(address) if known is None else _existence(known)
-
-    return lookup
-
-
-def _existence(answer: Answer) -> Existence:
-    match answer:
-        case Mailbox():
-            return Existence.YES
-        case NoMailbox():
-            return Existence.NO
-    return Existence.UNKNOWN

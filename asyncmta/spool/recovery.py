@@ -172,8 +172,8 @@ class _Replay:
         end: int | None = None
         if following is not None and following.header is not None and following.header.previous == number:
             end = following.header.previous_end
-        elif not whole:
-            end = len(octets)  # what we cannot read is no torn tail: it must not be cut
+        elif not whole or file.header is None:
+            end = len(octets)  # what we cannot read, or know too little of, is no torn tail: it must not be cut
         assert reading.journal is not None
         where = framing.place(reading.journal, number)
         reading.number, reading.end = number, segment.HEADER_SIZE

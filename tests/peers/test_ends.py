@@ -9,7 +9,7 @@ import stat
 
 import pytest
 from peerkit.client import Client
-from peerkit.receiver import Receiver
+from peerkit.receiver import Receiver, wait
 
 pytestmark = pytest.mark.peers
 
@@ -75,15 +75,15 @@ def test_a_second_sigterm_ends_at_once(serving, smarthost):
     with Receiver(stalls=True) as receiver:
         mta = serving(smarthost.format(port=receiver.port)).start()
         client = Client(mta.port, 1, sessions=1).start()
-        assert receiver.wait(lambda: receiver.taken, 20)
+        assert wait(lambda: receiver.taken, 20)
         client.stop()
         mta.process.send_signal(signal.SIGTERM)
-        assert receiver.wait(lambda: "draining" in mta.log.read_text(), 20)
+        assert wait(lambda: "draining" in mta.log.read_text(), 20)
         mta.process.send_signal(signal.SIGTERM)
         assert mta.end(10) not in (0, None)
     with Receiver(port=receiver.port) as again:
         mta.start()
-        assert again.wait(lambda: again.taken, 60)
+        assert wait(lambda: again.taken, 60)
         assert mta.stop() == 0
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 
 import pytest
 from peerkit.client import Client, letter
+from peerkit.receiver import wait
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -51,7 +52,7 @@ def test_nothing_that_got_a_250_is_lost(relaying, receiver, long):
     def count() -> Counter[str]:
         return Counter(identity_of(taken.content) for taken in receiver.taken)
 
-    everything = receiver.wait(lambda: wanted <= count().keys(), 120)
+    everything = wait(lambda: wanted <= count().keys(), 120)
     arrived = count()
     assert everything, f"lost {len(wanted - arrived.keys())} of {len(wanted)}: {sorted(wanted - arrived.keys())[:5]}"
     assert relaying.stop() == 0

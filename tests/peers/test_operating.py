@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from peerkit.receiver import wait
 
 pytestmark = pytest.mark.peers
 
@@ -72,7 +73,7 @@ def test_hold_survives_a_kill_and_release_delivers(serving, smarthost, receiver)
     assert [row["state"] for row in listed(mta)] == ["held"]
     assert mta.asyncmta("queue", "release", queue_id).returncode == 0
     assert mta.asyncmta("queue", "retry", "--all").returncode == 0
-    assert receiver.wait(lambda: receiver.taken, 30)
+    assert wait(lambda: receiver.taken, 30)
     assert mta.stop() == 0
     assert listed(mta) == []
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 from peerkit.dns import MX, Dns
-from peerkit.receiver import Receiver
+from peerkit.receiver import Receiver, wait
 from peerkit.serving import free_port
 
 pytestmark = pytest.mark.peers
@@ -37,7 +37,7 @@ def test_five_sites_and_as_few_transactions_as_can_be(serving, dns):
         recipients = [f"r{number}@d{number % 100}.test" for number in range(1000)]
         with smtplib.SMTP("127.0.0.1", mta.port, timeout=30) as client:
             assert client.sendmail("list@example.org", recipients, "Subject: one for all\r\n\r\nx\r\n") == {}
-        assert receiver.wait(lambda: sum(len(taken.recipients) for taken in receiver.taken) >= 1000, 60)
+        assert wait(lambda: sum(len(taken.recipients) for taken in receiver.taken) >= 1000, 60)
         assert mta.stop() == 0
     assert sorted(address for taken in receiver.taken for address in taken.recipients) == sorted(recipients)
     transactions = Counter(taken.host for taken in receiver.taken)

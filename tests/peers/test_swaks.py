@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from peerkit.programs import TOP, program
+from peerkit.receiver import wait
 
 pytestmark = pytest.mark.peers
 
@@ -74,5 +75,5 @@ def test_a_foreign_recipient_from_a_foreign_client_is_refused(serving):
 def test_a_foreign_recipient_from_our_own_network_is_taken(relaying, receiver):
     said = swaks(relaying.start(), "you@elsewhere.example")
     assert said.returncode == 0, said.stdout
-    assert receiver.wait(lambda: receiver.taken, 20)
+    assert wait(lambda: receiver.taken, 20)
     assert receiver.taken[0].recipients == ["you@elsewhere.example"]

@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 EXTENSIONS = b"250-receiver.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 100000000\r\n250 ENHANCEDSTATUSCODES\r\n"
@@ -33,6 +34,7 @@ class Receiver:
     stalls: bool = False
     taken: list[Taken] = field(default_factory=list)
     sessions: Counter[str] = field(default_factory=Counter)
+    open: set[asyncio.Transport] = field(default_factory=set)
 
     def __enter__(self) -> Receiver:
         self._loop = asyncio.new_event_loop()
@@ -55,21 +57,24 @@ class Receiver:
         self._loop.run_forever()
         for server in servers:
             server.close()
+        for transport in tuple(self.open):
+            transport.abort()
+        self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
-    def wait(self, enough: object, timeout: float) -> bool:
-        """Until `enough()` is true."""
-        assert callable(enough)
-        end = time.monotonic() + timeout
-        while not enough():
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.02)
-        return True
+
+def wait(enough: Callable[[], object], timeout: float) -> bool:
+    """Until `enough()` is true; False when it is not in time."""
+    end = time.monotonic() + timeout
+    while not enough():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 class _Session(asyncio.Protocol):
@@ -85,7 +90,11 @@ class _Session(asyncio.Protocol):
         self._transport = transport
         self._host = transport.get_extra_info("sockname")[0]
         self._receiver.sessions[self._host] += 1
+        self._receiver.open.add(transport)
         transport.write(b"220 receiver.test ESMTP\r\n")
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._receiver.open.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -112,10 +112,10 @@ async def test_nobody_listens(client_tls: TlsContexts) -> None:
     assert outcome.place.ip == "127.0.0.1"
 
 
-async def test_a_family_that_is_not_there(client_tls: TlsContexts) -> None:
-    outcome = await opened(("2001:db8::1", 25), client_tls, connect_timeout=5.0)
-    assert isinstance(outcome, Deferred)
-    assert outcome.cause in (Cause.CONNECT, Cause.TIMEOUT)
+async def test_a_source_address_that_is_not_ours(client_tls: TlsContexts) -> None:
+    target = Target("localhost", "127.0.0.1", 25, source="192.0.2.99")
+    outcome = await open_session(target, Manners("us.example", client_tls), SystemClock())
+    assert summary(outcome) == (Deferred, Cause.CONNECT, "451 4.4.1")
 
 
 async def test_a_source_address_is_used(client_tls: TlsContexts) -> None:
