@@ -147,7 +147,12 @@ class Mta(Operations):
         self._intake = self._build_intake()
         self._listeners = self._build_listeners(routing, mailboxes)
         self._rooms = Rooms(
-            store=store, scheduler=self._scheduler, intake=self._intake, routing=routing, resolver=resolver
+            store=store,
+            scheduler=self._scheduler,
+            intake=self._intake,
+            routing=routing,
+            resolver=resolver,
+            remote=self._remote,
         )
 
     def _local(self) -> LocalSettings:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.exchange import Site, site_of_domain, walk_order
+from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.intake import Intake
 from asyncmta.mail.address import Address, domain_key, parse_address
 from asyncmta.mail.envelope import Envelope, QueueId, Recipient, format_queue_id, parse_queue_id
@@ -60,6 +61,7 @@ class Rooms(Struct, frozen=True, eq=False):
     intake: Intake
     routing: Routing
     resolver: Resolves
+    remote: RemoteTransport
 
 
 class Operations:
@@ -160,8 +162,22 @@ class Operations:
     async def retry(
         self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None
     ) -> int:
-        """Make them due now; how many messages."""
-        return self.rooms.scheduler.retry(self._select(ids, domain, sender))
+        """Make them due now, also at sites that are suspended; how many messages."""
+        rooms = self.rooms
+        selected = self._select(ids, domain, sender)
+        rooms.remote.resume(self._destinations(selected))
+        return rooms.scheduler.retry(selected)
+
+    def _destinations(self, queue_ids: Sequence[QueueId]) -> set[str]:
+        found = set()
+        for queue_id in queue_ids:
+            entry = self.rooms.store.entry(queue_id)
+            if entry is not None:
+                envelope = entry.envelope
+                for ordinal in entry.pending():
+                    recipient = envelope.recipients[ordinal].address
+                    found.add(self.rooms.routing.destination(recipient, envelope.reverse_path))
+        return found
 
     async def hold(self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None) -> int:
         """Try them no more until they are released; a running attempt ends first."""

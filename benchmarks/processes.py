@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from types import TracebackType
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -56,11 +57,20 @@ def memory(root: int) -> tuple[int, int]:
     return resident, proportional
 
 
+def busy() -> float:
+    """Seconds that all CPUs of the machine have worked so far, for whomever."""
+    with open("/proc/stat") as file:
+        user, nice, system = map(int, file.readline().split()[1:4])
+    return (user + nice + system) / TICK
+
+
 class Watch:
-    """The cost between enter and leave: `cpu` seconds, and the highest memory seen every 0.2 s."""
+    """The cost between enter and leave: `cpu` seconds, the highest memory seen every 0.2 s, and `foreign`, the share of
+    the machine's CPUs (0 to 1) that went to what is no descendant of ours: the kernel's threads, and other people."""
 
     def __init__(self, root: int) -> None:
         self._root = root
+        self.foreign = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self.cpu = 0.0
@@ -68,8 +78,8 @@ class Watch:
         self.proportional = 0
 
     def __enter__(self) -> Watch:
-        self._before = cpu(self._root)
         self._thread.start()
+        self._before = (cpu(self._root), busy() - cpu(os.getpid()), time.monotonic())
         return self
 
     def _sample(self) -> None:
@@ -81,6 +91,9 @@ class Watch:
                 return
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.cpu = cpu(self._root) - self._before
+        cost, others, begin = self._before
+        self.cpu = cpu(self._root) - cost
+        room = (time.monotonic() - begin) * (os.cpu_count() or 1)
+        self.foreign = max(0.0, busy() - cpu(os.getpid()) - others) / room
         self._done.set()
         self._thread.join()

@@ -21,6 +21,8 @@ from benchmarks.servers import Asyncmta, Postfix, Server
 HERE = pathlib.Path(__file__).resolve().parent
 CAP = 110.0  # seconds that one timed part may take
 MOST = 20_000
+MUCH = 0.15  # of the CPUs for others disturbs a run
+TRIES = 3
 
 
 class Plan:
@@ -68,7 +70,18 @@ def one_run(kind: type[Server], workload: str, plan: Plan) -> dict[str, Any]:
         "rss": watch.resident,
         "pss": watch.proportional,
         "probe_ms": probed,
+        "foreign": round(watch.foreign, 3),
     }
+
+
+def undisturbed_run(kind: type[Server], workload: str, plan: Plan) -> dict[str, Any]:
+    """The same, again where others took much of the machine meanwhile; then the least disturbed try counts."""
+    tries = []
+    for _ in range(TRIES):
+        tries.append(one_run(kind, workload, plan))
+        if tries[-1]["foreign"] <= MUCH:
+            break
+    return min(tries, key=lambda run: float(run["foreign"]))
 
 
 def all_runs(plan: Plan, workloads: list[str], repetitions: int) -> list[dict[str, Any]]:
@@ -82,11 +95,15 @@ def all_runs(plan: Plan, workloads: list[str], repetitions: int) -> list[dict[st
         for repetition in range(repetitions):
             for kind in kinds if repetition % 2 == 0 else kinds[::-1]:
                 try:
-                    run = one_run(kind, workload, plan)
+                    run = undisturbed_run(kind, workload, plan)
                 except RuntimeError as error:
                     run = {"workload": workload, "mta": kind.name, "note": str(error)}
                 run["repetition"] = repetition
-                shown = f"{run['rate']:,.0f}/s, {run['cpu_per_1000']} CPU s/1000" if "rate" in run else run["note"]
+                shown = (
+                    f"{run['rate']:,.0f}/s, {run['cpu_per_1000']} CPU s/1000, {run['foreign']:.0%} foreign"
+                    if "rate" in run
+                    else run["note"]
+                )
                 print(f"{workload} {repetition + 1} {kind.name}: {shown}", flush=True)
                 runs.append(run)
     return runs
@@ -109,9 +126,11 @@ def main() -> None:
     facts = machine.facts(options.spools)
     workloads = options.workloads or ["accept", "relay"]
     runs = all_runs(Plan(options), workloads, options.runs)
+    foreign = max((run["foreign"] for run in runs if "foreign" in run), default=0.0)
     settings = (
         f"{options.size} octets, {options.sessions} sessions, kept connections; medians of {options.runs} interleaved "
-        "repetitions; the ratio is the median of those within each repetition (lowest to highest)."
+        "repetitions; the ratio is the median of those within each repetition (lowest to highest); other processes "
+        f"took at most {foreign:.0%} of the CPUs in any run."
     )
     table = report.text(facts, settings, runs)
     print(f"\n{table}")

@@ -1,6 +1,6 @@
 """Postfix's programs, unpacked and not installed: where they are, and smtp-source and smtp-sink.
 
-`make test-tools` unpacks Debian's package under .tools/postfix; $ASYNCMTA_POSTFIX names another place.
+`make test-tools` unpacks Debian's package under .tools/postfix; $POSTFIX_TOOLS names another place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-POSTFIX = pathlib.Path(os.environ.get("ASYNCMTA_POSTFIX") or TOP / ".tools" / "postfix")
+POSTFIX = pathlib.Path(os.environ.get("POSTFIX_TOOLS") or TOP / ".tools" / "postfix")
 LIBRARIES = POSTFIX / "usr" / "lib" / "postfix"
 PROGRAMS = POSTFIX / "usr" / "sbin"
 

@@ -21,7 +21,7 @@ from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.reply import Reply
 
 SMALL_BODY = 1 << 20
-MOST_ROWS = 1000
+MOST_ROWS = 10_000
 USUAL_ROWS = 100
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -7,7 +7,7 @@ A change names its messages, or a filter, or --all: never nothing at all. 69: no
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -116,75 +116,65 @@ def stats_command(as_json: bool) -> None:
     queue_table.show(head, queue_table.counts(found, now()), terminal=sys.stdout.isatty())
 
 
-def selecting(change: F) -> F:
-    """ID..., --domain, --sender, --all: what a change is for."""
+def selecting(command: F) -> F:
+    """ID..., --domain, --sender, --all: which messages a change is for; they reach it as `chosen`."""
     for option in (
         config_option,
         as_json_option,
         click.option("--all", "everything", is_flag=True, help="Every message."),
-        click.option("--sender", help="All from this reverse-path."),
+        click.option("--sender", help="All from this reverse-path; <> for the null one."),
         click.option("--domain", help="All with a recipient in this domain."),
         click.argument("ids", nargs=-1, metavar="ID..."),
     ):
-        change = option(change)
-    return change
+        command = option(command)
+    return command
 
 
-def selected(ids: tuple[str, ...], domain: str | None, sender: str | None, everything: bool) -> dict[str, Any]:
+def selected(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The selection as the HTTP interface takes it."""
-    if sum((bool(ids), domain is not None or sender is not None, everything)) != 1:
+    ids, everything = list(chosen["ids"]), chosen["everything"]
+    filters = {key: chosen[key] for key in ("domain", "sender") if chosen[key] is not None}
+    if sum((bool(ids), bool(filters), everything)) != 1:
         raise click.UsageError("name messages by ID, or use --domain and --sender, or --all: one of the three")
-    filters = {"domain": domain, "sender": sender}
-    return {"ids": list(ids)} if ids else {"all": True} if everything else filters
+    return filters or ({"all": True} if everything else {"ids": ids})
 
 
-def change(verb: str, selection: dict[str, Any], as_json: bool) -> None:
-    found = ask(lambda: running().post(f"/v1/queue/{verb}", selection))
-    click.echo(msgspec.json.encode(found) if as_json else f"{found['count']} messages")
-    if "ids" in selection and found["count"] < len(set(selection["ids"])):
+def change(verb: str, chosen: Mapping[str, Any], **more: bool) -> None:
+    """Have it done, and say to how many."""
+    selection = selected(chosen)
+    found = ask(lambda: running().post(f"/v1/queue/{verb}", selection | more))
+    click.echo(msgspec.json.encode(found) if chosen["as_json"] else f"{found['count']} messages")
+    if found["count"] < len(set(selection.get("ids", ()))):
         raise Stop(Exit.DATA, "some of them are not queued, or not in a state for this")
 
 
 @command.command(name="retry")
 @selecting
-def retry_command(
-    ids: tuple[str, ...], domain: str | None, sender: str | None, everything: bool, as_json: bool
-) -> None:
+def retry_command(**chosen: Any) -> None:
     """Try them now."""
-    change("retry", selected(ids, domain, sender, everything), as_json)
+    change("retry", chosen)
 
 
 @command.command(name="hold")
 @selecting
-def hold_command(ids: tuple[str, ...], domain: str | None, sender: str | None, everything: bool, as_json: bool) -> None:
+def hold_command(**chosen: Any) -> None:
     """Keep them, and try nothing until they are released."""
-    change("hold", selected(ids, domain, sender, everything), as_json)
+    change("hold", chosen)
 
 
 @command.command(name="release")
 @selecting
-def release_command(
-    ids: tuple[str, ...], domain: str | None, sender: str | None, everything: bool, as_json: bool
-) -> None:
+def release_command(**chosen: Any) -> None:
     """Let go what was held."""
-    change("release", selected(ids, domain, sender, everything), as_json)
+    change("release", chosen)
 
 
 @command.command(name="delete")
 @click.option("--bounce", is_flag=True, help="Report it to the sender as failed.")
 @click.option("--yes", is_flag=True, help="With --all: yes, everything.")
 @selecting
-def delete_command(
-    ids: tuple[str, ...],
-    *,
-    domain: str | None,
-    sender: str | None,
-    everything: bool,
-    as_json: bool,
-    bounce: bool,
-    yes: bool,
-) -> None:
+def delete_command(bounce: bool, yes: bool, **chosen: Any) -> None:
     """Take them out of the queue; an attempt that runs ends first."""
-    if everything and not yes:
+    if chosen["everything"] and not yes:
         raise click.UsageError("--all deletes every message in the queue: say --yes, too")
-    change("delete", selected(ids, domain, sender, everything) | {"bounce": bounce}, as_json)
+    change("delete", chosen, bounce=bounce)

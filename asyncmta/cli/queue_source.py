@@ -14,7 +14,7 @@ from asyncmta.admin.rows import Selection, Shown
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import load_settings
 
-PAGE = 1000
+PAGE = 10_000
 
 
 class QueueSource(Protocol):

@@ -30,7 +30,6 @@ from asyncmta.system.disk import Locked
 
 if TYPE_CHECKING:
     from asyncmta.config import Settings
-    from asyncmta.maillog import MailLog
 
 GC_THRESHOLDS = (20_000, 20, 20)
 
@@ -68,22 +67,22 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._mta = Mta(settings)
+        self._log = self._mta.maillog
         self._stopping = asyncio.Event()
-        self._ready = False
+        self._starting: asyncio.Task[Exit] | None = None
         self._signals = 0
 
     async def run(self) -> Exit:
         """Until it is told to stop or cannot go on."""
-        mta = Mta(self._settings)
-        self._log: MailLog = mta.maillog
-        self._main = asyncio.current_task()
+        self._starting = asyncio.current_task()
         self._listen_to_signals()
         self._log.note("info", "starting", version=__version__, pid=os.getpid())
         self._log.note("info", "settings", **self._settings.effective())
         if os.geteuid() == 0:
             self._log.note("warning", "running_as_root", advice="bind low ports by a capability and run as a user")
         try:
-            return await self._serve(mta)
+            return await self._serve()
         except asyncio.CancelledError:
             if not self._signals:
                 raise
@@ -97,9 +96,9 @@ class Service:
         finally:
             self._log.close()
 
-    async def _serve(self, mta: Mta) -> Exit:
+    async def _serve(self) -> Exit:
         admin = self._settings.admin
-        async with mta:
+        async with self._mta as mta:
             door = Door(
                 mta,
                 socket_path=admin.socket,
@@ -111,15 +110,15 @@ class Service:
             await door.open()
             try:
                 freeze()
-                self._ready = True
-                self._log.note("info", "ready", listening=[f"{host}:{port}" for host, port in mta.addresses])
-                return await self._until_the_end(mta)
+                self._starting = None
+                self._log.note("info", "ready", listening=list(map(shown, mta.addresses)), admin=shown(door.address))
+                return await self._until_the_end()
             finally:
                 await door.close()
 
-    async def _until_the_end(self, mta: Mta) -> Exit:
+    async def _until_the_end(self) -> Exit:
         stopping = asyncio.ensure_future(self._stopping.wait())
-        failing = asyncio.ensure_future(mta.wait_failed())
+        failing = asyncio.ensure_future(self._mta.wait_failed())
         try:
             await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
             return Exit.IO_ERROR if failing.done() else Exit.OK
@@ -139,13 +138,21 @@ class Service:
             os._exit(128 + number)
         self._log.note("info", "draining", signal=signal.Signals(number).name)
         self._stopping.set()
-        if not self._ready and self._main is not None:
-            self._main.cancel()
+        if self._starting is not None:
+            self._starting.cancel()
 
     def _reload(self) -> None:
         self._log.note(
             "warning", "reload_ignored", reason="settings are read at the start only: restart to change them"
         )
+
+
+def shown(address: tuple[str, int] | None) -> str:
+    """`127.0.0.1:25`, `[::1]:25`, or nothing."""
+    if address is None:
+        return ""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def freeze() -> None:

@@ -27,8 +27,12 @@ def duration(seconds: float) -> str:
 
 def octets(size: float) -> str:
     """`812`, `4.0K`, `25.0M`."""
-    for unit in ("", "K", "M", "G"):
-        if size < 1024 or unit == "G":
-            return f"{size:.1f}{unit}" if unit else str(int(size))
+    if size < 1024:
+        return str(int(size))
+    units = "KMG"
+    at = 0
+    size /= 1024
+    while size >= 1024 and at < len(units) - 1:
         size /= 1024
-    raise AssertionError
+        at += 1
+    return f"{size:.1f}{units[at]}"

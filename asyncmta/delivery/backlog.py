@@ -1,10 +1,10 @@
 """What waits for one site, how many sessions it may have, and when it is suspended.
 
-Consignments of one message become transactions: merged across their domains, split at a number of recipients, every
-ordinal in exactly one of them. A consignment that travels in several is given back when the last is settled, once.
-The window grows by one with each success and shrinks by one when the site turns a session away; with nobody left
-inside, the site is suspended, a minute at first and doubling up to a quarter of an hour. Never: sockets, the time
-(an argument), content.
+Consignments of one message become transactions: merged across their domains, also with what waits already, split at
+a number of recipients, every ordinal in exactly one of them. A consignment that travels in several is given back when
+the last is settled, once. The window grows by one with each success and shrinks by one when the site turns a session
+away; with nobody left inside, the site is suspended, a minute at first and doubling up to a quarter of an hour.
+Never: sockets, the time (an argument), content.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from asyncmta.mail.envelope import Consignment
+from asyncmta.mail.envelope import Consignment, QueueId
 from asyncmta.mail.outcome import Deferred, Outcome, Postponed
 
 Done = Callable[[Consignment, Mapping[int, Outcome] | Postponed], None]
@@ -73,6 +73,18 @@ class Transaction:
         self._legs.append((parcel, ordinals))
         self.ordinals += ordinals
 
+    def absorb(self, other: Transaction) -> None:
+        """Take over the recipients of another transaction of the same message."""
+        self._unfold()
+        other._unfold()
+        self._legs += other._legs
+        self.ordinals += other.ordinals
+
+    def _unfold(self) -> None:
+        if self._done is not None:
+            self._legs = [(Parcel(self.consignment, self._done), self.ordinals)]
+            self._done = None
+
     def settle(self, outcomes: Mapping[int, Outcome]) -> None:
         """Hand on what became of each recipient; `outcomes` has all ordinals of the transaction."""
         if self._done is not None:
@@ -117,22 +129,44 @@ def plan(consignments: Sequence[Consignment], done: Done, most: int) -> list[Tra
 class Backlog:
     """The transactions that wait, and the count of sessions: `opening` ones and `live` ones, within the `window`."""
 
-    __slots__ = ("_clocked", "_failures", "live", "most_sessions", "opening", "suspended_until", "waiting", "window")
+    __slots__ = (
+        "_failures",
+        "_growing",
+        "_joined",
+        "live",
+        "most_recipients",
+        "most_sessions",
+        "opening",
+        "suspended_until",
+        "waiting",
+        "window",
+    )
 
-    def __init__(self, most_sessions: int) -> None:
+    def __init__(self, most_sessions: int, most_recipients: int = 100) -> None:
         self.most_sessions = most_sessions
+        self.most_recipients = most_recipients
         self.window = min(FIRST_WINDOW, most_sessions)
         self.opening = 0
         self.live = 0
         self.suspended_until = 0.0
         self.waiting: deque[Transaction] = deque()
         self._failures = 0
-        self._clocked = 0
+        self._joined = 0
+        # Of messages with more recipients than came so far: the waiting transaction that the next ones may join.
+        # Large messages come in turns, some recipients each, so that others are not held up (D-62).
+        self._growing: dict[QueueId, Transaction] = {}
 
     def join(self, transaction: Transaction) -> None:
-        """Wait at the end."""
-        self._clocked += 1
-        transaction.joined = self._clocked
+        """Wait at the end, or with what waits of the same message."""
+        self._joined += 1
+        transaction.joined = self._joined
+        consignment = transaction.consignment
+        if len(consignment.envelope.recipients) > len(transaction.ordinals):
+            growing = self._growing.get(consignment.queue_id)
+            if growing is not None and len(growing.ordinals) + len(transaction.ordinals) <= self.most_recipients:
+                growing.absorb(transaction)
+                return
+            self._growing[consignment.queue_id] = transaction
         self.waiting.append(transaction)
 
     def give_back(self, transaction: Transaction) -> None:
@@ -142,19 +176,27 @@ class Backlog:
 
     def take(self) -> Transaction | None:
         """The next one, for a live session; None also when there are more sessions than the window allows."""
-        if self.waiting and self.live <= self.window:
-            return self.waiting.popleft()
-        return None
+        if not self.waiting or self.live > self.window:
+            return None
+        transaction = self.waiting.popleft()
+        if self._growing and self._growing.get(transaction.consignment.queue_id) is transaction:
+            del self._growing[transaction.consignment.queue_id]
+        return transaction
 
     @property
     def may_open(self) -> bool:
         """Is another session of use, and allowed?"""
         return len(self.waiting) > self.opening and self.opening + self.live < self.window
 
+    def resume(self) -> None:
+        """Somebody who knows better says that it can be tried again now; how long it is silent next is forgotten too."""
+        self.suspended_until = 0.0
+        self._failures = 0
+
     def begin_opening(self) -> int:
-        """A session is being opened; returns the mark by which `is_older` knows who waited for it."""
+        """A session is being opened; returns the mark above which `joined` is of those who came later."""
         self.opening += 1
-        return self._clocked
+        return self._joined
 
     def opened(self) -> None:
         self.opening -= 1
@@ -191,6 +233,7 @@ class Backlog:
         """All that wait, taken out."""
         waiting = list(self.waiting)
         self.waiting.clear()
+        self._growing.clear()
         return waiting
 
     @property

@@ -2,7 +2,8 @@
 
 Promises: at most five addresses are dialled for one session; what DNS found is dialled only if it is public (unless
 allowed); a host refused here never stops the walk. When nobody could be reached the answer is one outcome for the
-site: permanent only if every host said so. Never: transactions, counting sessions, a second look at the same host.
+site: permanent only if DNS named the hosts and every one of them said so. Never: transactions, counting sessions, a
+second look at the same host.
 
 RFC 5321 5.1 (each address in turn), RFC 6761 (localhost).
 """
@@ -93,14 +94,14 @@ class Dialer:
                     failures.append(not_public(exchanger.host, ip))
                     continue
                 if not left:
-                    return of_all_hosts(failures)
+                    return of_all_hosts(failures, ours=site.explicit)
                 left -= 1
                 target = Target(exchanger.host, ip, exchanger.port or self.settings.port, self._source(ip, salt))
                 result = await open_session(target, manners, self._clock)
                 if isinstance(result, Opened):
                     return result
                 failures.append(result)
-        return of_all_hosts(failures)
+        return of_all_hosts(failures, ours=site.explicit)
 
     async def _addresses(self, exchanger: Exchanger) -> AddressAnswer:
         if is_address(exchanger.host):

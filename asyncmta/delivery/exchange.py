@@ -13,7 +13,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from hashlib import blake2b
-from itertools import pairwise
 
 from msgspec import Struct
 
@@ -64,10 +63,10 @@ AddressAnswer = Addresses | NoSuchDomain | NoData | TemporaryFailure
 
 
 class Exchanger(Struct, frozen=True, gc=False):
-    """A host that takes mail; `host` may be an address. Port 0 is the port of the settings."""
+    """A host that takes mail; `host` may be an address. `rank` 0 is the best; port 0 is the port of the settings."""
 
     host: str
-    preference: int = 0
+    rank: int = 0
     port: int = 0
 
 
@@ -138,7 +137,7 @@ def walk_order(site: Site, salt: int) -> tuple[Exchanger, ...]:
         sorted(
             exchangers,
             key=lambda exchanger: (
-                exchanger.preference,
+                exchanger.rank,
                 blake2b(exchanger.host.encode(), digest_size=8, salt=seed).digest(),
             ),
         )
@@ -193,12 +192,19 @@ def _usable(records: tuple[MxRecord, ...]) -> list[tuple[int, str]]:
 
 
 def _site(hosts: list[tuple[int, str]]) -> Site:
-    """The key says which hosts and in what order, not with which numbers: 10/20 and 5/50 are the same site."""
-    hosts = sorted(hosts)
-    key = ["mx:", hosts[0][1]]
-    for (previous, _), (preference, host) in pairwise(hosts):
-        key += ("," if preference == previous else ";", host)
-    return Site("".join(key), tuple(Exchanger(host, preference) for preference, host in hosts))
+    """Only the order counts and not the numbers: 10/20 and 5/50 are the same site, in its key and in every field."""
+    key: list[str] = []
+    exchangers: list[Exchanger] = []
+    rank = 0
+    last: int | None = None
+    for preference, host in sorted(hosts):
+        if last is not None:
+            rank += preference != last
+            key.append("," if preference == last else ";")
+        last = preference
+        key.append(host)
+        exchangers.append(Exchanger(host, rank))
+    return Site("mx:" + "".join(key), tuple(exchangers))
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

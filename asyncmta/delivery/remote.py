@@ -9,7 +9,7 @@ decision about the next attempt.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Container, Coroutine, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -88,6 +88,12 @@ class RemoteTransport:
                 known.site.join(consignments, done)
                 return
         self._gather(consignments, done)
+
+    def resume(self, destinations: Container[str]) -> None:
+        """An operator wants what waits for these tried now: sites that are suspended are so no longer."""
+        for destination, known in self._known.items():
+            if destination in destinations:
+                known.site.backlog.resume()
 
     def sites(self) -> list[SiteView]:
         """A snapshot."""

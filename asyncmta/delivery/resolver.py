@@ -41,6 +41,8 @@ from asyncmta.delivery.exchange import (
 )
 from asyncmta.system.clock import Clock
 
+# Below this cache c-ares has one that cannot be switched off from here: it keeps an answer for the lifetime that the
+# zone gives it, an hour at most, so that a negative answer may outlive our five minutes where the zone says so.
 MOST_ENTRIES = 20_000
 MOST_AT_ONCE = 100
 TRIES = 2

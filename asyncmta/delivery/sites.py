@@ -31,7 +31,6 @@ class ActiveSite:
         "_is_closing",
         "_last_failure",
         "_messages",
-        "_recipients",
         "_sessions",
         "backlog",
         "last_used",
@@ -41,10 +40,9 @@ class ActiveSite:
     def __init__(self, site: Site, equipment: Equipment) -> None:
         settings = equipment.dialer.settings
         self.site = site
-        self.backlog = Backlog(settings.sessions_per_site)
+        self.backlog = Backlog(settings.sessions_per_site, settings.recipients_per_transaction)
         self.last_used = equipment.clock.monotonic()
         self._equipment = equipment
-        self._recipients = settings.recipients_per_transaction
         self._messages = settings.messages_per_session
         self._sessions: set[Session] = set()
         self._idle: list[Session] = []
@@ -62,7 +60,7 @@ class ActiveSite:
             for consignment in consignments:
                 done(consignment, postponed)
             return
-        for transaction in plan(consignments, done, self._recipients):
+        for transaction in plan(consignments, done, backlog.most_recipients):
             if self._idle and not backlog.waiting:
                 self._serve(self._idle.pop(), transaction)
             else:
@@ -130,17 +128,7 @@ class ActiveSite:
                 self._part(session)
         elif self._goes_to_another(session, transaction):
             return
-        consignment = transaction.consignment
-        first = next(iter(outcomes.values()))
-        self._equipment.maillog.attempt(
-            queue_id=consignment.queue_id,
-            destination=consignment.destination,
-            place=first.place,
-            recipients=len(outcomes),
-            seconds=seconds,
-            reply=first.reply,
-        )
-        self._settle(transaction, outcomes)
+        self._tell(transaction, outcomes, seconds)
         if backlog.waiting:
             self._open_more()
 
@@ -186,23 +174,25 @@ class ActiveSite:
         """The session is over. True: nothing of the transaction was heard on it, and another one will take it."""
         backlog, dialogue = self.backlog, session.dialogue
         self._part(session)
-        turned_away = dialogue.is_unheard and dialogue.is_cut_off
         is_reused = session.served > 1
-        if turned_away and is_reused and transaction.returns < MOST_RETURNS:
-            # What closed this one while it rested has closed its sisters too.
-            while self._idle:
-                sister = self._idle.pop()
-                sister.quit()
-                self._part(sister)
+        if not (dialogue.is_unheard and dialogue.is_cut_off):
+            backlog.slow_down()
+            return False
+        if transaction.returns < MOST_RETURNS and (is_reused or backlog.live):
+            if is_reused:
+                # What closed this one while it rested has closed its sisters too.
+                while self._idle:
+                    sister = self._idle.pop()
+                    sister.quit()
+                    self._part(sister)
+            else:
+                backlog.slow_down()
             backlog.give_back(transaction)
             self._open_more()
             return True
-        if not turned_away or is_reused:
-            backlog.slow_down()
-        elif backlog.turned_away(self._equipment.clock.monotonic()):
-            outcome = next(iter(dialogue.outcomes.values()))
-            assert isinstance(outcome, Deferred)
-            self._suspend(outcome, 0)
+        if backlog.turned_away(self._equipment.clock.monotonic()):
+            reason = next(outcome for outcome in dialogue.outcomes.values() if isinstance(outcome, Deferred))
+            self._suspend(reason, 0)
         return False
 
     def _open_more(self) -> None:
@@ -248,6 +238,23 @@ class ActiveSite:
                 self._settle(transaction, dict.fromkeys(transaction.ordinals, outcome))
             else:
                 transaction.postpone(postponed, instead)
+
+    def _tell(self, transaction: Transaction, outcomes: Mapping[int, Outcome], seconds: float) -> None:
+        """One line for the transaction, then its consequences."""
+        consignment = transaction.consignment
+        first = next(iter(outcomes.values()))
+        try:
+            self._equipment.maillog.attempt(
+                queue_id=consignment.queue_id,
+                destination=consignment.destination,
+                place=first.place,
+                recipients=len(outcomes),
+                seconds=seconds,
+                reply=first.reply,
+            )
+        except Exception as error:
+            self.broke(error)
+        self._settle(transaction, outcomes)
 
     def _settle(self, transaction: Transaction, outcomes: Mapping[int, Outcome]) -> None:
         try:

@@ -113,11 +113,10 @@ class Session(asyncio.Protocol):
             self._transport.write(b"QUIT\r\n")
             self._transport.close()
 
-    def abandon(self) -> Transaction | None:
-        """Break off and give the transaction back, if there was one; what the peer made of it is not known."""
-        transaction, self.transaction = self.transaction, None
+    def abandon(self) -> None:
+        """Break off; what the peer made of the transaction under way is not known, and its owner deals with it."""
+        self.transaction = None
         self._drop()
-        return transaction
 
     # -- what the transport calls ------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 Promises: total. Every reply of 200..599 and every fault has a verdict at every stage; a `Deferred` never carries a 5yz
 reply and a `Failed` never a 4yz one. What is out of order is transient: nothing bounces because a peer talks nonsense.
-Before MAIL a failure concerns the host, so that the next exchanger is worth a try; from MAIL on it is final for the
-attempt. Never: sockets, time, a decision about the next attempt.
+Before MAIL a failure concerns the host (site scope), so that the next exchanger is worth a try; from MAIL on it is
+final for the attempt. Never: sockets, time, a decision about the next attempt.
 
 RFC 5321 4.2.1 and 4.3.2 (replies by stage), 4.5.3.1.10 (552 to RCPT), RFC 3463 (enhanced status).
 """
@@ -93,18 +93,17 @@ def blame(stage: Stage, fault: Fault, detail: str = "", place: Place = NOWHERE) 
     return Deferred(cause, reply(451, status, text), scope, place)
 
 
-def tries_next_host(stage: Stage) -> bool:
-    """Is the next exchanger worth a try after a failure at this stage? Only before MAIL (RFC 5321 5.1)."""
-    return stage < Stage.MAIL
+def of_all_hosts(failures: Sequence[Failed | Deferred], *, ours: bool = False) -> Failed | Deferred:
+    """The verdict on a site none of whose hosts could be used: permanent only when every one of them said so.
 
-
-def of_all_hosts(failures: Sequence[Failed | Deferred]) -> Failed | Deferred:
-    """The verdict on a site none of whose hosts could be used: permanent only when every one of them said so."""
-    last = failures[-1]
+    `ours`: an operator named the hosts. What is wrong there is a matter of settings and contracts, which somebody can
+    put right before the lifetime is over; so nothing bounces.
+    """
     for failure in reversed(failures):
         if isinstance(failure, Deferred):
             return failure
-    return last
+    last = failures[-1]
+    return Deferred(last.cause, _soften(last.reply), last.scope, last.place) if ours else last
 
 
 def spoken(code: int, text: str) -> Reply | None:

@@ -40,7 +40,6 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "QUIT": courtesy.quit_session,
     }
 )
-_LAST_IN_GROUP = frozenset({"DATA", "STARTTLS"})  # what the client sends next has to wait for our answer
 _BEFORE_TLS = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "STARTTLS", "QUIT"})  # RFC 3207 4, with HELO
 _JUNK = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "VRFY"})
 
@@ -249,7 +248,7 @@ class Conversation:
         command = COMMANDS.get(verb)
         if command is None:
             return self._said(verb, courtesy.unknown(verb))
-        if is_followed and verb in _LAST_IN_GROUP:
+        if is_followed and verb == "DATA":  # content that was sent before the 354 may be somebody else's
             return self._said(verb, Refused(verb, replies.EARLY_INPUT, closes=True))
         state = self.state
         if state.is_locked and verb not in _BEFORE_TLS:
@@ -257,6 +256,8 @@ class Conversation:
         answer = command(state, argument)
         if type(answer) is bytes and verb not in _JUNK:
             return answer
+        if is_followed and isinstance(answer, TlsWanted):
+            answer = Refused(verb, replies.EARLY_INPUT, closes=True)
         return self._said(verb, answer)
 
     def _said(self, stage: str, answer: bytes | Event) -> bytes:

@@ -98,7 +98,8 @@ class HeldBack:
         for chunk in _chunks(queue_ids):
             with self._at_work(each for each in chunk if self.stops(each) or each in self) as chosen:
                 now = self._clock.now()
-                await self._commit([Released(each, now) for each in chosen if self.stops(each)])
+                here = [each for each in chosen if self.stops(each) and self._is_here(each)]  # else it is ending
+                await self._commit([Released(each, now) for each in here])
                 self._let_go(chosen)
                 count += len(chosen)
         return count

@@ -24,6 +24,11 @@ class Means(Struct, frozen=True, kw_only=True):
     maillog: MailLog
     agenda: Agenda
 
+    def mourn(self, task: asyncio.Task[None], event: str) -> None:
+        """One of our own tasks has ended. None of them raises, so that an exception is a bug, and is said."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.maillog.note("critical", event, error=error)
+
 
 class Conditions:
     """Who waits until something holds. Conditions are asked when somebody says that things have changed."""

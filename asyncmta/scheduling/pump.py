@@ -19,6 +19,7 @@ from asyncmta.spool.ledger import Entry
 from asyncmta.system.clock import Timer
 
 TURN = 2_000  # recipients handed out, or messages loaded, in one turn of the loop
+AGAIN_AFTER = 60.0
 SLACK = 0.001  # seconds by which something may be early: two scales of floats differ in the last digits
 
 
@@ -34,6 +35,7 @@ class Pump:
         quantum: int,
         on_change: Callable[[], None],
     ) -> None:
+        self._means = means
         self._clock = means.clock
         self._store = means.store
         self._maillog = means.maillog
@@ -114,7 +116,17 @@ class Pump:
 
     async def _recall(self, groups: Iterable[Sequence[Task]]) -> None:
         for tasks in groups:
-            entry = await self._store.recall(tasks[0].queue_id)
+            queue_id = tasks[0].queue_id
+            try:
+                entry = await self._store.recall(queue_id)
+            except Exception as error:  # it cannot be read now; others can
+                self._maillog.note("error", "recall_failed", queue_id=queue_id, error=error)
+                due = self._clock.monotonic() + AGAIN_AFTER
+                for task in tasks:
+                    self._agenda.release(task)
+                    self._agenda.add(Task(queue_id, task.destination, task.ordinals, task.lane, due))
+                self.set_timer(due)
+                continue
             if entry is not None:
                 self._deliver(entry, tasks)
                 continue
@@ -123,6 +135,5 @@ class Pump:
 
     def _recalled(self, recall: asyncio.Task[None]) -> None:
         self._recalls.discard(recall)
-        if not recall.cancelled() and (error := recall.exception()) is not None:
-            self._maillog.note("error", "recall_failed", error=error)
+        self._means.mourn(recall, "recalls_failed")
         self._on_change()

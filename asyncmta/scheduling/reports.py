@@ -19,6 +19,7 @@ from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.outcome import Cause, Failed
 from asyncmta.scheduling.means import Means
 from asyncmta.spool.ledger import Entry
+from asyncmta.spool.store import JournalFailed
 from asyncmta.system.clock import Timer
 
 WORKERS = 32  # group commit joins what they commit
@@ -39,6 +40,7 @@ class Reports:
         on_reported: OnReported,
         on_change: Callable[[], None],
     ) -> None:
+        self._means = means
         self._clock = means.clock
         self._store = means.store
         self._maillog = means.maillog
@@ -95,7 +97,13 @@ class Reports:
             await self._store.flush()  # the report tells what was noted a moment ago, and may not be applied yet
         entry = self._store.entry(entry.queue_id) or entry
         bounce = await self._bouncer.report(entry, failures, self._clock.now())
-        await self._store.commit(*bounce.records)
+        try:
+            await self._store.commit(*bounce.records)
+        except JournalFailed as error:
+            if bounce.dsn is None or self._store.entry(bounce.dsn) is None:
+                raise
+            # It is durable, and the ledger refused a part of it: a bug, but no reason to send a report every minute.
+            self._maillog.note("critical", "report_refused", queue_id=entry.queue_id, error=error)
         sender = entry.envelope.reverse_path
         self._maillog.bounced(queue_id=entry.queue_id, dsn=bounce.dsn, reverse_path=sender, recipients=len(failures))
         return bounce.dsn
@@ -113,6 +121,7 @@ class Reports:
 
     def _leave(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
+        self._means.mourn(worker, "reports_failed")
         self._on_change()
 
     async def _work(self) -> None:
@@ -133,4 +142,5 @@ class Reports:
         self._timer = None
         self._waiting.extend(self._unwritten)
         self._unwritten.clear()
-        self._employ()
+        for _ in range(min(len(self._waiting), WORKERS)):
+            self._employ()

@@ -25,7 +25,7 @@ from asyncmta.scheduling.agenda import HEAD_STARTS, Agenda
 from asyncmta.scheduling.attempts import LOCAL, Attempts
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Conditions, Means
-from asyncmta.scheduling.pump import SLACK, TURN, Pump
+from asyncmta.scheduling.pump import TURN, Pump
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import plan
@@ -40,6 +40,7 @@ __all__ = ["Done", "QueueRow", "Scheduler", "SchedulerSettings", "Transport"]
 
 SPREAD = 30.0  # seconds over which what is overdue at a start is spread, at most
 SPREAD_RATE = 200.0  # how many of those are due in a second, while that is less
+ROUNDING = 1e-6  # seconds; Unix time in a float is good to a quarter of that
 HOLD = "hold"  # the destination of a route that holds (`routing`)
 
 _ONLY = (0,)
@@ -84,7 +85,7 @@ class Scheduler:
         self._maillog = maillog
         self._settings = settings
         self._agenda = Agenda(share=settings.share, quantum=settings.quantum, head_starts=settings.head_starts)
-        means = Means(clock=clock, store=store, maillog=maillog, agenda=self._agenda)
+        self._means = means = Means(clock=clock, store=store, maillog=maillog, agenda=self._agenda)
         self._conditions = Conditions()
         self.until = self._conditions.until
         self._reports = Reports(means, bouncer=bouncer, on_reported=self._reported, on_change=self._conditions.look)
@@ -119,8 +120,7 @@ class Scheduler:
         self._loader.add_done_callback(self._loaded)
 
     def _loaded(self, loader: asyncio.Task[None]) -> None:
-        if not loader.cancelled() and (error := loader.exception()) is not None:
-            self._maillog.note("critical", "load_failed", error=error)
+        self._means.mourn(loader, "load_failed")
         self._conditions.look()
 
     @property
@@ -230,15 +230,16 @@ class Scheduler:
         if self._is_loading or agenda.in_hand or agenda.overdue or not self._reports.is_idle:
             return False
         due = agenda.next_due()
-        return due is None or due > self._clock.monotonic() + SLACK
+        return due is None or due > self._clock.monotonic()
 
     async def wait_idle(self) -> None:
         await self.until(lambda: self.is_idle)
 
     def next_due(self) -> float | None:
-        """When the next recipient is due, in Unix seconds, if any waits; it may be past."""
+        """When the next recipient is due, in Unix seconds, if any waits; it may be past. Never a digit too early, so
+        that whoever moves a clock there finds it due."""
         due = self._agenda.next_due()
-        return None if due is None else self._to_wall(due)
+        return None if due is None else self._to_wall(due) + ROUNDING
 
     def _to_wall(self, due: float) -> float:
         return self._clock.now() + due - self._clock.monotonic()

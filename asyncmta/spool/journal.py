@@ -75,6 +75,7 @@ class Journal:
         self._waiting: deque[Batch] = deque()
         self._busy = False
         self._timer: Timer | None = None
+        self._timer_within = 0.0
         self._jobs: SimpleQueue[Batch | Callable[[], None] | None] = SimpleQueue()
         self._ended: asyncio.Future[JournalFailed | None] = self._loop.create_future()
         self.failure: JournalFailed | None = None
@@ -111,15 +112,15 @@ class Journal:
         batch.steps.append((records, None))
         if batch.size > MAX_BATCH and not batch.urgent:
             self._write_notes()
-        elif self._timer is None:
-            self._timer = self._clock.call_at(self._clock.monotonic() + within, self._write_notes)
+        elif self._timer is None or within < self._timer_within:
+            self._set_timer(within)
 
     def renew(self) -> None:
         """Have the batch that is being filled begin a new segment."""
         self._filling.fresh = True
 
     def run(self, job: Callable[[], None]) -> None:
-        """Have the writer thread do something small between two batches. It must not raise."""
+        """Have the writer thread do something small between two batches."""
         self._jobs.put(job)
 
     async def flush(self) -> None:
@@ -148,6 +149,11 @@ class Journal:
         self._filling.urgent = True
         if not self._busy and self.failure is None:
             self._kick()
+
+    def _set_timer(self, within: float) -> None:
+        self._drop_timer()
+        self._timer = self._clock.call_at(self._clock.monotonic() + within, self._write_notes)
+        self._timer_within = within
 
     def _drop_timer(self) -> None:
         if self._timer is not None:
@@ -189,7 +195,7 @@ class Journal:
         if self._waiting or self._filling.urgent:
             self._kick()
         elif notes and self._timer is None:
-            self._timer = self._clock.call_at(self._clock.monotonic() + RETRY_AFTER, self._write_notes)
+            self._set_timer(RETRY_AFTER)
 
     def poison(self, failure: JournalFailed) -> None:
         """Nothing is written any more; everybody who waits is told so."""
@@ -210,7 +216,7 @@ class Journal:
         tail, get = self._tail, self._jobs.get
         while (job := get()) is not None:
             if not isinstance(job, Batch):
-                job()
+                self._on_thread_run(job)
                 continue
             try:
                 if job.drafts:
@@ -223,14 +229,22 @@ class Journal:
         self._tell(self._ended.set_result, self._on_thread_close())
 
     def _on_thread_close(self) -> JournalFailed | None:
-        if self.failure is not None:
-            self._tail.abandon()
-            return None
         try:
-            self._tail.close()
+            if self.failure is not None:
+                self._tail.abandon()
+            else:
+                self._tail.close()
         except JournalFailed as failure:
             return failure
+        except Exception as bug:  # who closes must not wait for ever
+            return JournalFailed(f"the writer failed: {bug!r}", final=True)
         return None
+
+    def _on_thread_run(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Exception as bug:  # the writer lives on: everybody waits for it
+            self._tell(self._loop.call_exception_handler, {"message": "a job of the spool failed", "exception": bug})
 
     def _tell(self, callback: Callable[[Any], None], argument: object) -> None:
         with suppress(RuntimeError):  # the loop was closed over our head: the process is ending

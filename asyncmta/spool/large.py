@@ -120,7 +120,8 @@ class LargeWriter:
         """Take these octets and write all whole chunks of them."""
         octets = b"".join((self._rest, *parts))
         whole = len(octets) - len(octets) % chunks.CHUNK
-        self._append(octets[:whole])
+        if whole:
+            self._append(octets[:whole])
         self._rest = octets[whole:]
 
     def finish(self, parts: list[bytes]) -> None:

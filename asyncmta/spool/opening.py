@@ -85,7 +85,10 @@ def open_spool(
         ledger = Ledger()
         reading = read_journal(disk, places.journal, ledger, known=known, settle=True)
         journal = reading.journal or secrets.token_bytes(16)
-        disk.writev(lock, [_remember(journal)], _PID_LINE)
+        if journal != known:  # another place that knows it, should the headers be unreadable one day
+            disk.writev(lock, [_remember(journal)], _PID_LINE)
+            disk.fsync(lock)
+            disk.sync_directory(places.root)
         if reading.boot >= MAX_BOOT:
             raise SpoolRefused("the journal has been started a million times: let it drain, then move it away")
         pinned = repair(disk, places.journal, places.quarantine, reading, on_event)

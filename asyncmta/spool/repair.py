@@ -66,16 +66,12 @@ def _copy_aside(disk: Disk, path: str, copy: str, start: int, end: int, on_event
     """Copy these octets into quarantine, whole and synced; a copy that is there is from an earlier start."""
     if disk.exists(copy):
         return True
-    made: int | None = None
     try:
+        if disk.exists(copy + ".part"):
+            disk.unlink(copy + ".part")
         source = disk.open(path)
         try:
-            with suppress(FileNotFoundError):
-                disk.unlink(copy + ".part")
-            made = disk.create(copy + ".part")
-            for at in range(start, end, _PIECE):
-                disk.writev(made, [_readable(disk, source, min(_PIECE, end - at), at)], at - start)
-            disk.fsync(made)
+            _copy(disk, source, copy + ".part", start, end)
         finally:
             disk.close(source)
         disk.rename(copy + ".part", copy)
@@ -83,10 +79,17 @@ def _copy_aside(disk: Disk, path: str, copy: str, start: int, end: int, on_event
     except OSError as error:
         on_event("quarantine_failed", {"path": copy, "error": str(error)})
         return False
-    finally:
-        if made is not None:
-            disk.close(made)
     return True
+
+
+def _copy(disk: Disk, source: int, path: str, start: int, end: int) -> None:
+    copy = disk.create(path)
+    try:
+        for at in range(start, end, _PIECE):
+            disk.writev(copy, [_readable(disk, source, min(_PIECE, end - at), at)], at - start)
+        disk.fsync(copy)
+    finally:
+        disk.close(copy)
 
 
 def _readable(disk: Disk, file: int, size: int, offset: int) -> bytes:

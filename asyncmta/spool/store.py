@@ -106,6 +106,7 @@ class Store:
             minimum_inodes=settings.min_free_inodes,
         )
         self._opened: Opened | None = None
+        self._is_closed = False
 
     async def open(self) -> Recovery:
         """Lock, read, repair, begin a new segment. Raises OSError (`Locked`), SpoolRefused, JournalFailed."""
@@ -263,9 +264,10 @@ class Store:
         return self._content.begin(queue_id)
 
     async def close(self) -> None:
-        """Write what is waiting, seal the journal, unlock."""
-        if self._opened is None:
+        """Write what is waiting, seal the journal, unlock. A second time it does nothing."""
+        if self._opened is None or self._is_closed:
             return
+        self._is_closed = True
         failure = await self._journal.close()
         if failure is not None:
             self._on_event("close_failed", {"error": str(failure)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import random
 import sys
 
 import pytest
@@ -12,6 +13,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from peerkit.receiver import Receiver
 from peerkit.serving import Serving
+
+# Read before any test: tests/conftest.py takes such variables away, since they would be settings.
+LONG = os.environ.get("ASYNCMTA_LONG") == "1"
+SEED = int(os.environ.get("ASYNCMTA_SEED") or random.SystemRandom().randrange(1 << 32))
 
 SMARTHOST = """
 [[route]]
@@ -25,7 +30,14 @@ tls = "none"
 @pytest.fixture
 def long():
     """Is this the long form?"""
-    return os.environ.get("ASYNCMTA_LONG") == "1"
+    return LONG
+
+
+@pytest.fixture
+def seed():
+    """Of the random moments of this run."""
+    print(f"seed {SEED} (ASYNCMTA_SEED={SEED} repeats the moments)")
+    return SEED
 
 
 @pytest.fixture

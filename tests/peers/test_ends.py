@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import stat
@@ -105,3 +106,14 @@ def test_the_control_socket_is_for_its_owner_only_and_goes_with_it(serving, tmp_
     assert mta.stop() == 0
     assert not path.exists()
     assert mta.asyncmta("health").returncode == 69
+
+
+def test_a_log_that_nobody_reads_stops_nothing(relaying, receiver):
+    reading, writing = os.pipe()
+    os.close(reading)
+    relaying.start(out=writing)
+    os.close(writing)
+    Client(relaying.port, 5, sessions=1).start().wait(5, 30)
+    assert wait(lambda: len(receiver.taken) >= 5, 30)
+    assert relaying.stop() == 0
+    assert relaying.tail() == ""

@@ -8,7 +8,6 @@ are those that the restart finds in the journal.
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections import Counter
@@ -24,10 +23,8 @@ def identity_of(content: bytes) -> str:
     return content.partition(b"X-Identity: ")[2].partition(b"\r\n")[0].decode()
 
 
-def test_nothing_that_got_a_250_is_lost(relaying, receiver, long):
+def test_nothing_that_got_a_250_is_lost(relaying, receiver, long, seed):
     messages, kills = (20_000, 30) if long else (2000, 6)
-    seed = int(os.environ.get("ASYNCMTA_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"seed {seed} (ASYNCMTA_SEED repeats the moments)")
     chance = random.Random(seed)
     moments = sorted(chance.randrange(messages // 50, messages * 49 // 50) for _ in range(kills))
     relaying.start()

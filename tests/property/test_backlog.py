@@ -22,13 +22,12 @@ CONTENT = Content(1, b"", False, 1)
 shapes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
 
-def consignments(sizes: list[int]) -> list[Consignment]:
+def consignments(sizes: list[int], queue_id: int = 1, first: int = 0) -> list[Consignment]:
     """One message for several destinations; the sizes say for how many recipients each."""
     made = []
-    first = 0
     for size in sizes:
         ordinals = tuple(range(first, first + size))
-        made.append(Consignment(QueueId(1), f"mx:{first}", ENVELOPE, ordinals, CONTENT, 0.0))
+        made.append(Consignment(QueueId(queue_id), f"mx:{first}", ENVELOPE, ordinals, CONTENT, 0.0))
         first += size
     return made
 
@@ -43,14 +42,16 @@ def test_merging_and_splitting_keep_every_ordinal_once(sizes: list[int], most: i
 
     given_out = consignments(sizes)
     transactions = plan(given_out, done, most)
-    assert sorted(ordinal for transaction in transactions for ordinal in transaction.ordinals) == list(range(sum(sizes)))
+    assert sorted(ordinal for transaction in transactions for ordinal in transaction.ordinals) == list(
+        range(sum(sizes))
+    )
     assert all(len(transaction.ordinals) <= most for transaction in transactions)
     assert len(transactions) == -(-sum(sizes) // most)
     postponed = Postponed(1.0, "later")
     tried: set[int] = set()
     for transaction in data.draw(st.permutations(transactions)):
         if data.draw(st.booleans()):
-            transaction.settle({ordinal: TAKEN for ordinal in transaction.ordinals})
+            transaction.settle_all(TAKEN)
             tried.update(transaction.ordinals)
         else:
             transaction.postpone(postponed, DOWN)
@@ -72,7 +73,9 @@ class BacklogMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backlog = Backlog(6)
+        self.backlog = Backlog(6, 5)
+        self.queue_id = 0
+        self.next_ordinal = 0
         self.now = 1000.0
         self.open: list[Consignment] = []
         self.answered: list[Consignment] = []
@@ -83,9 +86,14 @@ class BacklogMachine(RuleBasedStateMachine):
         self.open.remove(consignment)
         self.answered.append(consignment)
 
-    @rule(sizes=shapes)
-    def join(self, sizes: list[int]) -> None:
-        given_out = consignments(sizes)
+    @rule(sizes=shapes, is_new=st.booleans())
+    def join(self, sizes: list[int], is_new: bool) -> None:
+        """A new message, or more recipients of the last one."""
+        if is_new or self.next_ordinal + sum(sizes) > len(ENVELOPE.recipients):
+            self.queue_id += 1
+            self.next_ordinal = 0
+        given_out = consignments(sizes, self.queue_id, self.next_ordinal)
+        self.next_ordinal += sum(sizes)
         self.open += given_out
         for transaction in plan(given_out, self.done, 5):
             self.backlog.join(transaction)
@@ -119,6 +127,7 @@ class BacklogMachine(RuleBasedStateMachine):
         transaction = self.backlog.take()
         if transaction is not None:
             self.in_hand += 1
+            assert 0 < len(transaction.ordinals) == len(set(transaction.ordinals)) <= 5
         else:
             assert not self.backlog.waiting or self.backlog.live > self.backlog.window
         return transaction

@@ -1,4 +1,4 @@
-"""The journal as octets: what is written comes back, every prefix is exactly the batches that fit, no flip is missed."""
+"""The journal as octets: what is written comes back, a prefix is exactly the batches that fit, no flip is missed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from asyncmta.mail.envelope import QueueId
 from asyncmta.spool import framing, segment
 from asyncmta.spool.codec import Undecodable, decode, encode
-from asyncmta.spool.records import Accepted, Attempted, Carried, Checkpoint, Record, Retired
+from asyncmta.spool.records import Accepted, Carried, Checkpoint, Record, Retired
 from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, Torn
 from tests.unit.spool.spoolkit import JOURNAL, LATER, OK, Image, accepted, attempted, records
 
@@ -141,7 +141,8 @@ def test_a_tail_whose_sectors_arrived_in_any_subset_is_a_torn_tail(seed: int, be
     image = sample()
     chance = random.Random(seed)
     start, end = image.ends[-2], image.ends[-1]
-    before = {"nothing": b"", "zeros": bytes(SECTOR), "an old segment": Image(7).add(*[accepted(9)] * 30).octets}[behind]
+    old = Image(7).add(*[accepted(9)] * 30).octets
+    before = {"nothing": b"", "zeros": bytes(SECTOR), "an old segment": old}[behind]
     disk = bytearray((image.octets[:start] + before[start:]).ljust(end if sized else start, b"\0"))
     arrived = 0
     sectors = range(start // SECTOR, (end - 1) // SECTOR + 1)

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent.parent
-POSTFIX = pathlib.Path(os.environ.get("ASYNCMTA_POSTFIX") or TOP / ".tools" / "postfix")
+POSTFIX = pathlib.Path(os.environ.get("POSTFIX_TOOLS") or TOP / ".tools" / "postfix")
 
 
 def program(name: str) -> str:

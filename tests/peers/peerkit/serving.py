@@ -45,13 +45,14 @@ class Serving:
             self.command(*arguments), cwd=TOP, input=stdin, capture_output=True, timeout=60, check=False
         )
 
-    def start(self, *, wait: bool = True) -> Serving:
+    def start(self, *, wait: bool = True, out: int | None = None) -> Serving:
+        """`out`: a descriptor for standard output instead of the log."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*self._prefix, *self.command("serve")],
                 cwd=TOP,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log if out is None else out,
                 stderr=log,
                 start_new_session=True,
             )

@@ -75,7 +75,7 @@ async def test_the_queue_in_pages(client):
     [
         [("state", "asleep")],
         [("limit", "0")],
-        [("limit", "1001")],
+        [("limit", "10001")],
         [("limit", "-1")],
         [("limit", "9" * 5000)],
         [("limit", "²")],

@@ -35,9 +35,9 @@ def test_the_list_as_json_with_a_limit_and_filters(run, mta):
 
 def test_more_than_a_page(run, mta):
     row = type(mta.rows[0])
-    mta.rows = [row(f"{number:016d}") for number in range(2500)]
-    assert len(json.loads(run("queue", "list", "--json").out)["messages"]) == 2500
-    assert len(json.loads(run("queue", "list", "--json", "--limit", "1500").out)["messages"]) == 1500
+    mta.rows = [row(f"{number:016d}") for number in range(10_500)]
+    assert len(json.loads(run("queue", "list", "--json").out)["messages"]) == 10_500
+    assert len(json.loads(run("queue", "list", "--json", "--limit", "10100").out)["messages"]) == 10_100
 
 
 def test_one_message(run, mta):

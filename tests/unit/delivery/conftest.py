@@ -11,8 +11,9 @@ import pytest
 import trustme
 
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
+from asyncmta.delivery.dialogue import Dialogue
 from asyncmta.delivery.remote import RemoteTransport
-from asyncmta.delivery.session import TlsContexts
+from asyncmta.delivery.session import TlsContexts, default_tls_contexts
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Outcome, Postponed
@@ -23,6 +24,13 @@ from asyncmta.testing.dns import FakeResolver
 CONTENT = (b"Received: from x by y\r\n", b"Subject: hi\r\n\r\n..dot\r\nHello\r\n")
 
 Result = Mapping[int, Outcome] | Postponed
+
+
+async def until(predicate: Callable[[], object]) -> None:
+    """Give way to the sockets until it holds; the clock stands still."""
+    async with asyncio.timeout(10):
+        while not predicate():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 class Results:
@@ -80,7 +88,7 @@ class Log:
 class Post:
     """A remote transport with what it needs."""
 
-    def __init__(self, settings: RemoteSettings, tls: TlsContexts | None = None) -> None:
+    def __init__(self, settings: RemoteSettings, tls: TlsContexts) -> None:
         self.clock = FakeClock()
         self.log = Log()
         self.resolver = FakeResolver()
@@ -163,18 +171,19 @@ class Post:
         await self.results.wait_for(before + 1)
         return self.results.outcome(consignment)
 
+    def dialogues(self) -> list[Dialogue]:
+        """Of all sessions that are open."""
+        return [session.dialogue for site in self.transport._sites.values() for session in site._sessions]
+
     async def until(self, predicate: Callable[[], object]) -> None:
-        """Give way to the sockets until it holds; the clock stands still."""
-        async with asyncio.timeout(10):
-            while not predicate():
-                await asyncio.sleep(0.001)
+        await until(predicate)
 
 
 class Scripted:
     """A server that plays a fixed part: for each connection, a list of what it sends after so many bytes came.
 
-    A step is `(wait_for, octets)`: when `wait_for` has come since the last step, send `octets`. None closes, ... says
-    nothing for ever. The last connection's part is played again for further ones.
+    A step is `(wait_for, octets)`: when `wait_for` has come since the last step, send `octets`. None closes;
+    ... neither reads nor writes any more. The last connection's part is played again for further ones.
     """
 
     def __init__(self, *parts: Sequence[tuple[bytes, Any]]) -> None:
@@ -240,21 +249,30 @@ class Scripted:
             if answer is None:
                 return
             if answer is ...:
-                break
+                await asyncio.Event().wait()
             writer.write(answer)
             await writer.drain()
         while octets := await reader.read(65536):
             got += octets
 
 
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Any]:
+    return until
+
+
+@pytest.fixture(scope="session")
+def system_tls() -> TlsContexts:
+    return default_tls_contexts()
+
 
 @pytest.fixture
-async def make_post() -> AsyncIterator[Callable[..., Post]]:
+async def make_post(system_tls: TlsContexts) -> AsyncIterator[Callable[..., Post]]:
     """Makes transports, and closes them at the end."""
     made: list[Post] = []
 
-    def make(tls: TlsContexts | None = None, **settings: Any) -> Post:
-        post = Post(RemoteSettings(**{"allow_private_exchangers": True, **settings}), tls)
+    def make(**settings: Any) -> Post:
+        post = Post(RemoteSettings(**{"allow_private_exchangers": True, **settings}), system_tls)
         made.append(post)
         return post
 
@@ -281,7 +299,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client_tls(authority: trustme.CA) -> TlsContexts:
     """A client that trusts the authority of these tests, where it judges at all."""
     opportunistic = ssl.create_default_context()
@@ -310,4 +328,3 @@ def results() -> Results:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-

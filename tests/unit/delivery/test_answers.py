@@ -125,9 +125,7 @@ def test_both_families(four: AddressAnswer, six: AddressAnswer, both: AddressAns
     assert both_families(four, six) == both
 
 
-@pytest.mark.parametrize(
-    ("ttl", "kept"), [(0, SHORTEST_TTL), (1000, 1000), (2**31, LONGEST_TTL), (-5, SHORTEST_TTL)]
-)
+@pytest.mark.parametrize(("ttl", "kept"), [(0, SHORTEST_TTL), (1000, 1000), (2**31, LONGEST_TTL), (-5, SHORTEST_TTL)])
 def test_lifetimes_are_clamped(ttl: int, kept: float) -> None:
     rows = [mx("example.org", 10, "a.example", ttl), mx("example.org", 10, "b.example", 2**31)]
     assert lifetime(read_mx("example.org", rows), rows) == kept  # type: ignore[arg-type]

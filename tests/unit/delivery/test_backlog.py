@@ -85,8 +85,13 @@ def test_a_consignment_tried_in_part_is_not_postponed() -> None:
     assert done == {"a": {0: TAKEN, 1: TAKEN, 2: DOWN}}
 
 
+def alone(number: int) -> Consignment:
+    envelope = Envelope(None, ENVELOPE.recipients[:1])
+    return Consignment(QueueId(number), "a", envelope, (0,), Content(1, b"", False, 1), 0.0)
+
+
 def waiting(backlog: Backlog, count: int = 1) -> list[Transaction]:
-    transactions = [plan([consignment("a", 0)], Results(), 100)[0] for _ in range(count)]
+    transactions = [plan([alone(number)], Results(), 100)[0] for number in range(count)]
     for transaction in transactions:
         backlog.join(transaction)
     return transactions
@@ -96,6 +101,38 @@ def test_first_come_first_served() -> None:
     backlog = Backlog(20)
     first, second = waiting(backlog, 2)
     assert (backlog.take(), backlog.take(), backlog.take()) == (first, second, None)
+
+
+def test_more_of_a_message_joins_what_waits_of_it() -> None:
+    done = Results()
+    backlog = Backlog(20, 5)
+    for at in range(4):
+        for transaction in plan([consignment(f"d{at}", 2 * at, 2 * at + 1)], done, 5):
+            backlog.join(transaction)
+    first, second = backlog.drain()
+    assert (first.ordinals, second.ordinals) == ((0, 1, 2, 3), (4, 5, 6, 7))
+    first.settle_all(TAKEN)
+    second.settle_all(DOWN)
+    assert done == {
+        "d0": {0: TAKEN, 1: TAKEN},
+        "d1": {2: TAKEN, 3: TAKEN},
+        "d2": {4: DOWN, 5: DOWN},
+        "d3": {6: DOWN, 7: DOWN},
+    }
+
+
+def test_nothing_joins_what_has_left() -> None:
+    backlog = Backlog(20)
+    (first,) = plan([consignment("a", 0)], Results(), 100)
+    (second,) = plan([consignment("b", 1)], Results(), 100)
+    (third,) = plan([consignment("c", 2)], Results(), 100)
+    backlog.join(first)
+    assert backlog.take() is first
+    backlog.join(second)
+    assert backlog.drain() == [second]
+    backlog.join(third)
+    assert backlog.take() is third
+    assert first.ordinals == (0,)
 
 
 def test_what_comes_back_is_next() -> None:
@@ -199,3 +236,18 @@ def test_who_waited_is_known_by_the_mark() -> None:
     mark = backlog.begin_opening()
     (late,) = waiting(backlog)
     assert early.joined <= mark < late.joined
+
+
+def test_whoever_knows_better_ends_a_suspension_and_how_long_the_next_one_is() -> None:
+    backlog = Backlog(20)
+    backlog.begin_opening()
+    backlog.not_opened()
+    assert backlog.turned_away(100.0)
+    first = backlog.suspended_until - 100.0
+    assert first > 0.0
+    backlog.resume()
+    assert backlog.suspended_until == 0.0
+    backlog.begin_opening()
+    backlog.not_opened()
+    assert backlog.turned_away(200.0)
+    assert backlog.suspended_until - 200.0 == first

@@ -164,7 +164,7 @@ def test_size_of_servers_that_say_nonsense(extensions: Mapping[str, str], size: 
 
 
 def test_capabilities() -> None:
-    offered = {name: "" for name in ("pipelining", "8bitmime", "smtputf8", "dsn", "requiretls", "size")}
+    offered = dict.fromkeys(("pipelining", "8bitmime", "smtputf8", "dsn", "requiretls", "size"), "")
     assert read_capabilities(offered, verified_tls=True) == ALL
     assert not read_capabilities(offered, verified_tls=False).requiretls
     assert read_capabilities({}, verified_tls=True) == NONE

@@ -285,7 +285,8 @@ def test_more_after_the_last_reply_leaves_the_outcome_and_ends_the_session() -> 
 
 
 @pytest.mark.parametrize(
-    ("early", "kind"), [(b"552 5.3.4 too big\r\n", "F"), (b"421 bye\r\n", "E"), (b"250 ok\r\n", "E"), (b"what\r\n", "E")]
+    ("early", "kind"),
+    [(b"552 5.3.4 too big\r\n", "F"), (b"421 bye\r\n", "E"), (b"250 ok\r\n", "E"), (b"what\r\n", "E")],
 )
 def test_replies_before_the_content_is_whole(early: bytes, kind: str) -> None:
     dialogue = begun()

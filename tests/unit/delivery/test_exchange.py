@@ -103,9 +103,7 @@ def test_domains_with_the_same_exchangers_share_a_site() -> None:
     assert other.key == "mx:a.example,b.example;c.example"
 
 
-@pytest.mark.parametrize(
-    ("domain", "host"), [("[192.0.2.1]", "192.0.2.1"), ("[ipv6:2001:db8::1]", "2001:db8::1")]
-)
+@pytest.mark.parametrize(("domain", "host"), [("[192.0.2.1]", "192.0.2.1"), ("[ipv6:2001:db8::1]", "2001:db8::1")])
 def test_address_literals_are_their_own_exchanger(domain: str, host: str) -> None:
     assert hosts(site_of_domain(domain, NoData(), US)) == [host]
 
@@ -143,11 +141,12 @@ def test_a_single_exchanger_needs_no_order() -> None:
     assert walk_order(Site("k", (Exchanger("a.example"),)), 1) == (Exchanger("a.example"),)
 
 
-@pytest.mark.parametrize(
-    "ip",
-    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.5.5", "169.254.1.1", "0.0.0.0", "224.0.0.1", "255.255.255.255"]
-    + ["::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "240.0.0.1"],
-)
+PRIVATE_4 = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.5.5", "169.254.1.1"]
+RESERVED_4 = ["0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255"]
+NOT_PUBLIC_6 = ["::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1"]
+
+
+@pytest.mark.parametrize("ip", [*PRIVATE_4, *RESERVED_4, *NOT_PUBLIC_6])
 def test_addresses_that_dns_must_not_send_us_to(ip: str) -> None:
     assert not is_public(ip)
 

@@ -13,7 +13,7 @@ import pytest
 from asyncmta.delivery import session
 from asyncmta.delivery.commands import Capabilities
 from asyncmta.delivery.exchange import Login
-from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts, default_tls_contexts, open_session
+from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts, open_session
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Scope
 from asyncmta.system.clock import SystemClock
 from asyncmta.testing.clock import FakeClock
@@ -30,7 +30,9 @@ async def opened(
     address: tuple[str, int], contexts: TlsContexts, *, clock: Any = None, host: str = "localhost", **manners: Any
 ) -> Outcome:
     result = await open_session(
-        Target(host, *address), Manners("us.example", contexts, **manners), clock if clock is not None else SystemClock()
+        Target(host, *address),
+        Manners("us.example", contexts, **manners),
+        clock if clock is not None else SystemClock(),
     )
     if isinstance(result, Opened):
         result.transport.abort()
@@ -133,9 +135,8 @@ async def test_a_source_address_is_used(client_tls: TlsContexts) -> None:
 
 
 async def turned_until(clock: FakeClock, task: asyncio.Task[Outcome], seconds: float) -> Outcome:
-    """Let the sockets come to rest, then move the clock."""
-    for _ in range(20):
-        await asyncio.sleep(0.001)
+    """Move the clock, past a deadline that has been set."""
+    await asyncio.sleep(0.01)
     assert not task.done()
     clock.advance(seconds - 1)
     await asyncio.sleep(0.001)
@@ -158,35 +159,36 @@ async def test_a_connection_that_does_not_come_about(client_tls: TlsContexts, cl
 
 
 @pytest.mark.parametrize(("step", "seconds"), [("GREETING", 300.0), ("EHLO", 300.0)])
-async def test_silence_ends_some_day(client_tls: TlsContexts, clock: FakeClock, step: str, seconds: float) -> None:
+async def test_silence_ends_some_day(
+    client_tls: TlsContexts, clock: FakeClock, until: Any, step: str, seconds: float
+) -> None:
     async with SmtpSink() as sink:
         sink.script(step, SILENCE)
         task = asyncio.create_task(opened(sink.address, client_tls, clock=clock))
+        await until(lambda: sink.commands if step == "EHLO" else sink.sessions_seen)
         outcome = await turned_until(clock, task, seconds)
         assert summary(outcome) == (Deferred, Cause.TIMEOUT, "451 4.4.2")
 
 
-async def test_a_cancelled_opening_leaves_no_connection(client_tls: TlsContexts) -> None:
+async def test_a_cancelled_opening_leaves_no_connection(client_tls: TlsContexts, until: Any) -> None:
     async with SmtpSink() as sink:
         sink.script("EHLO", SILENCE)
         task = asyncio.create_task(opened(sink.address, client_tls))
-        while not sink.commands:
-            await asyncio.sleep(0.001)
+        await until(lambda: sink.commands)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        while sink.open_sessions:
-            await asyncio.sleep(0.001)
+        await until(lambda: not sink.open_sessions)
         assert sink.sessions_seen == 1
 
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------
 
 
-async def test_tls_where_it_is_offered(server_tls: ssl.SSLContext) -> None:
+async def test_tls_where_it_is_offered(server_tls: ssl.SSLContext, system_tls: TlsContexts) -> None:
     # With the system's certificates only: opportunistic TLS does not judge.
     async with SmtpSink(SinkSettings(tls=server_tls)) as sink:
-        result = await opened(sink.address, default_tls_contexts())
+        result = await opened(sink.address, system_tls)
         assert isinstance(result, Opened)
         assert result.place.tls.startswith("TLSv1.")
         assert result.peer.pipelining
@@ -236,26 +238,27 @@ async def test_required_tls_that_is_not_offered(client_tls: TlsContexts, level: 
         assert summary(outcome) == (Deferred, Cause.TLS, "451 4.7.5")
 
 
-async def test_a_handshake_that_hangs(client_tls: TlsContexts, scripted: Any, clock: FakeClock) -> None:
+async def test_a_handshake_that_hangs(client_tls: TlsContexts, scripted: Any, clock: FakeClock, until: Any) -> None:
     async with scripted([GREETING, HELLO, (b"STARTTLS\r\n", b"220 go\r\n"), (b"\x16", ...)]) as server:
         task = asyncio.create_task(opened(server.address, client_tls, clock=clock, tls="require"))
+        await until(lambda: server.got and b"\x16" in server.got[0])
         outcome = await turned_until(clock, task, 60.0)
         assert summary(outcome) == (Deferred, Cause.TIMEOUT, "451 4.4.2")
 
 
-async def test_a_certificate_that_is_judged(server_tls: ssl.SSLContext, client_tls: TlsContexts) -> None:
+async def test_a_certificate_that_is_judged(
+    server_tls: ssl.SSLContext, client_tls: TlsContexts, system_tls: TlsContexts
+) -> None:
     async with SmtpSink(SinkSettings(tls=server_tls)) as sink:
         assert isinstance(await opened(sink.address, client_tls, tls="verify"), Opened)
-        stranger = await opened(sink.address, default_tls_contexts(), tls="verify")
+        stranger = await opened(sink.address, system_tls, tls="verify")
         assert summary(stranger) == (Deferred, Cause.TLS, "451 4.7.5")
         other_name = await opened(sink.address, client_tls, tls="verify", host="other.example")
         assert summary(other_name) == (Deferred, Cause.TLS, "451 4.7.5")
         assert isinstance(await opened(sink.address, client_tls, tls="require", host="other.example"), Opened)
 
 
-async def test_requiretls_counts_only_when_verified(
-    server_tls: ssl.SSLContext, client_tls: TlsContexts
-) -> None:
+async def test_requiretls_counts_only_when_verified(server_tls: ssl.SSLContext, client_tls: TlsContexts) -> None:
     async with SmtpSink(SinkSettings(tls=server_tls, extensions=("PIPELINING", "REQUIRETLS"))) as sink:
         verified = await opened(sink.address, client_tls, tls="verify")
         judged_by_nobody = await opened(sink.address, client_tls, tls="require")
@@ -265,14 +268,14 @@ async def test_requiretls_counts_only_when_verified(
 
 
 async def test_tls_from_the_first_octet(
-    server_tls: ssl.SSLContext, client_tls: TlsContexts, monkeypatch: pytest.MonkeyPatch
+    server_tls: ssl.SSLContext, client_tls: TlsContexts, system_tls: TlsContexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with SmtpSink(SinkSettings(tls=server_tls, implicit_tls=True)) as sink:
         monkeypatch.setattr(session, "IMPLICIT_TLS_PORT", sink.address[1])
         result = await opened(sink.address, client_tls, tls="verify")
         assert isinstance(result, Opened)
         assert result.place.tls.startswith("TLSv1.")
-        stranger = await opened(sink.address, default_tls_contexts(), tls="verify")
+        stranger = await opened(sink.address, system_tls, tls="verify")
         assert summary(stranger) == (Deferred, Cause.TLS, "451 4.7.5")
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from asyncmta.delivery.dialogue import Dialogue
+from asyncmta.delivery.sites import ActiveSite
+from asyncmta.delivery.verdict import Stage
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Scope
 from asyncmta.testing.sink_values import CLOSE, SILENCE, SinkSettings
@@ -140,9 +143,7 @@ async def test_silence_at_each_step(post: Any, step: str, seconds: int, scope: S
     async with SmtpSink(SinkSettings(extensions=())) as sink:
         sink.script(step, SILENCE)
         consignment = post.send(to=post.smarthost(sink.address))
-        word = {"DOT": "DATA"}.get(step, step)
-        await post.until(lambda: any(line.startswith(word) for _, line in sink.commands))
-        await asyncio.sleep(0.05)
+        await post.until(lambda: post.dialogues() and post.dialogues()[0].stage is Stage[step])
         post.clock.advance(seconds - 2)
         await asyncio.sleep(0.01)
         assert not post.results.of
@@ -171,12 +172,12 @@ async def test_patience_with_slow_replies_has_a_bound(post: Any, scripted: Any) 
     async with scripted([GREETING, HELLO, (b"DATA\r\n", b"250 ok\r\n")]) as server:
         post.send(*many, to=post.smarthost(server.address))
         await post.until(lambda: server.got and b"DATA" in server.got[0])
-        for _ in range(40):
-            await asyncio.sleep(0.002)
-            post.clock.advance(200)
-            if post.results.of:
-                break
+        (dialogue,) = post.dialogues()
+        while not post.results.of:
+            before = dialogue.progress
             server.writers[0].write(b"250 ok\r\n")
+            await post.until(lambda before=before: dialogue.progress > before)
+            post.clock.advance(200)
         assert post.results.kinds() == "E"
         assert 7100 < post.clock.monotonic() - 1000 < 7600
 
@@ -201,6 +202,46 @@ async def test_421_to_a_reused_session_moves_the_message_to_another(post: Any, s
         assert len(server.got) == 3
 
 
+async def test_what_closed_one_resting_session_has_closed_its_sisters(post: Any, scripted: Any) -> None:
+    once = [GREETING, HELLO, CONSENT, TAKEN, (b"MAIL", None)]
+    async with scripted(once) as server:
+        to = post.smarthost(server.address)
+        for _ in range(3):
+            post.send(to=to)
+        await post.results.wait_for(3)
+        assert post.transport.sites()[0].idle == 3
+        assert isinstance(await post.sent(to=to), Delivered)
+        assert len(server.got) == 4
+        assert [octets.endswith(b"QUIT\r\n") for octets in server.got].count(True) == 2
+
+
+async def test_a_fresh_session_that_is_sent_away_leaves_its_message_to_the_others(post: Any) -> None:
+    async with SmtpSink() as sink:
+        sink.script("MAIL", "421 4.7.0 too many connections", contains="sender")
+        to = post.smarthost(sink.address)
+        for _ in range(5):
+            post.send(to=to)
+        await post.results.wait_for(5)
+        assert post.results.kinds() == "DDDDD"
+        assert len(sink.messages) == 5
+
+
+async def test_a_message_is_not_handed_round_for_ever(post: Any, scripted: Any) -> None:
+    """Sessions that take one message and then close when MAIL comes; one MAIL too many is an outcome."""
+    once = [GREETING, HELLO, CONSENT, TAKEN, (b"MAIL", None)]
+    async with scripted(once) as server:
+        to = post.smarthost(server.address)
+        await post.sent(to=to)
+        (consignment,) = post.message("bob@example.net", to=to)
+        await post.until(lambda: post.transport.sites()[0].idle == 1)
+        post.transport.deliver([consignment], post.results)
+        site = next(iter(post.transport._sites.values()))
+        session = next(iter(site._sessions))
+        session.transaction.returns = 3
+        await post.results.wait_for(2)
+        assert isinstance(post.results.outcome(consignment), Deferred)
+
+
 async def test_a_session_that_is_told_to_go_while_it_rests(post: Any, scripted: Any) -> None:
     once = [GREETING, HELLO, CONSENT, TAKEN]
     async with scripted(once) as server:
@@ -218,6 +259,37 @@ async def test_a_reply_with_something_behind_it_ends_the_session(post: Any, scri
     async with scripted(once) as server:
         assert isinstance(await post.sent(to=post.smarthost(server.address)), Delivered)
         assert post.transport.sites()[0].sessions == 0
+
+
+async def test_a_bug_in_the_dialogue_is_an_outcome(post: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with SmtpSink() as sink:
+        to = post.smarthost(sink.address)
+        with monkeypatch.context() as patch:
+            patch.setattr(Dialogue, "feed", broken)
+            outcome = await post.sent(to=to)
+        assert isinstance(outcome, Deferred)
+        assert (outcome.cause, outcome.scope) == (Cause.INTERNAL, Scope.MESSAGE)
+        assert isinstance(post.log.bugs[0], ZeroDivisionError)
+        assert isinstance(await post.sent(to=to), Delivered)
+
+
+async def test_a_bug_of_the_owner_ends_the_session(post: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with SmtpSink() as sink:
+        to = post.smarthost(sink.address)
+        await post.sent(to=to)
+        with monkeypatch.context() as patch:
+            patch.setattr(ActiveSite, "gone", broken)
+            post.clock.advance(1)
+            for wire in tuple(sink._open):
+                wire.abort()
+            await post.until(lambda: post.log.bugs)
+        assert isinstance(post.log.bugs[0], ZeroDivisionError)
 
 
 # -- content that is not in memory -------------------------------------------------------------------------------------
@@ -322,9 +394,7 @@ async def test_a_server_that_does_not_read_bounds_what_we_hold(post: Any, script
 @pytest.mark.parametrize(
     ("early", "kind"), [(b"552 5.3.4 too big\r\n", "F"), (b"421 bye\r\n", "E"), (b"250 ok\r\n", "E"), (None, "E")]
 )
-async def test_an_answer_before_the_content_is_whole(
-    post: Any, scripted: Any, early: bytes | None, kind: str
-) -> None:
+async def test_an_answer_before_the_content_is_whole(post: Any, scripted: Any, early: bytes | None, kind: str) -> None:
     async with scripted([GREETING, HELLO, (b"DATA\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n"), (b"xx", early)]) as server:
         stream = Stream(5_000, 60_000)
         post.send(to=post.smarthost(server.address), content=stream.run(), large=stream.total)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.delivery.verdict import Fault, Stage, blame, judge, of_all_hosts, spoken, tries_next_host
+from asyncmta.delivery.verdict import Fault, Stage, blame, judge, of_all_hosts, spoken
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Place, Scope
 from asyncmta.mail.reply import EnhancedStatus, Reply, parse_reply, reply
 
@@ -95,16 +95,6 @@ def test_a_detail_is_told() -> None:
     assert blame(Stage.CONNECT, Fault.CONNECT, "Connection refused").reply.text.endswith("Connection refused")
 
 
-def test_the_next_host_is_tried_only_before_mail() -> None:
-    assert [stage for stage in Stage if tries_next_host(stage)] == [
-        Stage.CONNECT,
-        Stage.GREETING,
-        Stage.EHLO,
-        Stage.STARTTLS,
-        Stage.AUTH,
-    ]
-
-
 def test_a_site_fails_only_if_every_host_says_so() -> None:
     no = Failed(Cause.REFUSED, reply(554, None, "no"), Scope.SITE)
     no_either = Failed(Cause.REFUSED, reply(554, None, "not here"), Scope.SITE)
@@ -113,6 +103,12 @@ def test_a_site_fails_only_if_every_host_says_so() -> None:
     assert of_all_hosts([no, no_either]) == no_either
     assert of_all_hosts([down, no]) == down
     assert of_all_hosts([down, down_too, no]) == down_too
+    assert of_all_hosts([down, no], ours=True) == down
+
+
+def test_hosts_that_an_operator_named_bounce_nothing() -> None:
+    no = Failed(Cause.REFUSED, reply(554, "5.7.1", "no"), Scope.SITE, HERE)
+    assert of_all_hosts([no], ours=True) == Deferred(Cause.REFUSED, reply(454, "4.7.1", "no"), Scope.SITE, HERE)
 
 
 def test_a_reply_in_pieces_is_put_together() -> None:

@@ -97,6 +97,7 @@ class Post:
         self.settings = SchedulerSettings(retry=RetrySchedule(), **settings)
         self.stream = io.BytesIO()
         self.events: list[str] = []
+        self.is_stopped = False
         self.maillog = MailLog(clock=self.clock, stream=self.stream, format="json")
         self.transport = ScriptedTransport()
         self.store = PackedStore(
@@ -136,6 +137,9 @@ class Post:
         return self
 
     async def stop(self, grace: float = 0.0) -> None:
+        if self.is_stopped:
+            return
+        self.is_stopped = True
         await self.scheduler.stop(grace)
         await self.store.close()
         self.maillog.close()

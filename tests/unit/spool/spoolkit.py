@@ -42,7 +42,8 @@ NEVER = Failed(Cause.REFUSED, reply(550, "5.1.1", "no such user"))
 
 def envelope(recipients: int = 1, sender: str | None = "alice") -> Envelope:
     origin = Address(sender, "example.org", "example.org") if sender is not None else None
-    return Envelope(origin, tuple(Recipient(Address(f"r{at}", "example.net", "example.net")) for at in range(recipients)))
+    targets = [Address(f"r{at}", "example.net", "example.net") for at in range(recipients)]
+    return Envelope(origin, tuple(map(Recipient, targets)))
 
 
 def content_of(wire: bytes) -> Content:
@@ -233,10 +234,14 @@ async def read_all(store: Store, queue_id: QueueId) -> bytes:
 
 
 async def settled(store: Store, rounds: int = 5) -> None:
-    """All that was noted, and what the store noted because of it, is durable and applied."""
+    """All that was noted, and what the store noted because of it, is durable and applied, and the writer idle."""
     for _ in range(rounds):
         await store.flush()
         await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    idle: asyncio.Future[None] = loop.create_future()
+    store._journal.run(lambda: loop.call_soon_threadsafe(idle.set_result, None) and None)
+    await idle
 
 
 def states(entries: Sequence[Carried]) -> dict[int, Carried]:

@@ -17,10 +17,10 @@ def metadata_of(record: object) -> object:
 
 def test_the_octets_of_an_accepted_are_those_of_the_format_document() -> None:
     record = accepted(5, b"Subject: x\r\n")
+    sender, recipient = ["alice", "example.org", "example.org"], ["r0", "example.net", "example.net"]
     assert metadata_of(record) == [
         1000.5,
-        [["alice", "example.org", "example.org"], [[["r0", "example.net", "example.net"], 0, None]], "7BIT"]
-        + [False, False, None, None],
+        [sender, [[recipient, 0, None]], "7BIT", False, False, None, None],
         [12, record.content.digest, False, 12, False],
         "client.example [192.0.2.1]",
         None,

@@ -44,9 +44,7 @@ def test_a_queue_id_has_eighty_bits() -> None:
     assert frame.queue_id == highest
 
 
-@pytest.mark.parametrize(
-    "where", [framing.place(JOURNAL, 2), framing.place(bytes(16), 1)], ids=["segment", "journal"]
-)
+@pytest.mark.parametrize("where", [framing.place(JOURNAL, 2), framing.place(bytes(16), 1)], ids=["segment", "journal"])
 def test_a_record_of_another_segment_or_journal_does_not_pass(where: framing.Place) -> None:
     octets = Image().add(Retired(5)).octets
     assert frame_at(octets, 128) is not None

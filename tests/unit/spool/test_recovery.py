@@ -216,6 +216,17 @@ def test_a_segment_under_another_number_is_not_taken_for_that() -> None:
     assert reading.torn is None  # too little is known of it to cut anything off
 
 
+def test_a_segment_whose_end_nobody_names_and_that_has_none() -> None:
+    images = chain_of([[accepted(1)], [accepted(2)]], [[accepted(3)]], sealed=False)
+    disk = disk_with(*images)
+    disk.put(path(1), images[0].octets[:-9])
+    disk.put(path(2), flip(images[1].octets, 20))  # it would have said where the first one ends
+    reading, ledger = read(disk)
+    assert ids(ledger) == [1, 3]
+    assert reading.torn is None
+    assert reading.damages[0].reason == "the segment has no end"
+
+
 def test_a_missing_segment_is_damage() -> None:
     images = chain_of([[accepted(1)]], [[accepted(2)]], [[accepted(3)]])
     disk = disk_with(*images)
@@ -326,7 +337,7 @@ def test_a_newer_version_is_refused_by_name() -> None:
     octets[112:] = segment._checksum(bytes(octets[:112]))
     disk = disk_with()
     disk.put(path(1), bytes(octets))
-    with pytest.raises(SpoolRefused, match="0000000001.seg: the journal has format version 2"):
+    with pytest.raises(SpoolRefused, match=r"0000000001\.seg: the journal has format version 2"):
         read(disk)
 
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import errno
 
+import pytest
+
 from asyncmta.spool.ledger import Ledger
 from asyncmta.spool.recovery import Reading, read_journal
 from asyncmta.spool.repair import TORN_KEPT, TORN_LIMIT, repair
-from asyncmta.testing.disk import FakeDisk
+from asyncmta.testing.disk import FakeDisk, PowerCut
 from tests.unit.spool.spoolkit import Image, Witness, accepted
 
 ONE = "journal/0000000001.seg"
@@ -81,10 +83,13 @@ def test_a_second_start_finds_the_copy_there() -> None:
 def test_damage_that_cannot_be_copied_pins_its_segment() -> None:
     image = Image().add(accepted(1)).add(accepted(2))
     disk, witness = disk_with(image.octets[:140] + b"!" + image.octets[141:]), Witness()
-    disk.fail_at(1, errno.ENOSPC, only=["create", "writev"])
-    _, pinned = mend(disk, witness)
-    assert pinned == {1}
-    assert witness.names == ["quarantine_failed"]
+    for operation in ("create", "writev", "rename"):
+        disk.fail_at(1, errno.ENOSPC, only=[operation])
+        _, pinned = mend(disk, witness)
+        assert pinned == {1}
+    assert witness.names == ["quarantine_failed"] * 3
+    _, pinned = mend(disk)
+    assert pinned == frozenset()
 
 
 def test_what_cannot_be_read_leaves_a_hole_in_the_copy() -> None:
@@ -93,7 +98,7 @@ def test_what_cannot_be_read_leaves_a_hole_in_the_copy() -> None:
     disk = disk_with(octets)
     reading = read_journal(disk, "journal", Ledger())
     disk.fail_at(1, errno.EIO, only=["read_at"])
-    disk.fail_at(3, errno.EIO, only=["read_at"])
+    disk.fail_at(2, errno.EIO, only=["read_at"])  # the calls after the first failure: the second piece
     repair(disk, "journal", "quarantine", reading, lambda name, facts: None)
     copy = disk.get("quarantine/0000000001-128.damaged")
     whole = octets[128 : image.ends[1]]
@@ -129,10 +134,8 @@ def test_every_interruption_is_made_good_by_the_next_start() -> None:
     for step in range(1, total + 1):
         disk = disk_with(octets)
         disk.cut_at(step)
-        try:
+        with pytest.raises(PowerCut):
             mend(disk)
-        except Exception as cut:
-            assert type(cut).__name__ == "PowerCut"
         after = disk.crash(step)
         mend(after)
         assert after.get(ONE) == image.octets[: image.ends[1]]

@@ -247,9 +247,7 @@ def test_a_footer_in_the_middle_of_a_batch_and_records_out_of_sequence() -> None
     image = Image().add(accepted(1))
     commit_at = len(image.octets) - framing.COMMIT_SIZE
     footer = framing.FOOTER_MARK + (128).to_bytes(8, "little") + bytes(24)
-    octets = image.octets[:commit_at] + framing.lone_frame(
-        framing.draft(framing.FOOTER, 0, footer), HERE, commit_at, 2
-    )
+    octets = image.octets[:commit_at] + framing.lone_frame(framing.draft(framing.FOOTER, 0, footer), HERE, commit_at, 2)
     assert kinds(scan(octets)) == [Torn]
     skipped = framing.lone_frame(framing.draft(23, 5, b""), HERE, commit_at, 9)
     assert kinds(scan(image.octets[:commit_at] + skipped)) == [Torn]

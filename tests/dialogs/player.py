@@ -1,0 +1,279 @@
+"""Plays the client against a conversation, and everybody whom the conversation asks: intake, lookups, TLS, AUTH.
+
+`World` is the small world of these tests; `Player` feeds octets and keeps what came of them; `Dialog` reads a file.
+
+A file of dialogs/*.smtp has one line for each step; a turn is what stands between two expectations:
+
+    # comment
+    ! key value       a setting, see `World`; `! at once`: a turn is not split (what it tests depends on that)
+    C: text           the client sends the text and CR LF
+    C= text           the client sends exactly this: escapes of Python, and {x*1000} for a thousand x
+    S: text           the server says a line that begins so
+    M: from > to, to > content      a message was taken; content unstuffed, with escapes, or `...` for any
+    T:                the handshake that was asked for succeeds
+    A: name           the AUTH exchange that was asked for succeeds; `A: -` it fails, `A: ?` it cannot be told
+    X:                the server closes
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
+from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.events import (
+    AuthWanted,
+    Closing,
+    LargeAborted,
+    LargeBegan,
+    LargeEnded,
+    LargeWent,
+    LookUp,
+    MessageEnded,
+    Refused,
+    TlsWanted,
+)
+from asyncmta.inbound.limits import Limits
+from asyncmta.inbound.session import Client
+from asyncmta.mail import replies
+from asyncmta.mail.address import Address
+from asyncmta.mail.envelope import Envelope, QueueId
+from asyncmta.mail.reply import Reply, reply
+from asyncmta.mail.wire import unstuff
+from asyncmta.routing import Mx, Reject, Routing, Rule, parse_pattern
+
+HOSTNAME = "mx.example.org"
+STRANGER = "192.0.2.1"
+ROUTING = Routing(
+    local_domains=["example.org"],
+    relay_domains=["relay.example", ".relay.example"],
+    rules=[
+        Rule(parse_pattern("reject.example"), parse_pattern("*"), Reject(replies.REJECTED_BY_RULE)),
+        Rule(parse_pattern("*@mx.example.org"), parse_pattern("nobody@example.com"), Mx("")),
+    ],
+    hostname=HOSTNAME,
+)
+MAILBOXES = {"alice", "bob", "postmaster"}
+
+
+class Later:
+    """Something to wait for; the player knows what comes of it."""
+
+    def __init__(self, existence: object) -> None:
+        self.existence = existence
+
+    def __await__(self) -> Any:
+        raise AssertionError("the conversation does not wait by itself")
+
+
+def lookup(address: Address) -> Any:
+    """alice, bob and postmaster are there; `slow-` comes later; `unsure` cannot be told."""
+    name = address.local_part.removeprefix("slow-")
+    found = Existence.YES if name.lower() in MAILBOXES else Existence.UNKNOWN if name == "unsure" else Existence.NO
+    return Later(found) if name != address.local_part else found
+
+
+class World:
+    """The settings of one dialog, as text."""
+
+    def __init__(self, **settings: str) -> None:
+        self.settings = settings
+        get = settings.get
+        limits = {
+            key: int(value)
+            for key, value in settings.items()
+            if key in Limits.__struct_fields__ and key != "accept_long_lines"
+        }
+        self.terms = Terms(
+            hostname=HOSTNAME,
+            role=get("role", "relay"),  # type: ignore[arg-type]
+            tls=get("tls", "none"),  # type: ignore[arg-type]
+            mechanisms=("PLAIN", "LOGIN") if "auth" in settings else (),
+            plaintext_auth=get("auth") == "plaintext",
+            networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
+            limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
+        )
+        self.storage = get("storage", "")
+        self.verdict = get("verdict", "")
+
+    def acceptance(self) -> Acceptance:
+        full = replies.STORAGE_FULL if self.storage == "full" else None
+        busy = replies.BUSY if self.storage == "busy" else None
+        return Acceptance(
+            terms=self.terms, routing=ROUTING, lookup=lookup, refusal=lambda size=0: full, pressure=lambda: busy
+        )
+
+    def player(self, **options: Any) -> Player:
+        acceptance = self.acceptance()
+        ip = self.settings.get("client", STRANGER)
+        tls = "TLSv1.3 IMPLICIT" if self.terms.tls == "implicit" else ""
+        conversation = Conversation(acceptance, Client(ip, 4321, acceptance.is_trusted(ip)), tls=tls)
+        return Player(conversation, verdict=self.verdict, **options)
+
+
+class Player:
+    """`out` is all that the server said, `messages` what it took, `refused` what it logged."""
+
+    def __init__(self, conversation: Conversation, *, verdict: str = "", greet: bool = True) -> None:
+        self.conversation = conversation
+        self.out = b""
+        self.messages: list[tuple[Envelope, bytes]] = []
+        self.refused: list[Refused] = []
+        self.closing: Closing | None = None
+        self.waits_for: TlsWanted | AuthWanted | None = None
+        self.largest = 0  # octets that the conversation kept, at most
+        self._verdict = reply(451, "4.3.0", "no") if verdict == "deferred" else None
+        self._large_verdict = replies.TOO_MANY_HOPS if verdict == "refuse large" else None
+        self._large: tuple[Envelope, list[bytes]] | None = None
+        if greet:
+            self._do(conversation.greet())
+
+    def say(self, *chunks: bytes) -> bytes:
+        """Feed chunks; what the server says to them."""
+        before = len(self.out)
+        for chunk in chunks:
+            self._do(self.conversation.feed(chunk))
+            self.largest = max(self.largest, self.conversation.buffered)
+        return self.out[before:]
+
+    def handshake(self) -> None:
+        assert isinstance(self.waits_for, TlsWanted), "no handshake was asked for"
+        self.waits_for = None
+        self._do(self.conversation.tls_started("TLSv1.3 TEST"))
+
+    def log_in(self, name: str) -> None:
+        assert isinstance(self.waits_for, AuthWanted), "no exchange was asked for"
+        self.waits_for = None
+        outcome: dict[str, Reply] = {"-": replies.AUTH_FAILED, "?": replies.AUTH_UNAVAILABLE}
+        if name in outcome:
+            self._do(self.conversation.auth_ended(outcome[name]))
+        else:
+            self._do(self.conversation.auth_ended(replies.AUTH_OK, name))
+
+    def _do(self, out: bytes) -> None:
+        self.out += out
+        conversation = self.conversation
+        while conversation.events:
+            event = conversation.events.pop(0)
+            match event:
+                case Refused():
+                    self.refused.append(event)
+                case Closing():
+                    self.closing = event
+                case TlsWanted() | AuthWanted():
+                    self.waits_for = event
+                case LookUp():
+                    assert isinstance(event.existence, Later)
+                    self._do(conversation.looked_up(event.existence.existence))
+                case _:
+                    self._content(event)
+
+    def _content(self, event: MessageEnded | LargeBegan | LargeWent | LargeEnded | LargeAborted) -> None:
+        match event:
+            case MessageEnded():
+                self._finish(event.envelope, event.parts, event.shape.size)
+            case LargeBegan():
+                self._large = (event.envelope, list(event.parts))
+                if self._large_verdict is not None:
+                    self._large = None
+                    self.conversation.refuse_content(self._large_verdict)
+            case LargeWent():
+                assert self._large is not None
+                self._large[1].extend(event.parts)
+            case LargeEnded():
+                if self._large is None:
+                    assert self._large_verdict is not None
+                    self._do(self.conversation.answered(self._large_verdict))
+                    return
+                envelope, parts = self._large
+                self._large = None
+                self._finish(envelope, parts, event.shape.size)
+            case LargeAborted():
+                self._large = None
+
+    def _finish(self, envelope: Envelope, parts: list[bytes], size: int) -> None:
+        content = unstuff(b"".join(parts))
+        assert len(content) == size
+        if self._verdict is not None:
+            self._do(self.conversation.answered(self._verdict))
+            return
+        self.messages.append((envelope, content))
+        self._do(self.conversation.answered(replies.queued(QueueId(len(self.messages)))))
+
+
+class Dialog:
+    """One file, read."""
+
+    def __init__(self, text: str) -> None:
+        self.settings: dict[str, str] = {}
+        self.steps: list[tuple[str, Any]] = []
+        for line in text.splitlines():
+            if not line or line.startswith("#"):
+                continue
+            mark, argument = line[:2], line[3:]
+            if mark == "! ":
+                key, _, value = line[2:].partition(" ")
+                self.settings[key] = value
+            elif mark in ("C:", "C="):
+                octets = argument.encode() + b"\r\n" if mark == "C:" else unescape(argument)
+                if self.steps and self.steps[-1][0] == "C":
+                    octets = self.steps.pop()[1] + octets
+                self.steps.append(("C", octets))
+            else:
+                assert mark in ("S:", "M:", "T:", "A:", "X:"), line
+                self.steps.append((mark[0], argument))
+
+    @property
+    def at_once(self) -> bool:
+        return "at" in self.settings
+
+    def run(self, split: Any) -> Player:
+        """Play it; `split` makes chunks of a turn."""
+        player = World(**self.settings).player(greet="early" not in self.settings)
+        heard = taken = 0
+        for mark, argument in self.steps:
+            match mark:
+                case "C":
+                    player.say(*split(argument))
+                case "S":
+                    line, end, _ = player.out[heard:].partition(b"\r\n")
+                    assert line.decode().startswith(argument), f"expected {argument!r}, got {line!r}"
+                    heard += len(line) + len(end)
+                case "M":
+                    check_message(argument, *player.messages[taken])
+                    taken += 1
+                case "T":
+                    player.handshake()
+                case "A":
+                    player.log_in(argument)
+                case "X":
+                    assert player.closing is not None, "it is still open"
+        assert player.out[heard:] == b"", "said more than that"
+        assert len(player.messages) == taken, "took more than that"
+        assert (player.closing is not None) == any(mark == "X" for mark, _ in self.steps)
+        return player
+
+
+def check_message(expected: str, envelope: Envelope, content: bytes) -> None:
+    sender, recipients, text = expected.split(" > ", 2)
+    assert str(envelope.reverse_path or "<>") == sender
+    assert ", ".join(str(recipient.address) for recipient in envelope.recipients) == recipients
+    assert text == "..." or content == unescape(text)
+
+
+def unescape(text: str) -> bytes:
+    r"""`\r\n`, `\x00`, and `{x*1000}`."""
+    octets = codecs.escape_decode(text.encode())[0]  # type: ignore[attr-defined]
+    assert isinstance(octets, bytes)
+    return re.sub(rb"\{([^{}*]+)\*(\d+)\}", lambda found: found[1] * int(found[2]), octets)
+
+
+def whole(octets: bytes) -> Iterable[bytes]:
+    return [octets]
+
+
+def octet_by_octet(octets: bytes) -> Iterable[bytes]:
+    return [octets[at : at + 1] for at in range(len(octets))]

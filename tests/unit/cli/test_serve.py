@@ -1,0 +1,60 @@
+"""The parts of `serve` that need no process; tests/peers/test_ends.py has the rest."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+
+import pytest
+
+from asyncmta.admin.control_socket import SocketTaken
+from asyncmta.admin.door import OpenDoor
+from asyncmta.cli import serve
+from asyncmta.cli.exits import Exit
+from asyncmta.spool.store import JournalFailed, SpoolRefused
+from asyncmta.system.disk import Locked
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Locked("/spool/lock", 42), Exit.CANT_CREATE),
+        (PermissionError(errno.EACCES, "Permission denied", "/spool"), Exit.CANT_CREATE),
+        (SocketTaken("control.sock: another process answers there"), Exit.CANT_CREATE),
+        (SpoolRefused("of a later version"), Exit.CANT_CREATE),
+        (OSError(errno.EADDRINUSE, "error while attempting to bind on address"), Exit.UNAVAILABLE),
+        (PermissionError(errno.EACCES, "error while attempting to bind on address"), Exit.UNAVAILABLE),
+        (JournalFailed("fdatasync: Input/output error"), Exit.IO_ERROR),
+        (OpenDoor("set admin.token"), Exit.CONFIG),
+        (ssl.SSLError("no certificate"), Exit.CONFIG),
+        (ValueError("a bug"), None),
+    ],
+)
+def test_a_start_that_failed_ends_with_the_code_of_its_reason(error, code):
+    assert serve.exit_code(error) is code
+
+
+def test_uvloop_is_used_where_it_is_there(monkeypatch):
+    import sys
+
+    import uvloop
+
+    assert serve.loop_factory() is uvloop.new_event_loop
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert serve.loop_factory() is None
+
+
+def test_as_many_files_as_the_hard_limit_allows():
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        serve.allow_many_files()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert soft == hard == before[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_addresses_as_people_write_them():
+    assert [serve.shown(each) for each in (("127.0.0.1", 25), ("::1", 25), None)] == ["127.0.0.1:25", "[::1]:25", ""]

@@ -1,0 +1,132 @@
+"""Who is given what: the choice of the transport by route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from asyncmta.delivery.dispatch import Dispatch
+from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed
+from asyncmta.mail.reply import reply
+from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Route, Smarthost
+from asyncmta.testing.clock import FakeClock
+
+TAKEN = Delivered(reply(250, "2.0.0", "ok"))
+NO = reply(550, "5.7.1", "by a rule")
+ROUTES: dict[str, Route] = {
+    "local:example.org": Local("example.org"),
+    "local:example.com": Local("example.com"),
+    "mx:example.net": Mx("example.net"),
+    "smarthost:0": Smarthost("s", ("relay.example",)),
+    "elsewhere": Mx("example.net"),
+    "discard": Discard(),
+    "hold": Hold(),
+    "reject:3": Reject(NO),
+}
+
+
+class Taker:
+    """A transport that takes note, and answers at once."""
+
+    def __init__(self) -> None:
+        self.taken: list[list[str]] = []
+        self.breaks_after: int | None = None
+        self.done: Callable[..., None] | None = None
+
+    def deliver(self, consignments: Sequence[Consignment], done: Callable[..., None]) -> None:
+        self.taken.append([consignment.destination for consignment in consignments])
+        self.done = done
+        for at, consignment in enumerate(consignments):
+            if at == self.breaks_after:
+                raise ZeroDivisionError
+            done(consignment, dict.fromkeys(consignment.ordinals, TAKEN))
+
+
+class Dispatched:
+    def __init__(self, log: Any) -> None:
+        self.local, self.remote, self.log, self.clock = Taker(), Taker(), log, FakeClock()
+        self.answers: list[tuple[str, Any]] = []
+        self.consignments: list[Consignment] = []
+        self.dispatch = Dispatch(
+            route_of=ROUTES.__getitem__, local=self.local, remote=self.remote, clock=self.clock, maillog=log
+        )
+
+    def done(self, consignment: Consignment, result: Any) -> None:
+        self.answers.append((consignment.destination, result))
+
+    def deliver(self, *destinations: str) -> None:
+        self.consignments = [
+            Consignment(QueueId(1), name, Envelope(None, ()), (at,), Content(1, b"", False, 1), 0.0)
+            for at, name in enumerate(destinations)
+        ]
+        self.dispatch.deliver(self.consignments, self.done)
+
+
+@pytest.fixture
+def dispatched(log: Any) -> Dispatched:
+    return Dispatched(log)
+
+
+@pytest.mark.parametrize("destination", ["mx:example.net", "smarthost:0", "elsewhere"])
+def test_the_network(dispatched: Dispatched, destination: str) -> None:
+    dispatched.deliver(destination)
+    assert (dispatched.local.taken, dispatched.remote.taken) == ([], [[destination]])
+    assert dispatched.answers == [(destination, {0: TAKEN})]
+
+
+def test_a_mailbox(dispatched: Dispatched) -> None:
+    dispatched.deliver("local:example.org")
+    assert (dispatched.local.taken, dispatched.remote.taken) == ([["local:example.org"]], [])
+
+
+def test_consignments_of_one_message_stay_together(dispatched: Dispatched) -> None:
+    dispatched.deliver("local:example.org", "mx:example.net", "discard", "local:example.com", "smarthost:0")
+    assert dispatched.local.taken == [["local:example.org", "local:example.com"]]
+    assert dispatched.remote.taken == [["mx:example.net", "smarthost:0"]]
+    assert len(dispatched.answers) == 5
+    dispatched.deliver("discard", "hold")
+    assert len(dispatched.remote.taken) == len(dispatched.local.taken) == 1
+
+
+def test_discard_counts_as_delivered_and_says_so(dispatched: Dispatched) -> None:
+    dispatched.deliver("discard")
+    ((_, result),) = dispatched.answers
+    assert isinstance(result[0], Delivered)
+    assert result[0].discarded
+    assert [event for _, event, _ in dispatched.log.notes] == ["discarded"]
+
+
+def test_reject_fails_with_its_reply(dispatched: Dispatched) -> None:
+    dispatched.deliver("reject:3")
+    assert dispatched.answers == [("reject:3", {0: Failed(Cause.POLICY, NO)})]
+
+
+def test_hold_tries_nothing(dispatched: Dispatched) -> None:
+    dispatched.deliver("hold")
+    ((_, result),) = dispatched.answers
+    assert isinstance(result, Postponed)
+    assert result.until > dispatched.clock.now()
+
+
+def test_an_unknown_destination_is_a_bug_and_an_outcome(dispatched: Dispatched) -> None:
+    dispatched.deliver("what:ever", "mx:example.net")
+    results = dict(dispatched.answers)
+    assert isinstance(results["what:ever"][0], Deferred)
+    assert results["what:ever"][0].cause is Cause.INTERNAL
+    assert results["mx:example.net"] == {1: TAKEN}
+    assert isinstance(dispatched.log.bugs[0], KeyError)
+
+
+def test_a_transport_that_breaks_leaves_nobody_unanswered(dispatched: Dispatched) -> None:
+    dispatched.remote.breaks_after = 1
+    dispatched.deliver("mx:example.net", "smarthost:0")
+    results = dict(dispatched.answers)
+    assert results["mx:example.net"] == {0: TAKEN}
+    assert results["smarthost:0"][1].cause is Cause.INTERNAL
+    assert isinstance(dispatched.log.bugs[0], ZeroDivisionError)
+    assert dispatched.remote.done is not None
+    dispatched.remote.done(dispatched.consignments[1], {1: TAKEN})
+    assert len(dispatched.answers) == 2

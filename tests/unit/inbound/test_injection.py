@@ -1,0 +1,68 @@
+"""inbound/injection: content of our own making becomes fit to be sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncmta.inbound.injection import Prepared, prepare
+from asyncmta.mail import replies
+from asyncmta.mail.reply import Reply
+
+AT = 1_750_000_000.0
+
+
+def made(content: bytes, *, limit: int = 100_000) -> Prepared | Reply:
+    return prepare(content, at=AT, message_id="<id@mx.example.org>", size_limit=limit)
+
+
+def wire(content: bytes) -> bytes:
+    prepared = made(content)
+    assert isinstance(prepared, Prepared)
+    return prepared.wire
+
+
+DATE = b"Date: Sun, 15 Jun 2025 15:06:40 +0000\r\n"
+ID = b"Message-ID: <id@mx.example.org>\r\n"
+
+
+def test_fields_that_are_missing_come_first() -> None:
+    assert wire(b"Subject: x\n\nhello\n") == DATE + ID + b"Subject: x\r\n\r\nhello\r\n"
+    assert wire(b"Date: now\nmessage-id: <a@b>\n\nx") == b"Date: now\r\nmessage-id: <a@b>\r\n\r\nx\r\n"
+
+
+def test_a_body_alone_gets_a_header_section() -> None:
+    assert wire(b"hello there\n") == DATE + ID + b"\r\nhello there\r\n"
+    assert wire(b"\nhello\n") == DATE + ID + b"\r\nhello\r\n"
+    assert wire(b"") == DATE + ID + b"\r\n"
+
+
+def test_any_line_end_is_taken_and_dots_are_stuffed() -> None:
+    prepared = made(b"A: b\r\r.x\n.\r\ny")
+    assert isinstance(prepared, Prepared)
+    assert prepared.wire.endswith(b"A: b\r\n\r\n..x\r\n..\r\ny\r\n")
+    assert prepared.dotted
+    assert prepared.size == len(prepared.wire) - 2
+    assert prepared.section == DATE + ID + b"A: b\r\n"
+
+
+def test_eight_bit_content_is_marked() -> None:
+    prepared = made("A: b\n\né\n".encode())
+    assert isinstance(prepared, Prepared)
+    assert prepared.eight_bit
+    assert not prepared.dotted
+
+
+@pytest.mark.parametrize(
+    ("content", "reply"),
+    [
+        (b"A: b\n\n\0\n", replies.NUL_IN_CONTENT),
+        (b"A: b\n\n" + b"x" * 999, replies.LINE_TOO_LONG),
+        (b"A: b\n\n" + b"x\n" * 60_000, replies.TOO_BIG),
+    ],
+)
+def test_what_nobody_would_take(content: bytes, reply: Reply) -> None:
+    assert made(content) is reply
+
+
+def test_a_line_of_998_is_taken() -> None:
+    assert isinstance(made(b"A: b\n\n." + b"x" * 997), Prepared)

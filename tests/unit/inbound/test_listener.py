@@ -1,0 +1,586 @@
+"""inbound/listener over real sockets, on both event loops: TLS, AUTH by the library, PROXY, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trustme
+import uvloop
+from aiosmtpd.smtp import SMTP
+
+from asyncmta.inbound.limits import Limits
+from asyncmta.inbound.listener import ListenerSettings, SmtpConnection
+from asyncmta.mail import replies
+from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.reply import Reply
+from asyncmta.testing.client import RawClient
+from tests.unit.inbound.inboundkit import Kit, KitTransport
+
+Scenario = Callable[[], Coroutine[Any, Any, None]]
+
+V2 = b"\r\n\r\n\x00\r\nQUIT\n"
+PLAIN = base64.b64encode(b"\0alice\0secret").decode()
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Run a scenario to its end on each of the loops."""
+
+    def run(scenario: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(scenario)
+
+    return run
+
+
+AUTHORITY = trustme.CA()
+
+
+def server_context() -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def client_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    AUTHORITY.configure_trust(context)
+    return context
+
+
+async def authenticate(mechanism: str, login: str, password: str) -> bool | None:
+    await asyncio.sleep(0)
+    if login == "later":
+        return None
+    if login == "broken":
+        raise OSError("no users today")
+    return (login, password) == ("alice", "secret")
+
+
+@asynccontextmanager
+async def listening(**options: Any) -> AsyncIterator[Kit]:
+    kit = Kit(**options)
+    await kit.listener.start()
+    try:
+        yield kit
+    finally:
+        await kit.listener.stop(0.0)
+        assert not kit.listener.sessions.live
+        assert kit.reception.clients == {}
+
+
+def client(kit: Kit, **options: Any) -> RawClient:
+    host, port = kit.listener.addresses[0]
+    return RawClient(host, port, **options)
+
+
+async def closed(client: RawClient) -> bool:
+    return await client.read_reply() == b""
+
+
+# -- settings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [{"role": "lmtp"}, {"tls": "always"}, {"port": 65536}, {"max_sessions": 0}])
+def test_settings_that_cannot_be(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        ListenerSettings(**settings)
+
+
+def test_tls_needs_a_certificate() -> None:
+    with pytest.raises(ValueError, match="certificate"):
+        Kit(tls="starttls")
+
+
+# -- the library -----------------------------------------------------------------------------------------------------
+
+
+def test_it_is_still_the_librarys_class_and_shares_nothing_with_others() -> None:
+    before = dict(SMTP.command_size_limits)
+    kit = Kit()
+    connection, _ = kit.connect()
+    connection.data_received(b"EHLO c\r\n" * 5)
+    assert isinstance(connection, SMTP)
+    assert dict(SMTP.command_size_limits) == before
+    other = SmtpConnection(kit.listener)
+    assert other.transport is None
+    assert "_auth_methods" not in vars(other)
+
+
+# -- plain -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_over_a_socket(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening() as kit, client(kit) as peer:
+            assert (await peer.hello()).text.startswith("mx.example.org PIPELINING")
+            answers = await peer.send_message("a@example.com", ["alice@example.org"], b"a: b\n\n.x\n")
+            assert answers[-1] == replies.queued(QueueId(1))
+            assert kit.store.records[0].parts[1] == b"a: b\r\n\r\n..x\r\n"
+            assert (await peer.command("QUIT")).code == 221
+            assert await closed(peer)
+
+    run(scenario())
+
+
+def test_large_content_over_a_socket(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening() as kit, client(kit) as peer:
+            await peer.hello()
+            content = b"a: b\r\n\r\n" + b"some text in a large message\r\n" * 50_000
+            answers = await peer.send_message("a@example.com", ["alice@example.org"], content)
+            assert answers[-1] == replies.queued(QueueId(1))
+            assert kit.store.large[0].octets.endswith(content)
+
+    run(scenario())
+
+
+def test_an_early_talker_over_a_socket(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening() as kit:
+            # The accept is held up until the octets are there: the loop has not turned since they were sent.
+            loop = asyncio.get_running_loop()
+            before = kit.listener.sessions.enter
+
+            def enter(connection: Any) -> None:
+                before(connection)
+                peer_socket = connection.transport.get_extra_info("socket")
+                assert peer_socket is not None
+                loop.call_soon(int)
+
+            kit.listener.sessions.enter = enter  # type: ignore[method-assign]
+            async with client(kit) as peer:
+                await peer.send(b"EHLO too-early\r\n")
+                first = await peer.reply()
+                assert first.code in (220, 554)  # which one is a race; that it is not both is not
+                second = await peer.read_reply()
+                assert (second == b"") == (first.code == 554)
+
+    run(scenario())
+
+
+# -- TLS -------------------------------------------------------------------------------------------------------------
+
+
+def test_starttls(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening(tls="starttls", tls_context=server_context()) as kit, client(kit) as peer:
+            assert "STARTTLS" in (await peer.hello()).text
+            assert (await peer.command("STARTTLS")).code == 220
+            await peer.start_tls(client_context())
+            assert (await peer.command("MAIL FROM:<a@example.com>")) == replies.NEED_EHLO
+            assert "STARTTLS" not in (await peer.command("EHLO c")).text
+            answers = await peer.send_message("a@example.com", ["alice@example.org"], b"a: b\n\n")
+            assert answers[-1].code == 250
+            assert b"with ESMTPS id" in kit.store.records[0].parts[0]
+            assert b"(using TLSv1.3 " in kit.store.records[0].parts[0]
+
+    run(scenario())
+
+
+def test_implicit_tls(run: Any) -> None:
+    async def scenario() -> None:
+        async with (
+            listening(tls="implicit", tls_context=server_context()) as kit,
+            client(kit, tls=client_context()) as peer,
+        ):
+            await peer.hello()
+            assert (await peer.command("STARTTLS")) == replies.TLS_ALREADY
+
+    run(scenario())
+
+
+def test_what_is_sent_behind_starttls_ends_the_session(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening(tls="starttls", tls_context=server_context()) as kit, client(kit) as peer:
+            await peer.hello()
+            await peer.send(b"STARTTLS\r\nMAIL FROM:<evil@example.com>\r\n")
+            assert (await peer.reply()) == replies.EARLY_INPUT
+            assert await closed(peer)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("octets", [b"MAIL FROM:<evil@example.com>\r\n", b""])
+def test_a_handshake_that_is_none(run: Any, octets: bytes) -> None:
+    async def scenario() -> None:
+        async with listening(tls="starttls", tls_context=server_context()) as kit:
+            async with client(kit) as peer:
+                await peer.hello()
+                assert (await peer.command("STARTTLS")).code == 220
+                if octets:
+                    await peer.send(octets)
+                    while await peer.read_reply():
+                        pass
+            while kit.listener.sessions.live:
+                await asyncio.sleep(0)
+            assert kit.log.of("tls_failed")[0]["client"] == "127.0.0.1"
+            assert not kit.log.of("session_failed")
+
+    run(scenario())
+
+
+# -- AUTH ------------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def secure_client(**options: Any) -> AsyncIterator[tuple[Kit, RawClient]]:
+    async with (
+        listening(tls="implicit", tls_context=server_context(), authenticate=authenticate, **options) as kit,
+        client(kit, tls=client_context()) as peer,
+    ):
+        assert "AUTH PLAIN LOGIN" in (await peer.hello()).text
+        yield kit, peer
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_auth_plain(run: Any) -> None:
+    async def scenario() -> None:
+        async with secure_client(role="submission") as (kit, peer):
+            assert (await peer.command("MAIL FROM:<a@example.com>")) == replies.AUTH_REQUIRED
+            assert (await peer.command(f"auth plain {PLAIN}")) == replies.AUTH_OK
+            answers = await peer.send_message("a@example.com", ["x@anywhere.example"], b"a: b\n\n")
+            assert answers[-1].code == 250
+            assert kit.store.records[0].login == "alice"
+            assert b"with ESMTPSA id" in kit.store.records[0].parts[0]
+
+    run(scenario())
+
+
+def test_auth_with_challenges(run: Any) -> None:
+    async def scenario() -> None:
+        async with secure_client() as (_, peer):
+            assert str(await peer.command("AUTH PLAIN")).startswith("334")
+            assert (await peer.command("*")) == replies.AUTH_CANCELLED
+            assert (await peer.command("AUTH LOGIN")).text == encoded("Username:")
+            assert (await peer.command(encoded("alice"))).text == encoded("Password:")
+            assert (await peer.command("no base64!")) == replies.AUTH_SYNTAX
+            assert (await peer.command(f"AUTH LOGIN {encoded('alice')}")).text == encoded("Password:")
+            await peer.send(encoded("secret").encode(), split=1)
+            assert (await peer.command("")) == replies.AUTH_OK
+
+    run(scenario())
+
+
+def plain(login: str, password: str) -> str:
+    return "AUTH PLAIN " + encoded(f"\0{login}\0{password}")
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (plain("alice", "wrong"), replies.AUTH_FAILED),
+        (plain("later", "secret"), replies.AUTH_UNAVAILABLE),
+        (plain("broken", "secret"), replies.AUTH_UNAVAILABLE),
+        (plain("", "secret"), replies.AUTH_FAILED),
+        (plain("alice", ""), replies.AUTH_FAILED),
+        (plain("ali\rce", "secret"), replies.AUTH_FAILED),
+        (plain("alice", "x" * 1025), replies.AUTH_FAILED),
+        ("AUTH PLAIN " + encoded("alice"), replies.AUTH_SYNTAX),
+        ("AUTH PLAIN =", replies.AUTH_SYNTAX),
+        ("AUTH CRAM-MD5", replies.AUTH_MECHANISM_UNKNOWN),
+    ],
+)
+def test_credentials_that_are_not_right(run: Any, command: str, answer: Reply) -> None:
+    async def scenario() -> None:
+        async with secure_client() as (kit, peer):
+            assert (await peer.command(command)) == answer
+            assert (await peer.command("MAIL FROM:<a@example.com>")).code == 250
+            assert (await peer.command("RCPT TO:<nobody@example.org>")) == replies.NO_SUCH_MAILBOX
+            assert bool(kit.log.of("session_failed")) == (command == plain("broken", "secret"))
+
+    run(scenario())
+
+
+def test_lines_of_an_exchange_that_are_none(run: Any) -> None:
+    async def scenario() -> None:
+        async with secure_client() as (_, peer):
+            await peer.command("AUTH LOGIN")
+            await peer.send(encoded("alice").encode() + b"\n")
+            assert (await peer.reply()) == replies.COMMAND_BARE_LINE_END
+            await peer.command("AUTH LOGIN")
+            await peer.send(b"x" * 20_000 + b"\r\n")
+            assert (await peer.reply()) == replies.AUTH_TOO_LONG
+            assert await closed(peer)
+
+    run(scenario())
+
+
+def test_an_answer_before_its_challenge(run: Any) -> None:
+    async def scenario() -> None:
+        async with secure_client() as (_, peer):
+            await peer.send(f"AUTH LOGIN\r\n{encoded('alice')}\r\n{encoded('secret')}\r\n".encode())
+            assert (await peer.reply()) == replies.EARLY_INPUT
+            assert await closed(peer)
+
+    run(scenario())
+
+
+def test_five_wrong_passwords_are_enough(run: Any) -> None:
+    async def scenario() -> None:
+        async with secure_client() as (_, peer):
+            for _ in range(5):
+                assert (await peer.command(plain("alice", "guess"))) == replies.AUTH_FAILED
+            assert (await peer.reply()) == replies.TOO_MANY_ERRORS
+            assert await closed(peer)
+
+    run(scenario())
+
+
+def test_a_client_that_goes_within_the_exchange(run: Any) -> None:
+    async def scenario() -> None:
+        async with secure_client() as (kit, peer):
+            await peer.command("AUTH LOGIN")
+            await peer.close()
+            while kit.listener.sessions.live:
+                await asyncio.sleep(0)
+            await kit.listener.sessions.cancel_tasks()
+
+    run(scenario())
+
+
+def test_no_secret_is_ever_logged(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with secure_client() as (kit, peer):
+            await peer.command(plain("alice", "canary-in-plain"))
+            await peer.command("AUTH LOGIN")
+            await peer.command(encoded("alice"))
+            await peer.command(encoded("canary-in-login"))
+            said = repr(kit.log.lines) + caplog.text
+            assert "canary" not in said
+            assert encoded("canary-in-login") not in said
+            assert encoded("\0alice\0canary-in-plain") not in said
+
+    caplog.set_level(logging.DEBUG)
+    run(scenario())
+
+
+# -- PROXY -----------------------------------------------------------------------------------------------------------
+
+
+def v2(command: int, family: int, addresses: bytes) -> bytes:
+    return V2 + bytes([0x20 | command, family]) + len(addresses).to_bytes(2, "big") + addresses
+
+
+FOUR = bytes([10, 1, 2, 3]) + bytes([192, 0, 2, 9]) + (1111).to_bytes(2, "big") + (25).to_bytes(2, "big")
+MAPPED = bytes(10) + b"\xff\xff" + bytes([10, 1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("header", "ip", "may_relay"),
+    [
+        (b"PROXY TCP4 10.1.2.3 192.0.2.9 1111 25\r\n", "10.1.2.3", True),
+        (b"PROXY TCP4 198.51.100.7 192.0.2.9 1111 25\r\n", "198.51.100.7", False),
+        (b"PROXY TCP6 2001:db8::7 2001:db8::1 1111 25\r\n", "2001:db8::7", False),
+        (b"PROXY UNKNOWN\r\n", "127.0.0.1", False),
+        (v2(1, 0x11, FOUR), "10.1.2.3", True),
+        (v2(1, 0x21, MAPPED + MAPPED + b"\0\1\0\2"), "10.1.2.3", True),
+        (v2(0, 0x00, b""), "127.0.0.1", False),
+        (v2(1, 0x31, bytes(216)), "127.0.0.1", False),
+    ],
+)
+@pytest.mark.parametrize("split", [0, 1])
+def test_the_client_behind_a_proxy(run: Any, header: bytes, ip: str, may_relay: bool, split: int) -> None:
+    async def scenario() -> None:
+        async with listening(proxy_protocol=True) as kit, client(kit) as peer:
+            await peer.send(header, split=split)
+            await peer.hello()
+            assert kit.reception.clients == {ip if ":" not in ip else 0x20010DB800000000: 1}
+            await peer.command("MAIL FROM:<a@example.com>")
+            answer = await peer.command("RCPT TO:<x@anywhere.example>")
+            assert answer == (replies.RECIPIENT_OK if may_relay else replies.RELAY_DENIED)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"EHLO c\r\n",
+        b"PROXY TCP4 10.1.2.3\r\n",
+        b"PROXY TCP4 10.1.2.3 192.0.2.9 99999 25\r\n",
+        b"PROXY " + b"x" * 200,
+        v2(1, 0x11, FOUR[:4]),
+        v2(1, 0x11, bytes(3000)),
+        V2 + b"\x31\x11\0\0",
+    ],
+)
+def test_a_bad_header_closes(run: Any, header: bytes) -> None:
+    async def scenario() -> None:
+        async with listening(proxy_protocol=True) as kit, client(kit) as peer:
+            await peer.send(header)
+            assert await closed(peer)
+            assert [line["peer"] for line in kit.log.of("proxy_header_refused")] == ["127.0.0.1"]
+
+    run(scenario())
+
+
+def test_what_comes_behind_the_header_came_too_early(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening(proxy_protocol=True) as kit, client(kit) as peer:
+            await peer.send(b"PROXY TCP4 10.1.2.3 192.0.2.9 1111 25\r\nEHLO c\r\n")
+            assert (await peer.reply()).code == 554
+            assert await closed(peer)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_handshake_behind_the_header(run: Any, together: bool) -> None:
+    """The ClientHello may come in the segment of the header: then it has been read before TLS is there to read it."""
+
+    async def scenario() -> None:
+        async with listening(proxy_protocol=True, tls="implicit", tls_context=server_context()) as kit:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tunnel = client_context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+            reader, writer = await asyncio.open_connection(*kit.listener.addresses[0])
+            header = b"PROXY TCP4 10.1.2.3 192.0.2.9 1111 25\r\n"
+            if not together:
+                writer.write(header)
+                await asyncio.sleep(0)
+                header = b""
+            greeting = b""
+            while not greeting:
+                try:
+                    tunnel.do_handshake()
+                    greeting = tunnel.read(1000)
+                except ssl.SSLWantReadError:
+                    writer.write(header + outgoing.read())
+                    header = b""
+                    async with asyncio.timeout(10):
+                        octets = await reader.read(65536)
+                    assert octets, "closed"
+                    incoming.write(octets)
+            assert greeting == b"220 mx.example.org ESMTP\r\n"
+            assert kit.reception.clients == {"10.1.2.3": 1}
+            writer.close()
+            await writer.wait_closed()
+            while kit.listener.sessions.live:
+                await asyncio.sleep(0)
+
+    run(scenario())
+
+
+def test_a_header_that_does_not_come_is_not_waited_for() -> None:
+    kit = Kit(proxy_protocol=True)
+    connection, transport = kit.connect()
+    connection.data_received(b"PROXY TCP4 ")
+    kit.clock.advance(29)
+    assert not transport.aborted
+    kit.clock.advance(3)
+    assert transport.aborted
+
+
+def test_a_handshake_in_clear_text_where_none_may_be() -> None:
+    """Octets in clear text while implicit TLS is being set up never become a command."""
+
+    async def scenario() -> None:
+        kit = Kit(tls="implicit", tls_context=server_context())
+        connection, transport = kit.connect()
+        assert not transport.reading
+        connection.data_received(b"EHLO c\r\n")
+        connection.data_received(b"MAIL FROM:<>\r\n")
+        assert transport.take() == b""
+        connection.connection_lost(None)
+        await kit.listener.sessions.cancel_tasks()
+
+    asyncio.run(scenario())
+
+
+# -- the end ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_closes_the_sockets_and_tells_who_is_idle(run: Any) -> None:
+    async def scenario() -> None:
+        kit = Kit()
+        await kit.listener.start()
+        address = kit.listener.addresses[0]
+        async with RawClient(*address) as peer:
+            await peer.hello()
+            await kit.listener.stop(5.0)
+            assert (await peer.reply()) == replies.SHUTTING_DOWN
+            assert await closed(peer)
+        assert kit.listener.addresses == []
+        with pytest.raises(OSError):  # noqa: PT011 - refused, whatever this system calls it
+            await RawClient(*address).connect()
+        await kit.listener.stop(0.0)
+
+    run(scenario())
+
+
+def test_a_transaction_may_finish_within_the_grace(run: Any) -> None:
+    async def scenario() -> None:
+        kit = Kit()
+        await kit.listener.start()
+        async with client(kit) as peer:
+            await peer.hello()
+            await peer.command("MAIL FROM:<a@example.com>")
+            stop = asyncio.ensure_future(kit.listener.stop(5.0))
+            await asyncio.sleep(0)
+            assert (await peer.command("RCPT TO:<alice@example.org>")).code == 250
+            assert (await peer.command("DATA")).code == 354
+            await peer.send(b"a: b\r\n.\r\n")
+            assert (await peer.reply()) == replies.queued(QueueId(1))
+            assert (await peer.reply()) == replies.SHUTTING_DOWN
+            await stop
+
+    run(scenario())
+
+
+def test_after_the_grace_all_are_told_and_the_deaf_are_cut_off() -> None:
+    async def scenario() -> None:
+        kit = Kit()
+        connection, transport = kit.in_content()
+        stop = asyncio.ensure_future(kit.listener.stop(10.0))
+        await asyncio.sleep(0)
+        assert not transport.closed
+        kit.clock.advance(10)
+        await asyncio.sleep(0.0)
+        await asyncio.sleep(0.0)
+        assert transport.take() == replies.SHUTTING_DOWN.wire
+        kit.clock.advance(1)
+        await asyncio.sleep(0.0)
+        await asyncio.sleep(0.0)
+        assert transport.aborted
+        connection.connection_lost(None)
+        await stop
+        assert kit.store.records == []
+
+    asyncio.run(scenario())
+
+
+def test_the_port_is_taken(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening() as kit:
+            other = Kit(address="127.0.0.1")
+            other.listener.settings = ListenerSettings(port=kit.listener.addresses[0][1])
+            with pytest.raises(OSError, match="in use"):
+                await other.listener.start()
+
+    run(scenario())
+
+
+def test_limits_hold_over_sockets(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening(limits=Limits(sessions_per_client=1)) as kit, client(kit) as one, client(kit) as two:
+            assert (await one.reply()).code == 220
+            assert (await two.reply()) == replies.TOO_MANY_SESSIONS_OF_CLIENT
+            assert await closed(two)
+
+    run(scenario())
+
+
+def test_a_transport_without_a_socket_is_served() -> None:
+    kit = Kit()
+    _, transport = kit.connect(KitTransport())
+    assert transport.take().startswith(b"220 ")
