@@ -89,10 +89,10 @@ class RemoteTransport:
                 return
         self._gather(consignments, done)
 
-    def resume(self, destinations: Container[str]) -> None:
-        """An operator wants what waits for these tried now: sites that are suspended are so no longer."""
+    def resume(self, destinations: Container[str] | None) -> None:
+        """An operator wants what waits for these (None: for all) tried now: their sites are no longer suspended."""
         for destination, known in self._known.items():
-            if destination in destinations:
+            if destinations is None or destination in destinations:
                 known.site.backlog.resume()
 
     def sites(self) -> list[SiteView]:

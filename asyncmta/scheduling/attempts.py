@@ -131,18 +131,18 @@ class Attempts:
         del self._passes[entry.queue_id]
         if here.failures:
             self._reports.add(entry, here.failures)
-        elif entry.queue_id in self._agenda or entry.queue_id in self._held:
-            self._store.forget_content(entry.queue_id)
         else:
-            self.retire_if_done(entry)
+            self.close(entry)
 
-    def retire_if_done(self, entry: Entry) -> None:
-        """Say so if nothing is left to be done for it; its octets are the store's business."""
+    def close(self, entry: Entry) -> None:
+        """A pass has ended, and what failed in it is reported. If nothing is left to be done for the message, say so;
+        its octets are the store's business. Else it has to wait, which it does without its content in memory."""
         queue_id = entry.queue_id
-        if queue_id in self._agenda or queue_id in self._held or queue_id in self._reports:
-            return
-        self._held.drop(queue_id)
-        self._maillog.retired(queue_id=queue_id, delay=self._clock.now() - entry.accepted_at)
+        if queue_id in self._agenda or queue_id in self._held:
+            self._store.forget_content(queue_id)
+        elif queue_id not in self._reports:
+            self._held.drop(queue_id)
+            self._maillog.retired(queue_id=queue_id, delay=self._clock.now() - entry.accepted_at)
 
     def _say(self, entry: Entry, settled: Settlement, now: float) -> None:
         """A line of the log for each recipient."""

@@ -40,8 +40,8 @@ class Marks:
 
     def put(self, task: Task) -> None:
         """Mark the recipients of a new task; ValueError when one of them is marked already."""
-        if task.place != NOWHERE or not task.ordinals:
-            raise ValueError("a task that is on the agenda, or has nobody in it")
+        if task.place != NOWHERE or task.sequence or not task.ordinals:
+            raise ValueError("a task that is or was on the agenda, or has nobody in it")
         known = self.known.get(task.queue_id)
         if known is None:
             self.known[task.queue_id] = task

@@ -215,7 +215,7 @@ class Scheduler:
     def _reported(self, entry: Entry, dsn: QueueId | None) -> None:
         if dsn is not None:
             self.add(dsn)
-        self._attempts.retire_if_done(entry)
+        self._attempts.close(entry)
 
     # -- what others ask --------------------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ async def test_it_arrives_as_it_was_sent(world, size):
         await client.hello()
         replies = await client.send_message("x@y.example", recipients, content, parameters="BODY=8BITMIME")
     assert replies[-1].code == 250
+    await world.idle()
     await mta.mta.submit("x@y.example", recipients, content)
     await world.idle()
     by_smtp, by_api = sink.messages

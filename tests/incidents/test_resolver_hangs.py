@@ -56,6 +56,8 @@ async def test_new_mail_is_accepted_and_local_mail_delivered(world):
     await sink.wait_for(1)
     await mta.mta.submit("bob@b.example", ["bob@b.example"], b"Subject: alone\r\n\r\nx\r\n")
     await sink.wait_for(2)
+    await world.soon(lambda: len(mta.events("delivered")) == 3)
+    await world.advance(1)
     await world.soon(lambda: len(mta.pending()) == 201)
     await mta.close(grace=1.0)
     await mta.open()

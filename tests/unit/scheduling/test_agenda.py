@@ -309,6 +309,8 @@ def test_nobody_is_put_on_the_agenda_while_in_hand() -> None:
     with pytest.raises(ValueError, match="on the agenda"):
         agenda.add(taken)
     agenda.release(taken)
+    with pytest.raises(ValueError, match="was on the agenda"):
+        agenda.add(taken)
     agenda.add(task(1))
     assert ids(agenda.take(NOW, 1)) == [1]
 

@@ -12,7 +12,7 @@ from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Cause, Outcome, Postponed
 from asyncmta.scheduling.scheduler import SchedulerSettings
 from asyncmta.spool.records import Attempted
-from tests.unit.scheduling.schedulingkit import DAY, LATER, NEVER, OK, Post, Result
+from tests.unit.scheduling.schedulingkit import DAY, LATER, NEVER, OK, WIRE, Post, Result
 
 
 @pytest.fixture
@@ -104,6 +104,18 @@ async def test_after_the_lifetime_the_sender_is_told_what_was_last_said(post: Po
     assert line["reply"] == "450 4.2.1 come back later"
     ((dsn,),) = post.dsns()
     assert str(dsn.envelope.recipients[0].address) == "me@sender.example"
+
+
+async def test_what_has_to_wait_does_so_without_its_content_in_memory(post: Post) -> None:
+    post.transport.script = lambda consignment: OK if consignment.envelope.reverse_path is None else None
+    deferred, mixed = await post.accept("a@one.example"), await post.accept("a@one.example", "b@one.example")
+    assert isinstance(post.store.read_content(deferred), tuple)
+    post.transport.finish({0: LATER, 1: NEVER})
+    await post.idle()
+    for queue_id in (deferred, mixed):
+        content = post.store.read_content(queue_id)
+        assert not isinstance(content, tuple)
+        assert b"".join([chunk async for chunk in content]) == WIRE
 
 
 async def test_what_was_postponed_comes_back_then_and_leaves_no_record(post: Post) -> None:

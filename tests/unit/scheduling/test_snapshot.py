@@ -9,6 +9,7 @@ import pytest
 
 from asyncmta.mail.envelope import QueueId, format_queue_id
 from asyncmta.scheduling.snapshot import RecipientRow, damaged_row
+from asyncmta.spool.records import Attempted
 from asyncmta.spool.recovery import Damage
 from tests.unit.scheduling.schedulingkit import LATER, NEVER, OK, WIRE, Post
 
@@ -79,6 +80,14 @@ async def test_who_has_failed_is_shown_as_failed_until_the_report(post: Post) ->
 async def test_an_unknown_message_is_not_shown(post: Post) -> None:
     assert post.scheduler.view(QueueId(7)) is None
     assert list(post.scheduler.rows()) == []
+
+
+async def test_a_message_of_which_only_reports_are_left_is_active(post: Post) -> None:
+    queue_id = await post.accept("a@one.example", add=False)
+    await post.store.commit(Attempted(queue_id, post.clock.now(), {0: NEVER}))
+    row = post.scheduler.view(queue_id)
+    assert row is not None
+    assert (row.state, row.recipients[0].state) == ("active", "failed")
 
 
 def test_a_damaged_message_is_shown_with_the_reason() -> None:

@@ -1,0 +1,256 @@
+"""What a child does: one MTA that is opened, asked, closed and opened again, as the laboratory says, line by line.
+
+It is the Mta of `asyncmta serve` with its real disk, over loopback; a tiny segment size, so that a short script
+rotates; and, where the laboratory wants to be caught, a disk that leaves out a sync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import stat
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import asyncmta.mta
+from asyncmta.config import Settings
+from asyncmta.mta import Mta
+from asyncmta.spool.store import JournalFailed, SpoolRefused, SpoolSettings
+from asyncmta.system.disk import PosixDisk
+from asyncmta.testing.disk import FakeDisk
+from tests.crash.lab import letters, shim
+
+REFUSALS = (OSError, JournalFailed, SpoolRefused)  # how a start may end; anything else is a bug
+
+
+class WithoutDirectorySync(PosixDisk):
+    """Names are not synced: one of the two mistakes that the laboratory must catch."""
+
+    def fsync(self, file: int) -> None:
+        if not stat.S_ISDIR(os.fstat(file).st_mode):
+            super().fsync(file)
+
+    def sync_directory(self, path: str) -> None:
+        pass
+
+
+class WithoutDataSync(PosixDisk):
+    """The journal is written and not synced: the other one."""
+
+    def fdatasync(self, file: int) -> None:
+        pass
+
+
+class ModelWithoutDirectorySync(FakeDisk):
+    def fsync(self, file: int) -> None:
+        with suppress(IsADirectoryError, OSError):
+            self.size(file)
+            super().fsync(file)
+
+    def sync_directory(self, path: str) -> None:
+        pass
+
+
+class ModelWithoutDataSync(FakeDisk):
+    def fdatasync(self, file: int) -> None:
+        pass
+
+
+REAL = {"": PosixDisk, "directories": WithoutDirectorySync, "data": WithoutDataSync}
+MODEL = {"": FakeDisk, "directories": ModelWithoutDirectorySync, "data": ModelWithoutDataSync}
+
+
+class Life:
+    """`spec` says where and how; `control` is the line to the laboratory."""
+
+    def __init__(self, spec: dict[str, Any], control: socket.socket) -> None:
+        self._spec = spec
+        self._control = control
+        self._omit: str = spec.get("omit", "")
+        self._is_model: bool = bool(spec.get("model"))
+        self._disk: Any = (MODEL if self._is_model else REAL)[self._omit]()
+        self._mta: Mta | None = None
+        self._bugs: list[str] = []
+        self._opened = 0
+        asyncmta.mta.SpoolSettings = partial(  # type: ignore[misc,assignment]
+            SpoolSettings, **spec.get("spool_settings", {})
+        )
+
+    async def run(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._on_bug)
+        reader, writer = await asyncio.open_unix_connection(sock=self._control, limit=1 << 28)
+        while line := await reader.readline():
+            order = json.loads(line)
+            answer = await getattr(self, f"do_{order.pop('do')}")(**order)
+            if answer is None:
+                break
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+
+    def _on_bug(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._bugs.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    def _settings(self) -> Settings:
+        spec = self._spec
+        root = "" if self._is_model else spec["root"]
+        return Settings.from_dict(
+            {
+                "hostname": "mta.test",
+                "spool": spec.get("spool") or f"{root}/spool",
+                "listener": [{"address": "127.0.0.1", "port": 0}],
+                "local": {
+                    "domains": ["local.test"],
+                    "maildir": (spec.get("mail") or f"{root}/mail") + "/{domain}/{local_part}",
+                    "mailboxes": "any",
+                },
+                "route": [
+                    {
+                        "recipient": "*",
+                        "via": "smarthost",
+                        "hosts": [f"127.0.0.1:{spec['sink']}"],
+                        "tls": "none",
+                    }
+                ],
+                "limits": {"sessions_per_client": 200},
+                "log": {"format": "json"},
+                **spec.get("tables", {}),
+            }
+        )
+
+    # -- orders ------------------------------------------------------------------------------------------------------
+
+    async def do_open(self) -> dict[str, Any]:
+        """Begin a life: where it listens and what it found, or why it does not want to."""
+        if self._opened and self._spec.get("armed"):
+            shim.forget()
+        self._opened += 1
+        began = time.monotonic()
+        self._log = open(self._spec["log"], "ab")  # noqa: SIM115 - closed with the life
+        self._mta = Mta(self._settings(), disk=self._disk, log_stream=self._log)
+        try:
+            await self._mta.__aenter__()
+        except REFUSALS as error:
+            self._mta = None
+            return {"refused": f"{type(error).__name__}: {error}"}
+        except Exception as error:
+            self._mta = None
+            return {"refused": repr(error), "bugs": [f"start failed by {error!r}"]}
+        found = self._mta.recovery
+        assert found is not None
+        return {
+            "port": self._mta.addresses[0][1],
+            "damaged": found.damaged,
+            "torn": found.torn,
+            "seconds": time.monotonic() - began,
+            "pending": self._pending(),
+        }
+
+    def _pending(self) -> list[str]:
+        assert self._mta is not None
+        return [
+            str(entry.envelope.recipients[ordinal].address).lower()
+            for entry in self._mta.rooms.store.entries()
+            if not entry.is_closed
+            for ordinal in entry.pending()
+        ]
+
+    async def do_idle(self, timeout: float = 15.0) -> dict[str, Any]:
+        """Until nothing is due, or the disk has failed for good, or its power is gone."""
+        assert self._mta is not None
+        waits = {asyncio.ensure_future(self._mta.idle(timeout)), asyncio.ensure_future(self._mta.wait_failed())}
+        if self._is_model:
+            waits.add(asyncio.ensure_future(self._cut()))
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
+        said = await asyncio.gather(*waits, return_exceptions=True)
+        return {
+            "late": any(isinstance(each, TimeoutError) for each in said),
+            "failed": "; ".join(self._mta.alive()),
+            "cut": self._is_model and self._disk._faults.is_cut,
+        }
+
+    async def _cut(self) -> None:
+        while not self._disk._faults.is_cut:
+            await asyncio.sleep(0.002)
+
+    async def do_queue(self) -> dict[str, Any]:
+        """Every message that waits: its recipients, whose letter it is, and whether that is whole."""
+        assert self._mta is not None
+        rows = []
+        for row in self._mta.queue():
+            content = await self._mta.content(row.queue_id)
+            if not isinstance(content, bytes):
+                content = b"".join([chunk async for chunk in content])
+            identity, whole = letters.examine(content)
+            if letters.is_report(content):
+                identity, whole = "(report)", letters.reported(content) is not None
+            rows.append(
+                {
+                    "recipients": [each.address.lower() for each in row.recipients],
+                    "identity": identity,
+                    "whole": whole,
+                }
+            )
+        return {"rows": rows, "damaged": len(self._mta.rooms.store.damaged())}
+
+    async def do_retry(self) -> dict[str, Any]:
+        assert self._mta is not None
+        return {"count": await self._mta.retry()}
+
+    async def do_refusal(self) -> dict[str, Any]:
+        assert self._mta is not None
+        return {"refusal": str(self._mta.rooms.store.refusal() or "")}
+
+    async def do_close(self) -> dict[str, Any]:
+        """End the life in peace, as SIGTERM does."""
+        if self._mta is not None:
+            mta, self._mta = self._mta, None
+            try:
+                await mta.__aexit__()
+            except Exception as error:
+                if not self._is_model:
+                    self._bugs.append(f"drain failed by {error!r}")
+            self._log.close()
+        bugs, self._bugs = self._bugs, []
+        return {"bugs": bugs}
+
+    async def do_quit(self) -> None:
+        await self.do_close()
+
+    # -- the model disk ----------------------------------------------------------------------------------------------
+
+    async def do_cut_at(self, step: int) -> dict[str, Any]:
+        self._disk.cut_at(step)
+        return {}
+
+    async def do_steps(self) -> dict[str, Any]:
+        return {"steps": self._disk.steps}
+
+    async def do_crash(self, seed: int | None) -> dict[str, Any]:
+        """What this life still does it does on a dead disk; then another one finds what the seed has let survive."""
+        after = self._disk.crash(seed)
+        if self._mta is not None:
+            with suppress(Exception):
+                await self._mta.drain(0.0)
+            self._mta = None
+        self._bugs.clear()
+        sound = MODEL[self._omit]()
+        sound.__dict__.update(after.__dict__)
+        self._disk = sound
+        return {}
+
+    async def do_mail(self) -> dict[str, Any]:
+        """What stands in the model's mailboxes."""
+        return {
+            "files": {
+                path: base64.b64encode(octets).decode()
+                for path, octets in self._disk.tree().items()
+                if "/mail/" in f"/{path}" and "/tmp/" not in path
+            }
+        }

@@ -1,0 +1,139 @@
+"""Nothing of a message is changed on its way but for the field that we put in front; whatever its octets are."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from asyncmta.mail import wire
+from asyncmta.testing.smtp_sink import EXTENSIONS, SinkSettings
+from tests.incidents.incidentkit import RECEIVED, without_received
+
+ODD = {
+    "empty": b"",
+    "an empty line": b"\r\n",
+    "a body alone": b"\r\nbody\r\n",
+    "a header section alone": b"Subject: x\r\n",
+    "no empty line behind it": b"Subject: x\r\nTo: y\r\n",
+    "one dot": b"Subject: x\r\n\r\n.\r\n",
+    "dots": b"Subject: x\r\n\r\n.\r\n..\r\n...\r\n.x\r\n..x\r\n. \r\n",
+    "dots in the header section": b".odd: x\r\n.\r\n\r\nx\r\n",
+    "a dot first": b".\r\nSubject: x\r\n\r\nx\r\n",
+    "8-bit": b"Subject: \xc3\xa9\r\n\r\n" + bytes(range(128, 256)) + b"\r\n",
+    "controls": b"Subject: x\r\n\r\n" + bytes([*range(1, 10), 11, 12, *range(14, 32), 127]) + b"\r\n",
+    "long lines": b"Subject: x\r\n\r\n" + (b"y" * 998 + b"\r\n") * 5 + b"." * 998 + b"\r\n",
+    "From at the start of a line": b"Subject: x\r\n\r\nFrom here\r\n>From there\r\n",
+    "white space": b"Subject: x  \r\n\ty\r\n\r\n  x \t\r\n\r\n\r\n",
+    "what looks like a command": b"Subject: x\r\n\r\nQUIT\r\nRSET\r\nDATA\r\n250 ok\r\n",
+    "no field names": b"this is no header section\r\nat all\r\n",
+    "a name without value": b"Subject:\r\nX:\r\n\r\n\r\n",
+}
+
+PLAIN = SinkSettings(extensions=("8BITMIME",))  # no PIPELINING: commands in lock-step
+NO_EXTENSIONS = SinkSettings(extensions=())
+
+
+async def relayed(world, content, *, parameters="", settings=None):
+    """What arrives at a next hop, of what a client sends in wire form."""
+    mta, sink = await world.mta("a.example"), await world.sink("b.example", settings=settings)
+    client = await mta.greet()
+    for line in (f"MAIL FROM:<x@y.example>{parameters}", "RCPT TO:<bob@b.example>", "DATA"):
+        assert (await client.command(line)).code in (250, 354)
+    await client.send(wire.stuff(content) + b".\r\n")
+    assert (await client.reply()).code == 250
+    await world.idle()
+    [message] = sink.messages
+    assert not sink.violations
+    return without_received(message.content)
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_by_smtp(world, name):
+    assert await relayed(world, ODD[name], parameters=" BODY=8BITMIME") == ODD[name]
+
+
+@pytest.mark.parametrize("name", ["dots", "8-bit", "empty"])
+@pytest.mark.parametrize("settings", [PLAIN, SinkSettings(extensions=(*EXTENSIONS, "X-UNKNOWN"))])
+async def test_to_a_next_hop_with_other_extensions(world, name, settings):
+    assert await relayed(world, ODD[name], parameters=" BODY=8BITMIME", settings=settings) == ODD[name]
+
+
+@pytest.mark.parametrize("name", ["dots", "one dot", "empty"])
+async def test_to_a_next_hop_without_any(world, name):
+    assert await relayed(world, ODD[name], settings=NO_EXTENSIONS) == ODD[name]
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_from_the_api(world, name):
+    """Date and Message-ID are put in front where they are missing; and CR LF behind, and before a body alone."""
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    content = ODD[name]
+    await mta.mta.submit("x@y.example", ["bob@b.example"], content)
+    await world.idle()
+    [message] = sink.messages
+    assert not sink.violations
+    taken = without_received(message.content)
+    assert taken.startswith(b"Date: ")
+    assert b"\r\nMessage-ID: <" in taken
+    assert taken.endswith(content)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (b"Subject: x\n\nno final newline", b"Subject: x\r\n\r\nno final newline\r\n"),
+        (b"Subject: x\r\n\r\nno final newline", b"Subject: x\r\n\r\nno final newline\r\n"),
+        (b"Subject: x\r\rold Macs\r.\r", b"Subject: x\r\n\r\nold Macs\r\n.\r\n"),
+        (b"Subject: x\n\n.\n", b"Subject: x\r\n\r\n.\r\n"),
+        (b"body", b"\r\nbody\r\n"),
+        (b"no field\n", b"\r\nno field\r\n"),
+    ],
+)
+async def test_line_ends_from_the_api(world, given, taken):
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    await mta.mta.submit("x@y.example", ["bob@b.example"], given)
+    await world.idle()
+    assert sink.messages[0].content.endswith(taken)
+    assert not sink.violations
+
+
+async def test_at_every_split_and_by_chance(world):
+    """Random content in random segments, many messages in one session; through two MTAs and into a mailbox."""
+    chance = random.Random(20240)
+    a, b = await world.mta("a.example"), await world.mta("b.example")
+    client = await a.greet()
+    sent = []
+    for number in range(60):
+        lines = [b"Subject: %d" % number, b"Date: x", b"Message-ID: x"]
+        for _ in range(chance.randrange(12)):
+            kind = chance.choice([b".", b"..", b"", b".\x80", b"\xff", b"x" * chance.randrange(998)])
+            lines.append(kind)
+        sent.append(b"".join(line + b"\r\n" for line in lines))
+        for line in ("MAIL FROM:<x@y.example> BODY=8BITMIME", "RCPT TO:<bob@b.example>", "DATA"):
+            assert (await client.command(line)).code in (250, 354)
+        octets = wire.stuff(sent[-1]) + b".\r\n"
+        await client.send(octets, split=sorted(chance.sample(range(len(octets)), min(5, len(octets) - 1))))
+        assert (await client.reply()).code == 250
+    await world.run()
+    got = []
+    for octets in b.mailbox("bob"):
+        received = RECEIVED.search(octets)
+        got.append(without_received(without_received(octets[received.start() :])))
+    assert sorted(got) == sorted(content.replace(b"\r\n", b"\n") for content in sent)
+
+
+async def test_the_same_content_for_all_its_recipients(world):
+    """In different passes, before and after a restart, at different next hops: always the same octets."""
+    mta = await world.mta("a.example")
+    sinks = [await world.sink(f"d{number}.example") for number in range(3)]
+    sinks[1].script("RCPT", "450 4.2.1 Later", times=3)
+    sinks[2].script("DOT", "450 4.2.1 Later", times=5)
+    await mta.mta.submit("x@y.example", [f"bob@d{number}.example" for number in range(3)], ODD["dots"])
+    await world.run(limit=1000)
+    await mta.cut_power()
+    await mta.open()
+    await world.run()
+    contents = [message.content for sink in sinks for message in sink.messages]
+    assert len(contents) == 3
+    assert len(set(contents)) == 1

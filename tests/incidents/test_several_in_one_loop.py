@@ -1,0 +1,109 @@
+"""Several MTAs live in one process and one loop: none sees another's mail, settings, limits, log, end or disk."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+import pytest
+
+from asyncmta import Mta
+from asyncmta.system.disk import Locked
+
+
+async def test_nothing_is_shared(world):
+    many = [await world.mta(f"d{number}.example") for number in range(8)]
+    for mta in many:
+        await mta.mta.submit("alice@" + mta.domain, ["bob@" + mta.domain], b"Subject: here\r\n\r\nx\r\n")
+        await mta.mta.submit("", ["x@held.example"], b"Subject: waits\r\n\r\nx\r\n")
+    world.resolver.set("held.example", "server failure")
+    await world.idle()
+    for mta in many:
+        assert [row.recipients[0].address for row in mta.mta.queue()] in ([], ["x@held.example"])
+        assert len(mta.mailbox("bob")) == 1
+        assert [path for path in mta.disk.tree() if path.startswith("mail/") and mta.domain not in path] == []
+        assert {line["recipient"].partition("@")[2] for line in mta.events("delivered")} == {mta.domain}
+    assert len({mta.mta.rooms.store.journal_tag for mta in many}) == 8
+    addresses = {address for mta in many for address in mta.mta.addresses}
+    assert len(addresses) == 8
+
+
+async def test_the_end_of_one_is_not_that_of_others(world):
+    """One is drained, one is killed, one's disk fails: the fourth notices nothing."""
+    drained, killed, failed, lives = [await world.mta(f"d{number}.example") for number in range(4)]
+    client = await lives.greet()
+    await drained.close()
+    await killed.kill()
+    failed.disk.fail_at(1, errno.EIO, for_good=True)
+    assert (await failed.send("", ["x@d2.example"], b"\r\nx\r\n"))[-1] == 451
+    await asyncio.wait_for(failed.mta.wait_failed(), 10)
+    assert (await client.command("NOOP")).code == 250
+    assert (await lives.send("", ["x@d3.example"], b"\r\nx\r\n"))[-1] == 250
+    await lives.mta.idle(timeout=10)
+    assert len(lives.mailbox("x")) == 1
+    assert lives.mta.alive() == lives.mta.not_ready() == []
+    with pytest.raises(OSError):
+        await failed.close()
+
+
+async def test_limits_and_logins_are_each_its_own(world):
+    """What one allows is not what another does: AUTH, sizes, sessions of a client."""
+
+    async def authenticate(mechanism, login, password):
+        return password == f"of {login}"
+
+    small = await world.mta("small.example", limits={"message_size": "1KiB", "sessions_per_client": 1})
+    large = world.house("large.example", listener=[])
+    large.tables["listener"] = [
+        {
+            "address": large.address,
+            "port": world.port,
+            "role": "submission",
+            "allow_plaintext_auth": True,
+        }
+    ]
+    settings = large.settings
+    async with Mta(
+        settings, clock=world.clock, resolver=world.resolver, disk=large.disk, authenticator=authenticate
+    ) as mta:
+        clients = [await large.greet() for _ in range(3)]
+        one = small.client()
+        await one.connect()
+        offers = str(await one.hello())
+        assert "SIZE 1024" in offers
+        assert "AUTH" not in offers
+        two = small.client()
+        await two.connect()
+        assert (await two.reply()).code == 421
+        for client in clients:
+            assert (await client.command("MAIL FROM:<x@y.example>")).code == 530
+            assert (await client.command("AUTH PLAIN AGJvYgBvZiBib2I=")).code == 235  # bob, "of bob"
+            assert (await client.command("MAIL FROM:<x@y.example> SIZE=2000")).code == 250
+        assert (await one.command("MAIL FROM:<x@y.example> SIZE=2000")).code == 552
+        for client in (one, two, *clients):
+            await client.close()
+        assert mta.queue() == []
+
+
+async def test_two_cannot_have_one_spool(world):
+    first = await world.mta("a.example")
+    second = world.house("b.example")
+    second.disk = first.disk
+    with pytest.raises(Locked):
+        await second.open()
+    assert (await first.send("", ["x@a.example"], b"\r\nx\r\n"))[-1] == 250
+    await first.close()
+    await second.open()
+
+
+async def test_a_port_that_is_taken_leaves_nothing_behind(world):
+    """It does not start, and the spool it had opened is free again."""
+    first = await world.mta("a.example")
+    second = world.house("b.example")
+    address, second.address = second.address, first.address
+    with pytest.raises(OSError) as taken:
+        await second.open()
+    assert taken.value.errno == errno.EADDRINUSE
+    second.address = address
+    await second.open()
+    assert (await second.send("", ["x@b.example"], b"\r\nx\r\n"))[-1] == 250
