@@ -102,7 +102,11 @@ class Operations:
 
     def message(self, queue_id: str) -> QueueRow | None:
         """One of them, or None; ValueError for a text that is no queue id."""
-        return self.rooms.scheduler.view(parse_queue_id(queue_id))
+        wanted = parse_queue_id(queue_id)
+        for damage in self.rooms.store.damaged():
+            if damage.queue_id == wanted:
+                return damaged_row(damage)
+        return self.rooms.scheduler.view(wanted)
 
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes:
         """The octets of a message as they will be sent, dots unstuffed; ContentUnavailable when they cannot be had."""

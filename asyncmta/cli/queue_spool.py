@@ -13,10 +13,10 @@ from asyncmta.admin.rows import MessageView, Selection, Shown, page, show, stats
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.mail.envelope import ContentUnavailable, format_queue_id, parse_queue_id
 from asyncmta.mail.wire import Unstuffer
-from asyncmta.scheduling.snapshot import QueueRow, RecipientRow
+from asyncmta.scheduling.snapshot import QueueRow, RecipientRow, damaged_row
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.opening import ReadOnlySpool, read_only
-from asyncmta.spool.recovery import Damage, SpoolRefused
+from asyncmta.spool.recovery import SpoolRefused
 from asyncmta.system.disk import PosixDisk
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class SpooledQueue:
             yield view(entry, self._routing)
         for damage in self._spool.damaged():
             if damage.queue_id is not None:
-                yield set_aside(damage)
+                yield damaged_row(damage)
 
     def rows(self, selection: Selection, limit: int | None) -> list[Shown]:
         return page(self._views(), selection, limit=limit or EVERYTHING)[0]
@@ -106,19 +106,4 @@ def view(entry: Entry, routing: Routing) -> QueueRow:
         attempts=entry.attempts,
         recipients=tuple(people),
         total=len(envelope.recipients),
-    )
-
-
-def set_aside(damage: Damage) -> QueueRow:
-    """A message whose records make no sense: all that is known is its id."""
-    assert damage.queue_id is not None
-    return QueueRow(
-        queue_id=format_queue_id(damage.queue_id),
-        state="damaged",
-        sender=None,
-        size=0,
-        accepted_at=0.0,
-        attempts=0,
-        recipients=(),
-        total=0,
     )

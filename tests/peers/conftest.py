@@ -1,4 +1,4 @@
-"""End to end with real programs. Long forms (20,000 messages, 30 kills) with ASYNCMTA_LONG=1."""
+"""End to end with real programs. Long forms (20,000 messages, 30 kills) with PEERS_LONG=1."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from peerkit.receiver import Receiver
 from peerkit.serving import Serving
 
 # Read before any test: tests/conftest.py takes such variables away, since they would be settings.
-LONG = os.environ.get("ASYNCMTA_LONG") == "1"
-SEED = int(os.environ.get("ASYNCMTA_SEED") or random.SystemRandom().randrange(1 << 32))
+LONG = os.environ.get("PEERS_LONG") == "1"
+SEED = int(os.environ.get("PEERS_SEED") or random.SystemRandom().randrange(1 << 32))
 
 SMARTHOST = """
 [[route]]
@@ -36,7 +36,7 @@ def long():
 @pytest.fixture
 def seed():
     """Of the random moments of this run."""
-    print(f"seed {SEED} (ASYNCMTA_SEED={SEED} repeats the moments)")
+    print(f"seed {SEED} (PEERS_SEED={SEED} repeats the moments)")
     return SEED
 
 
