@@ -189,7 +189,7 @@ class Backlog:
         return len(self.waiting) > self.opening and self.opening + self.live < self.window
 
     def resume(self) -> None:
-        """Somebody who knows better says that it can be tried again now; how long it is silent next is forgotten too."""
+        """Somebody who knows better says: try again now. How long the next suspension is begins anew."""
         self.suspended_until = 0.0
         self._failures = 0
 

@@ -12,17 +12,17 @@ from asyncmta.system.disk import Locked
 
 
 async def test_nothing_is_shared(world):
+    world.resolver.set("waits.example", "server failure")
     many = [await world.mta(f"d{number}.example") for number in range(8)]
     for mta in many:
         await mta.mta.submit("alice@" + mta.domain, ["bob@" + mta.domain], b"Subject: here\r\n\r\nx\r\n")
-        await mta.mta.submit("", ["x@held.example"], b"Subject: waits\r\n\r\nx\r\n")
-    world.resolver.set("held.example", "server failure")
+        await mta.mta.submit("", [f"{mta.domain}@waits.example"], b"Subject: waits\r\n\r\nx\r\n")
     await world.idle()
     for mta in many:
-        assert [row.recipients[0].address for row in mta.mta.queue()] in ([], ["x@held.example"])
+        assert mta.pending() == [f"{mta.domain}@waits.example"]
         assert len(mta.mailbox("bob")) == 1
         assert [path for path in mta.disk.tree() if path.startswith("mail/") and mta.domain not in path] == []
-        assert {line["recipient"].partition("@")[2] for line in mta.events("delivered")} == {mta.domain}
+        assert {line["recipient"] for line in mta.events("delivered")} == {f"bob@{mta.domain}"}
     assert len({mta.mta.rooms.store.journal_tag for mta in many}) == 8
     addresses = {address for mta in many for address in mta.mta.addresses}
     assert len(addresses) == 8
@@ -34,7 +34,7 @@ async def test_the_end_of_one_is_not_that_of_others(world):
     client = await lives.greet()
     await drained.close()
     await killed.kill()
-    failed.disk.fail_at(1, errno.EIO, for_good=True)
+    failed.disk.fail_at(1, errno.EIO, for_good=True, only=("writev", "fsync", "fdatasync"))
     assert (await failed.send("", ["x@d2.example"], b"\r\nx\r\n"))[-1] == 451
     await asyncio.wait_for(failed.mta.wait_failed(), 10)
     assert (await client.command("NOOP")).code == 250
@@ -42,8 +42,6 @@ async def test_the_end_of_one_is_not_that_of_others(world):
     await lives.mta.idle(timeout=10)
     assert len(lives.mailbox("x")) == 1
     assert lives.mta.alive() == lives.mta.not_ready() == []
-    with pytest.raises(OSError):
-        await failed.close()
 
 
 async def test_limits_and_logins_are_each_its_own(world):

@@ -1,0 +1,197 @@
+"""The scripted run: accept, deliver to a next hop and to a Maildir, bounce, keep, rotate, stop, start and go on.
+
+Played against a child with real sockets, by a client outside of it, so that what the client and the next hop have seen
+outlives the child. `play` is the run that is struck; `judge` opens the spool again with nothing wrong any more, has all
+of it delivered, and asks the oracle.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import pathlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.crash.lab import oracle
+from tests.crash.lab.client import Sent, send_all
+from tests.crash.lab.hatchery import Child, Died, Hung
+from tests.crash.lab.oracle import Account, Arrived, Copy
+from tests.crash.lab.shim import Block
+from tests.crash.lab.sink import Sink
+
+LARGE = 300_000  # above what stands in the journal itself
+
+FIRST = (
+    (("remote-a@next.test",), 3000),
+    (("local-b@local.test",), 1500),
+    (("bounce-c@next.test",), 1500),
+    (("keep-d@next.test",), 1500),
+)
+SECOND = (
+    (("large-e@next.test",), LARGE),
+    (("local-f@local.test", "remote-f@next.test"), 2000),
+)
+THIRD = ((("remote-g@next.test",), 1500), (("local-h@local.test",), 1500))
+
+
+@dataclass
+class Play:
+    """How far it came. `deaths`: copies that the next hop had when the journal still held them, at each start."""
+
+    sent: list[Sent] = field(default_factory=list)
+    may_repeat: list[Copy] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    ended: str = "whole"
+    refused_starts: int = 0
+
+
+class Script:
+    """One run over one spool below `root`; for the model disk `root` is unused."""
+
+    def __init__(self, root: pathlib.Path, sink: Sink, *, block: Block | None = None, model: bool = False) -> None:
+        self.root = root
+        self.sink = sink
+        self.block = block
+        self.model = model
+        self.played = Play()
+
+    # -- the run that is struck --------------------------------------------------------------------------------------
+
+    def play(self, child: Child) -> Play:
+        try:
+            if self._open(child):
+                self._acts(child)
+        except Died:
+            self.played.ended = "died"
+        except Hung as hung:
+            self.played.ended = f"hung in {hung}"
+            self.played.faults.append(f"hung in {hung}")
+        return self.played
+
+    def _acts(self, child: Child) -> None:
+        for letters in (FIRST, SECOND):
+            if self._send_and_wait(child, letters):
+                break
+        self._close(child)
+        self._lose_what_was_not_synced()
+        if self._open(child):
+            self._send_and_wait(child, THIRD)
+            self._close(child)
+
+    def _send_and_wait(self, child: Child, letters: Any) -> bool:
+        """True: nothing more will come of this life."""
+        group = [
+            (Sent(recipients[0].partition("@")[0], recipients, "sender@local.test"), size)
+            for recipients, size in letters
+        ]
+        self.played.sent += [sent for sent, _ in group]
+        send_all(self._port, group)
+        said = child.tell("idle", timeout=15.0)
+        if said["late"]:
+            self.played.faults.append("not idle in time")
+        if said["failed"] and not self.model:
+            # It is poisoned, and would end now: one letter more, which must not be taken.
+            late = Sent(f"late-{len(self.played.sent)}", ("remote-late@next.test",), "sender@local.test")
+            self.played.sent.append(late)
+            send_all(self._port, [(late, 500)])
+        self._check_replies()
+        return bool(said["failed"] or said["cut"])
+
+    def _open(self, child: Child) -> bool:
+        said = child.tell("open")
+        self.played.faults += said.get("bugs", ())
+        if "refused" in said:
+            self.played.refused_starts += 1
+            self.played.ended = f"start refused: {said['refused']}"
+            return False
+        self._began(said)
+        return True
+
+    def _began(self, said: dict[str, Any]) -> None:
+        self._port = said["port"]
+        if said["damaged"]:
+            self.played.faults.append(f"{said['damaged']} places damaged")
+        pending = set(said["pending"])
+        for taken in self.sink.taken:
+            identity, _ = oracle.letters.examine(taken.content)
+            self.played.may_repeat += [(identity, each) for each in taken.recipients if each in pending]
+
+    def _close(self, child: Child) -> None:
+        self.played.faults += child.tell("close")["bugs"]
+
+    def _check_replies(self) -> None:
+        """No 250 to a letter whose dot went after a sync of the journal had failed, and each refusal 4yz."""
+        for sent in self.played.sent:
+            self.played.faults += [
+                f"{sent.identity} was refused with {text}" for text in sent.refusals if not text.startswith("4")
+            ]
+        if self.block is None:
+            return
+        failed = [each for each in self.block.syncs() if not each.retry and _is_of_the_spool(each.path)]
+        fatal = [each for each in failed if each.error != 4]
+        if fatal:
+            for sent in self.played.sent:
+                if sent.acknowledged and sent.dot > fatal[-1].time:
+                    self.played.faults.append(f"{sent.identity} got 250 after the sync of {fatal[-1].path} failed")
+
+    def check_retries(self) -> None:
+        assert self.block is not None
+        for each in self.block.syncs():
+            if each.retry and each.error != 4 and _is_of_the_spool(each.path):
+                self.played.faults.append(f"the failed sync of {each.path} was tried again")
+
+    def _lose_what_was_not_synced(self) -> None:
+        """After a sync that failed the pages are gone, however the cache still shows them."""
+        if self.block is None:
+            return
+        for each in self.block.syncs():
+            path = self.root / each.path
+            if not each.retry and each.error != 4 and each.good_size > 0 and path.exists():
+                os.truncate(path, min(path.stat().st_size, each.good_size))
+
+    # -- and what must be true afterwards ----------------------------------------------------------------------------
+
+    def judge(self, child: Child) -> Account:
+        """With nothing wrong: first what waits, then all of it delivered, then that a third start finds nothing."""
+        self._lose_what_was_not_synced()
+        said = child.tell("open")
+        if "refused" in said:
+            return Account(faults=[f"the next start was refused: {said['refused']}"])
+        self._began(said)
+        self._settled(child)
+        first = self._account(child)
+        self.sink.opened = True
+        child.tell("retry")
+        self._settled(child)
+        last = self._account(child)
+        child.tell("close")
+        again = child.tell("open")
+        if again.get("pending"):
+            last.faults.append(f"there again after all was done: {again['pending']}")
+        if last.queued:
+            last.faults.append(f"{last.queued} left in the queue")
+        last.lost = sorted({*first.lost, *last.lost})
+        last.altered += first.altered
+        last.faults += [*first.faults, *self.played.faults]
+        return last
+
+    def _settled(self, child: Child) -> None:
+        said = child.tell("idle", timeout=20.0)
+        if said["late"] or said["failed"]:
+            self.played.faults.append(f"after the restart: late={said['late']} failed={said['failed']}")
+
+    def _account(self, child: Child) -> Account:
+        arrived = Arrived()
+        arrived.note_sink(self.sink.taken)
+        if self.model:
+            files = {path: base64.b64decode(text) for path, text in child.tell("mail")["files"].items()}
+        else:
+            files = oracle.mailboxes(self.root / "mail")
+        arrived.note_mailboxes(files)
+        rows = [row for row in child.tell("queue")["rows"] if row["identity"] != "(report)"]
+        return oracle.settle(self.played.sent, arrived, rows, may_repeat=self.played.may_repeat)
+
+
+def _is_of_the_spool(path: str) -> bool:
+    return path.startswith("spool") and "quarantine" not in path
