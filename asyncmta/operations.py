@@ -84,8 +84,11 @@ class Operations:
         Raises InvalidAddress for an address that is none, and SubmitRefused with the reply a client would have got.
         """
         sender = parse_address(reverse_path, smtputf8=True) if reverse_path else None
-        addresses = dict.fromkeys(parse_address(recipient, smtputf8=True) for recipient in recipients)
-        envelope = Envelope(sender, tuple(Recipient(address) for address in addresses))
+        mailboxes: dict[str, Recipient] = {}
+        for recipient in recipients:
+            address = parse_address(recipient, smtputf8=True)
+            mailboxes.setdefault(address.mailbox_key, Recipient(address))
+        envelope = Envelope(sender, tuple(mailboxes.values()))
         taken = await self.rooms.intake.submit(envelope, content)
         if isinstance(taken, Reply):
             raise SubmitRefused(taken)

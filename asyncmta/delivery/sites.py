@@ -188,6 +188,8 @@ class ActiveSite:
             else:
                 backlog.slow_down()
             backlog.give_back(transaction)
+            while self._idle and backlog.waiting:  # they count as live, so that the window may allow no new one
+                self._serve(self._idle.pop(), backlog.take())
             self._open_more()
             return True
         if backlog.turned_away(self._equipment.clock.monotonic()):
@@ -216,6 +218,7 @@ class ActiveSite:
             self._sessions.add(session)
             self._equipment.watch()
             self._serve(session, backlog.take())
+            self._open_more()  # a bug may have cost this one at once
             return
         backlog.not_opened()
         if backlog.turned_away(self._equipment.clock.monotonic()):

@@ -10,6 +10,7 @@ RFC 5321 4.5.3.2.7 (time-outs), 6.1 (responsibility); RFC 2920 (pipelining).
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -66,14 +67,14 @@ class Connection(Entrance):
             out = conversation.feed(data)
             if out:
                 self._write(out)
-                self._seen = self._sessions.second
+                self._renew()
             elif conversation.is_paused:
                 if conversation.buffered > MAX_PIPELINED:
                     self._flow.hold(BACKLOG)
                 if self._on_input is not None:
                     self._on_input()
             elif conversation.is_reading_content:
-                self._seen = self._sessions.second
+                self._renew()
             if conversation.events:
                 self._follow_all(conversation)
         except Exception as error:
@@ -164,17 +165,23 @@ class Connection(Entrance):
 
     # -- deadlines and the end ---------------------------------------------------------------------------------------
 
-    def sweep(self, now: float) -> None:
-        """Once a second: is a deadline over?"""
-        idle = now - self._seen
+    def sweep(self, now: float) -> float:
+        """Is a deadline over? And when is the next."""
         if self._closing_since is not None:
-            if now - self._closing_since > LINGER:
-                self.abort()
+            due = self._closing_since + LINGER
         elif self._conversation is None:
-            if idle > HANDSHAKE:
-                self.abort()
-        elif not self._is_our_turn and idle >= self._sessions.acceptance.limits.session_idle:
+            due = self.seen + HANDSHAKE
+        elif self._is_our_turn:
+            return math.inf
+        else:
+            due = self.seen + self._sessions.acceptance.limits.session_idle
+        if now < due:
+            return due
+        if self._closing_since is not None or self._conversation is None:
+            self.abort()
+        else:
             self.say_goodbye(replies.IDLE_TIMEOUT)
+        return now + LINGER
 
     def drain(self) -> None:
         """The listener stops: end now, or with the open transaction."""

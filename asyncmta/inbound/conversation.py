@@ -42,6 +42,8 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
 )
 _BEFORE_TLS = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "STARTTLS", "QUIT"})  # RFC 3207 4, with HELO
 _JUNK = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "VRFY"})
+# What is left of the exchange would be read as commands.
+_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT)
 
 
 class Conversation:
@@ -148,7 +150,7 @@ class Conversation:
             return self._resume(reply.wire)
         if reply.code == replies.AUTH_FAILED.code:
             state.auth_failures += 1
-        out = self._said("AUTH", Refused("AUTH", reply, closes=reply is replies.AUTH_TOO_LONG))
+        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH))
         if state.auth_failures >= state.acceptance.limits.auth_failures and not self.is_closed:
             out += self.close(replies.TOO_MANY_ERRORS)
         return self._resume(out)

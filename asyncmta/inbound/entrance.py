@@ -32,14 +32,14 @@ class Entrance(asyncio.Protocol):
         self._flow = Flow()
         self._conversation: Conversation | None = None
         self._client: Client | None = None  # admitted and counted
-        self._work: asyncio.Future[Any] | None = None  # a handshake, a lookup, an AUTH exchange: one at a time
+        self._work: asyncio.Future[Any] | None = None  # a lookup or an AUTH exchange, given up with its client
         self._on_input: Callable[[], None] | None = None  # the AUTH exchange waits for a line
         self._large: LargeArrival | None = None
         self._is_our_turn = False  # the client waits for us: its deadline does not run
         self._half_closed = False
         self._early = b""
         self._closing_since: float | None = None
-        self._seen = 0.0
+        self.seen = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = self._flow.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
@@ -86,11 +86,12 @@ class Entrance(asyncio.Protocol):
             return
         acceptance = sessions.acceptance
         self._client = Client(ip, port, may_be_trusted and acceptance.is_trusted(ip))
-        if acceptance.terms.tls == "implicit":
+        tls = describe_tls(self.transport)
+        if acceptance.terms.tls == "implicit" and not tls:
             self._begin_tls(rest)
             return
         self._early = rest
-        self._begin("", is_early=has_input(self.transport))
+        self._begin(tls, is_early=not tls and has_input(self.transport))
 
     def _begin(self, tls: str, *, is_early: bool = False) -> None:
         """Greet; but whoever has spoken already gets another answer, when what he said is read."""
@@ -107,19 +108,19 @@ class Entrance(asyncio.Protocol):
         if self.transport is not None:
             self._is_our_turn = True  # the handshake has a deadline of its own
             self.transport.pause_reading()
-            self._work = self._sessions.own(self._start_tls(self.transport, rest))
+            self._sessions.own(self._start_tls(self.transport, rest))
 
     async def _start_tls(self, transport: asyncio.Transport, rest: bytes) -> None:
         try:
             secure = await start_tls(transport, self, self._tls_context(), rest=rest)
+            if self.transport is None:
+                raise HandshakeFailed("the client is gone")
         except HandshakeFailed as failure:
             maillog = self._sessions.reception.maillog
             maillog.note("info", "tls_failed", client=self._client_ip, reason=str(failure))
-            self._work = None
             self.abort()
             self._leave()  # the transport may never say so to us, who are no longer its protocol
             return
-        self._work = None
         self.transport = secure
         self._flow.move_to(secure)
         self._renew()
@@ -133,7 +134,7 @@ class Entrance(asyncio.Protocol):
     def _tls_context(self) -> ssl.SSLContext:
         raise AssertionError("given by the listener")
 
-    def sweep(self, now: float) -> None:
+    def sweep(self, now: float) -> float:
         raise AssertionError("given by the connection")
 
     def _advance(self, step: Callable[[Conversation], bytes]) -> None:
@@ -147,7 +148,7 @@ class Entrance(asyncio.Protocol):
 
     def _end(self) -> None:
         if self._closing_since is None and self.transport is not None:
-            self._closing_since = self._sessions.second
+            self._closing_since = self.seen = self._sessions.now()
             self.transport.close()
 
     def _leave(self) -> None:
@@ -175,7 +176,7 @@ class Entrance(asyncio.Protocol):
         return self._client.ip if self._client is not None else self.peer[0]
 
     def _renew(self) -> None:
-        self._seen = self._sessions.second
+        self.seen = self._sessions.now()
 
     def _write(self, out: bytes) -> None:
         transport = self.transport

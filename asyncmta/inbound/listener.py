@@ -27,9 +27,11 @@ from msgspec import Struct
 from asyncmta.inbound.acceptance import Acceptance, Terms
 from asyncmta.inbound.connection import Connection
 from asyncmta.inbound.events import AuthWanted
+from asyncmta.inbound.exchange import ExchangeLines, ExchangeOver
 from asyncmta.inbound.proxy import NONE, NOT_YET, Octets, header_length
 from asyncmta.inbound.security import credential
 from asyncmta.inbound.sessions import Reception, Sessions
+from asyncmta.inbound.tunnel import HANDSHAKE
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
@@ -109,8 +111,16 @@ class Listener:
     async def start(self) -> None:
         for name in ("mail.log", "mail.debug"):  # else its warnings go to standard error, as often as a client likes
             logging.getLogger(name).addHandler(_SILENCE)
+        settings = self.settings
+        # Behind a PROXY header TLS begins later (`entrance`).
+        from_the_start = settings.tls == "implicit" and not settings.proxy_protocol
         self._server = await asyncio.get_running_loop().create_server(
-            partial(SmtpConnection, self), self.settings.address, self.settings.port, backlog=BACKLOG
+            partial(SmtpConnection, self),
+            settings.address,
+            settings.port,
+            backlog=BACKLOG,
+            ssl=self.tls_context if from_the_start else None,
+            ssl_handshake_timeout=HANDSHAKE if from_the_start else None,
         )
 
     async def stop(self, grace: float) -> None:
@@ -124,10 +134,10 @@ class Listener:
         await sessions.wait_until_empty(grace)
         for connection in self._connections():
             connection.say_goodbye(replies.SHUTTING_DOWN)
-        await sessions.wait_until_empty(LAST_WORD)
+        await sessions.wait_until_empty(LAST_WORD, for_sockets=True)
         for connection in self._connections():
             connection.abort()
-        await sessions.wait_until_empty(LAST_WORD)
+        await sessions.wait_until_empty(LAST_WORD, for_sockets=True)
         await sessions.cancel_tasks()
 
     def _connections(self) -> list[SmtpConnection]:
@@ -152,7 +162,6 @@ class SmtpConnection(Connection, SMTP):  # type: ignore[misc]  # the two name th
         self._listener = listener
         self._header = b""
         self._auth_status = ""
-        self._reader: Any = self  # the exchange reads lines, and nothing else
 
     def __del__(self) -> None:
         """The library's looks for a future that we do not have."""
@@ -194,6 +203,10 @@ class SmtpConnection(Connection, SMTP):  # type: ignore[misc]  # the two name th
 
     async def _exchange(self, wanted: AuthWanted) -> None:
         """The library's `smtp_AUTH`, from its first step to the reply."""
+        assert self._conversation is not None
+        lines = ExchangeLines(self._conversation, on_line=self._renew)
+        self._reader: Any = lines
+        self._on_input = lines.came
         session = self.session = _AuthSession(asyncio.get_running_loop())
         session.host_name, session.extended_smtp = "client", True  # both were checked before we came here
         self._tls_protocol: Any = True
@@ -204,12 +217,12 @@ class SmtpConnection(Connection, SMTP):  # type: ignore[misc]  # the two name th
             await self.smtp_AUTH(argument)
             status = self._auth_status
             reply = _STATUS.get(status[:9]) or _STATUS.get(status[:3]) or replies.AUTH_FAILED
-        except _ExchangeOver as over:
+        except ExchangeOver as over:
             reply = over.reply
         except Exception as error:
             self._note(error)
             reply = replies.AUTH_UNAVAILABLE
-        self._work = None
+        self._work = self._on_input = None
         given: Any = session.auth_data
         login = given.login.decode() if reply is replies.AUTH_OK else None
         self._advance(lambda conversation: conversation.auth_ended(reply, login))
@@ -241,38 +254,12 @@ class SmtpConnection(Connection, SMTP):  # type: ignore[misc]  # the two name th
             return
         assert self._conversation is not None
         if self._conversation.buffered:  # it answers what was not asked yet (RFC 2920 3.1)
-            raise _ExchangeOver(replies.EARLY_INPUT)
+            raise ExchangeOver(replies.EARLY_INPUT)
         self._write(f"{text}\r\n".encode())
-
-    async def readline(self) -> bytes:
-        """The one method of a stream that the exchange needs."""
-        conversation = self._conversation
-        assert conversation is not None
-        while True:
-            line = conversation.take_line()
-            if isinstance(line, bytes):
-                self._seen = self._sessions.second
-                return line
-            if line is not None:
-                raise _ExchangeOver(line)
-            came = asyncio.get_running_loop().create_future()
-            self._on_input = lambda came=came: came.done() or came.set_result(None)
-            try:
-                await came
-            finally:
-                self._on_input = None
 
 
 class _AuthSession(LibrarySession):
     login_data = None  # the library's property logs a warning at each login
-
-
-class _ExchangeOver(Exception):
-    """The exchange cannot go on."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(str(reply))
-        self.reply = reply
 
 
 def _parse_proxy(header: bytes) -> ProxyData:

@@ -1,8 +1,8 @@
 """All live sessions of one listener: who they are, what they share, and one sweep a second for all their deadlines.
 
-Promises: a session costs one entry in one set and no timer of its own; while nobody is connected there is no timer at
-all; tasks that a session needs (a handshake, a lookup that has to wait, AUTH) are owned here, so that none is lost.
-Never: protocol, sockets.
+Promises: a session costs one entry in one set and no timer of its own; a sweep in which nothing has happened is the
+last until the next deadline, and while nobody is connected there is none; tasks that a session needs (a handshake, a
+lookup that has to wait, AUTH) are owned here, so that none is lost. Never: protocol, sockets.
 
 RFC 5321 4.5.3.2 (time-outs).
 """
@@ -10,6 +10,7 @@ RFC 5321 4.5.3.2 (time-outs).
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -47,13 +48,18 @@ class Reception(Struct, kw_only=True, eq=False):
 
 
 class Live(Protocol):
-    """A connection, as far as the sweep knows it."""
+    """A connection, as far as the sweep knows it. `seen`: when it last did something."""
 
-    def sweep(self, now: float) -> None: ...
+    seen: float
+
+    def sweep(self, now: float) -> float:
+        """Do what is due; when to look again, at the latest."""
+        ...
 
 
 class Sessions:
-    """The live sessions of one listener. `second` is the time of the last sweep: near enough for all deadlines."""
+    """The live sessions of one listener. `second`, the time of the last sweep, is near enough for all deadlines while
+    `is_awake`; else `now` is to be asked, which begins the sweeps anew."""
 
     def __init__(self, *, reception: Reception, acceptance: Acceptance, max_sessions: int) -> None:
         self.reception = reception
@@ -63,22 +69,27 @@ class Sessions:
         )
         self.live: set[Live] = set()
         self.second = 0.0
+        self.is_awake = False
         self._timer: Timer | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
         self._when_empty: asyncio.Future[None] | None = None
 
+    def now(self) -> float:
+        """The time, to a second; something happens."""
+        if not self.is_awake:
+            self.is_awake = True
+            self.second = self.reception.clock.monotonic()
+            self._set_timer(self.second + SWEEP)
+        return self.second
+
     def enter(self, connection: Live) -> None:
         self.live.add(connection)
-        if self._timer is None:
-            self.second = self.reception.clock.monotonic()
-            self._set_timer()
 
     def leave(self, connection: Live) -> None:
         self.live.discard(connection)
         if not self.live:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self.is_awake = False
+            self._set_timer(math.inf)
             self._say_empty()
 
     def own(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
@@ -88,16 +99,20 @@ class Sessions:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def wait_until_empty(self, seconds: float) -> None:
-        """Return when the last session has left, or after this time."""
+    async def wait_until_empty(self, seconds: float, *, for_sockets: bool = False) -> None:
+        """Return when the last session has left, or after this time: of our clock, or (`for_sockets`: nothing but
+        sockets can still hold it up) of the loop, also where a test's clock stands still."""
         if not self.live:
             return
-        empty: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._when_empty = empty
-        clock = self.reception.clock
-        timer = clock.call_at(clock.monotonic() + seconds, self._say_empty)
+        loop, clock = asyncio.get_running_loop(), self.reception.clock
+        self._when_empty = loop.create_future()
+        timer: Timer
+        if for_sockets:
+            timer = loop.call_later(seconds, self._say_empty)
+        else:
+            timer = clock.call_at(clock.monotonic() + seconds, self._say_empty)
         try:
-            await empty
+            await self._when_empty
         finally:
             timer.cancel()
             self._when_empty = None
@@ -112,11 +127,18 @@ class Sessions:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _set_timer(self) -> None:
-        self._timer = self.reception.clock.call_at(self.second + SWEEP, self._sweep)
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.reception.clock.call_at(when, self._sweep) if when < math.inf else None
 
     def _sweep(self) -> None:
-        self.second = self.reception.clock.monotonic()
-        self._set_timer()
+        before, self.second = self.second, self.reception.clock.monotonic()
+        self._set_timer(self.second + SWEEP)  # first of all, whatever a connection does to us
+        due, seen = math.inf, -math.inf
         for connection in tuple(self.live):
-            connection.sweep(self.second)
+            seen = max(seen, connection.seen)
+            due = min(due, connection.sweep(self.second))
+        if seen < before or not self.live:
+            self.is_awake = False
+            self._set_timer(max(due, self.second + SWEEP))

@@ -34,9 +34,6 @@ async def start_tls(
         loop.call_soon(loop.call_soon, _feed, transport, rest)
     try:
         secure = await handshake
-    except asyncio.CancelledError:
-        handshake.cancel()
-        raise
     except (OSError, EOFError, RuntimeError) as error:  # ssl.SSLError and time-outs are OSErrors
         raise HandshakeFailed(getattr(error, "reason", None) or type(error).__name__) from None
     if secure is None:
@@ -44,11 +41,10 @@ async def start_tls(
     return secure
 
 
-def describe_tls(transport: asyncio.Transport) -> str:
-    """Version and cipher."""
-    tunnel = transport.get_extra_info("ssl_object")
-    cipher = tunnel.cipher() if tunnel is not None else None
-    return f"{tunnel.version()} {cipher[0]}" if cipher is not None else "TLS"
+def describe_tls(transport: asyncio.Transport | None) -> str:
+    """Version and cipher; "" in clear text."""
+    tunnel = transport.get_extra_info("ssl_object") if transport is not None else None
+    return f"{tunnel.version()} {tunnel.cipher()[0]}" if tunnel is not None else ""
 
 
 def plain_ip(ip: str) -> str:

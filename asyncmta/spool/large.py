@@ -18,7 +18,7 @@ from hashlib import blake2b
 from asyncmta.mail.envelope import Content, QueueId
 from asyncmta.mail.wire import DIGEST_SIZE, Unstuffer
 from asyncmta.spool import chunks
-from asyncmta.spool.tail import NO_SPACE, JournalFailed, SyncFailed, WriteFailed
+from asyncmta.spool.tail import JournalFailed, SyncFailed, WriteFailed
 from asyncmta.system.disk import Disk
 
 
@@ -171,7 +171,7 @@ class LargeWriter:
             self._end += self._disk.writev(self._file, buffers, self._end)
         except OSError as error:
             self._close()
-            raise WriteFailed(f"cannot write content: {error}", full=error.errno in NO_SPACE) from error
+            raise WriteFailed("cannot write content", error) from error
 
     def _close(self) -> None:
         file, self._file = self._file, None

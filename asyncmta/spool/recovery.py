@@ -91,16 +91,30 @@ def read_journal(
     """Replay all segments of the directory into the ledger. `known`: the journal id, if somebody else remembers it.
     `settle`: we own the journal, so sync its end and forget the cache first, that we may read what the disk has."""
     reading = Reading()
+    if settle:
+        _settle(disk, directory)
     found = _list_segments(disk, directory)
     _identify(reading, found, known)
     replay = _Replay(disk, directory, ledger, reading)
     for at, file in enumerate(reading.segments):
         following = reading.segments[at + 1] if at + 1 < len(reading.segments) else None
-        replay.read(file, following, settle=settle and following is None)
+        replay.read(file, following)
     reading.damages = [damage for damage in reading.damages if damage.segment >= reading.oldest]
     reading.returned += [file.number for file in reading.segments if file.number < reading.oldest]
     reading.segments = [file for file in reading.segments if file.number >= reading.oldest]
     return reading
+
+
+def _settle(disk: Disk, directory: str) -> None:
+    """The process before us may have died before its sync, or of it: then the cache shows what the disk does not have,
+    of the last batch or of a segment just begun. Once the cache is dropped we see the truth (reliability.md 2.3)."""
+    for name in [name for name in disk.list(directory) if SEGMENT_NAME.match(name)][-2:]:
+        file = disk.open(f"{directory}/{name}", write=True)
+        try:
+            disk.fsync(file)
+            disk.drop_cache(file)
+        finally:
+            disk.close(file)
 
 
 def _list_segments(disk: Disk, directory: str) -> list[SegmentFile]:
@@ -165,10 +179,10 @@ class _Replay:
         self._previous = 0
         self._present = {file.number for file in reading.segments}
 
-    def read(self, file: SegmentFile, following: SegmentFile | None, *, settle: bool) -> None:
+    def read(self, file: SegmentFile, following: SegmentFile | None) -> None:
         reading, number = self._reading, file.number
         self._enter(file)
-        octets, whole = self._load(number, settle=settle)
+        octets, whole = self._load(number)
         end: int | None = None
         if following is not None and following.header is not None and following.header.previous == number:
             end = following.header.previous_end
@@ -203,17 +217,12 @@ class _Replay:
         self._sequence = header.first_sequence
         self._chain = header.chain
 
-    def _load(self, number: int, *, settle: bool) -> tuple[bytes, bool]:
+    def _load(self, number: int) -> tuple[bytes, bool]:
         """All octets of a segment; and whether all could be read. What could not is filled, so that it cannot verify
         and is not taken for the zeros of preallocated room."""
         disk = self._disk
-        file = disk.open(segment_path(self._directory, number), write=settle)
+        file = disk.open(segment_path(self._directory, number))
         try:
-            if settle:
-                # The process before us may have died before its sync, or of it: then the cache shows what the disk
-                # does not have, and once the cache is dropped we see the truth (reliability.md 2.3).
-                disk.fsync(file)
-                disk.drop_cache(file)
             size = disk.size(file)
             pieces = []
             whole = True

@@ -46,6 +46,8 @@ __all__ = [
     "read_only",
 ]
 
+LEAST_RENEWAL = 1024
+"""A new segment is not worth less; and it must be more than the checkpoints at its own begin, or there is no end."""
 _COUNTER = 36
 _BOOTS = (1 << 20) - 1
 
@@ -148,7 +150,7 @@ class Store:
             census=census,
             cache=self._cache,
             drop_segments=self._drop_segments,
-            renew_above=self._settings.segment_size // 16,
+            renew_above=max(self._settings.segment_size // 16, LEAST_RENEWAL),
             on_event=self._on_event,
         )
         self._journal = Journal(
@@ -272,7 +274,8 @@ class Store:
         if failure is not None:
             self._on_event("close_failed", {"error": str(failure)})
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
-        self._disk.close(self._opened.lock)
+        with suppress(OSError):  # the lock is gone with its descriptor, whatever close says
+            self._disk.close(self._opened.lock)
 
     def _drop_segments(self, first: int, oldest: int) -> None:
         assert self._opened is not None

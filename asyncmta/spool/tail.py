@@ -38,6 +38,10 @@ class JournalFailed(Exception):
 class WriteFailed(JournalFailed):
     """Nothing of the batch counts; the journal goes on, unless this is final."""
 
+    def __init__(self, what: str, error: OSError) -> None:
+        super().__init__(f"{what}: {error}", full=error.errno in NO_SPACE)
+        self.error = error
+
 
 class SyncFailed(JournalFailed):
     """Final."""
@@ -99,7 +103,7 @@ class Tail:
         return self._number
 
     def begin(self) -> None:
-        """Make the next segment and go on there. Raises WriteFailed (final, if the disk is broken) or SyncFailed."""
+        """Make the next segment and go on there. Raises WriteFailed or SyncFailed."""
         self._tried += 1
         number, place = self._tried, framing.place(self._journal, self._tried)
         octets = segment.encode_header(
@@ -122,7 +126,7 @@ class Tail:
             self._disk.writev(file, [octets], 0)
         except OSError as error:
             self._forget(path, file)
-            raise _write_failed("cannot begin a segment", error, final=error.errno not in _PASSING) from error
+            raise WriteFailed("cannot begin a segment", error) from error
         try:
             self._disk.fsync(file)
             self._disk.fsync(self._folder)
@@ -139,11 +143,11 @@ class Tail:
         size = sum(item.size for item in drafts) + framing.COMMIT_SIZE + framing.FOOTER_SIZE
         if self._file is None or self._end + size > self._segment_size:
             fresh = self._file is None or self._end > segment.HEADER_SIZE
-        if fresh:
-            self.seal()
-            self.begin()
-        layout = framing.lay_out(drafts, self._place, self._end, self._sequence)
         try:
+            if fresh:
+                self.seal()
+                self.begin()
+            layout = framing.lay_out(drafts, self._place, self._end, self._sequence)
             self._append(layout.buffers, layout.end)
         except WriteFailed:
             self._renew()
@@ -184,7 +188,7 @@ class Tail:
             self._disk.writev(self._file, buffers, self._end)
         except OSError as error:
             self._cut()
-            raise _write_failed("cannot write to the journal", error) from error
+            raise WriteFailed("cannot write to the journal", error) from error
         try:
             self._disk.fdatasync(self._file)
         except OSError as error:
@@ -197,7 +201,8 @@ class Tail:
         try:
             self.begin()
         except WriteFailed as failure:
-            if failure.final:
+            if failure.error.errno not in _PASSING:
+                failure.final = True
                 raise
 
     def _cut(self) -> None:
@@ -220,7 +225,3 @@ class Tail:
             self._close(file)
         with suppress(OSError):
             self._disk.unlink(path)
-
-
-def _write_failed(what: str, error: OSError, *, final: bool = False) -> WriteFailed:
-    return WriteFailed(f"{what}: {error}", full=error.errno in NO_SPACE, final=final)

@@ -45,6 +45,7 @@ class SinkSession(SinkWire):
 
     def _reset(self) -> None:
         self._reverse_path: str | None = None
+        self._is_mail_refused = False
         self._mail_parameters: tuple[str, ...] = ()
         self._recipients: list[str] = []
         self._recipient_parameters: list[tuple[str, ...]] = []
@@ -90,6 +91,7 @@ class SinkSession(SinkWire):
 
     def _on_mail(self, line: str) -> None:
         match = _MAIL.match(line)
+        self._is_mail_refused = False
         if not self._helo or self._reverse_path is not None:
             self._out_of_sequence(line)
         elif match is None:
@@ -98,6 +100,8 @@ class SinkSession(SinkWire):
             parameters = self._parameters(line, match[2])
             if parameters is not None and self.answer("MAIL", line, "250 2.1.0 Ok"):
                 self._reverse_path, self._mail_parameters = match[1], parameters
+            else:
+                self._is_mail_refused = True
 
     def _on_rcpt(self, line: str) -> None:
         match = _RCPT.match(line)
@@ -230,4 +234,7 @@ class SinkSession(SinkWire):
             self._login = user
 
     def _out_of_sequence(self, line: str) -> None:
+        if self._is_mail_refused and "PIPELINING" in self.settings.extensions:
+            self.say("503 5.5.1 Bad sequence of commands")  # it was sent before the client could know (RFC 2920 3.1)
+            return
         self.violation(f"out of sequence: {line!r}", "503 5.5.1 Bad sequence of commands")

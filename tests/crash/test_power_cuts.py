@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.spool.store import JournalFailed
 from asyncmta.testing.disk import FakeDisk, PowerCut
 from tests.crash.scripted import Book, live, reopen
@@ -71,3 +72,40 @@ async def test_a_second_cut_at_every_step_of_the_recovery() -> None:
                 store, _ = await reopen(disk)
                 await store.close()
             await book.check(disk.crash(second))
+
+
+class LyingDisk(FakeDisk):
+    """It says that it has synced, and has not."""
+
+    lies: frozenset[str] = frozenset()
+
+    def fdatasync(self, file: int) -> None:
+        if "fdatasync" not in self.lies:
+            super().fdatasync(file)
+
+    def fsync(self, file: int) -> None:
+        is_folder = self._name(file).endswith("/journal")
+        if ("folder" if is_folder else "fsync") not in self.lies:
+            super().fsync(file)
+
+    def sync_directory(self, path: str) -> None:
+        if "sync_directory" not in self.lies or not path.endswith("/content"):
+            super().sync_directory(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lie", ["fdatasync", "fsync", "folder", "sync_directory"])
+async def test_these_tests_can_fail(lie: str) -> None:
+    """A journal without one of its syncs does lose mail here, so that one which forgets it would be caught."""
+    caught = 0
+    for step in range(1, await count_steps() + 1, 3):
+        disk, book = LyingDisk(), Book()
+        disk.lies = frozenset({lie})
+        disk.cut_at(step)
+        with suppress(PowerCut, JournalFailed):
+            await live(disk, book)
+        try:
+            await book.check(disk.crash(None))
+        except (AssertionError, ContentUnavailable):
+            caught += 1
+    assert caught > 3

@@ -15,6 +15,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from asyncmta import Mta, Settings
@@ -127,7 +128,7 @@ class World:
     async def soon(self, holds: Callable[[], object]) -> None:
         """Until it holds, without time passing."""
         async with asyncio.timeout(REAL_SECONDS):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - whatever it is about, it has no event
                 await asyncio.sleep(0.001)
 
     async def close(self) -> None:
@@ -185,24 +186,22 @@ class House:
 
     async def kill(self) -> None:
         """`kill -9`: what was written is there, synced or not."""
-        await self._die(self.disk.kill())
+        await self._die(FakeDisk.kill)
 
     async def cut_power(self, seed: int | None = None) -> None:
         """What was synced is there, and of the rest what the seed lets survive."""
-        await self._die(self.disk.crash(seed))
+        await self._die(lambda disk: disk.crash(seed))
 
-    async def _die(self, after: FakeDisk) -> None:
+    async def _die(self, left_by: Callable[[FakeDisk], FakeDisk]) -> None:
         """The disk that is left stands from this moment. What the dead one still does, it does with a disk that
         refuses everything, so that it can neither record nor promise anything more; then its sockets go."""
-        corpse, self.disk = self.disk, after
-        corpse._faults.is_cut = False
-        corpse.fail_at(1, errno.EIO, for_good=True)
-        try:
+        corpse = self.disk
+        with corpse._mutex:  # no thread of the dead one is in between
+            self.disk = left_by(corpse)
+            corpse._faults.is_cut = False
+            corpse.fail_at(1, errno.EIO, for_good=True)
+        with suppress(OSError):  # the lock's descriptor, on the disk that refuses
             await self.close(grace=0.0)
-        except OSError as error:  # the lock's descriptor, on the disk that refuses
-            assert error.errno == errno.EIO
-        finally:
-            self.is_open = False
 
     async def reopen(self) -> Mta:
         """A restart after a clean stop."""
@@ -235,11 +234,10 @@ class House:
         folder = f"mail/{domain or self.domain}/{user}/new/"
         return [octets for path, octets in sorted(self.disk.tree().items()) if path.startswith(folder)]
 
-    def events(self, event: str) -> list[dict[str, Any]]:
-        """The lines of the log about it, in all lives."""
-        if self.is_open:
-            self.mta.maillog.flush()
-        lines = map(json.loads, self.log.getvalue().splitlines())
+    def events(self, event: str, since: int = 0) -> list[dict[str, Any]]:
+        """The lines of the log about it, in all lives, or in what stands behind the first `since` octets."""
+        self.mta.maillog.flush()
+        lines = map(json.loads, self.log.getvalue()[since:].splitlines())
         return [line for line in lines if line["event"] == event]
 
     def pending(self) -> list[str]:

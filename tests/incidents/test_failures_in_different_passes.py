@@ -76,7 +76,6 @@ async def test_failures_at_different_sites_and_speeds_are_one_report(world):
     await mta.mta.submit("alice@a.example", ["bob@b.example", "carol@c.example"], b"Subject: hello\r\n\r\nx\r\n")
     await world.run()
     told = [failed_recipients(report) for report in mta.mailbox("alice")]
-    assert sorted(sum(told, [])) == ["bob@b.example", "carol@c.example"]
     assert told == [["bob@b.example"], ["carol@c.example"]]  # carol's first try was cut off: another pass
 
 

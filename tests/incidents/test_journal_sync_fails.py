@@ -59,7 +59,12 @@ async def test_nothing_is_acknowledged_that_is_not_there(world, left):
     assert all(octets.endswith(b"\n\nx\n") for octets in delivered)
     assert len({queue_ids(octets)[0] for octets in delivered}) == len(delivered)
     assert mta.mta.recovery.damaged == 0
-    assert await mta.send("alice@a.example", ["alice@a.example"], b"Subject: again\r\n\r\nx\r\n") == [250, 250, 354, 250]
+    assert await mta.send("alice@a.example", ["alice@a.example"], b"Subject: again\r\n\r\nx\r\n") == [
+        250,
+        250,
+        354,
+        250,
+    ]
 
 
 async def test_large_content_that_cannot_be_synced(world):

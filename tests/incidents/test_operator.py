@@ -163,7 +163,7 @@ async def test_remove_what_is_held(world, mta):
 
 
 async def test_ids_that_are_none(world, mta):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="queue id"):
         await mta.mta.retry(["no id"])
     unknown = "zzzzz00020000009"
     assert await mta.mta.retry([unknown]) == await mta.mta.hold([unknown]) == await mta.mta.remove([unknown]) == 0

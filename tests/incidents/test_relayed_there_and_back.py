@@ -46,7 +46,14 @@ async def test_what_bounces_at_the_second_comes_back_to_the_mailbox_at_the_first
     b = await world.mta(
         "b.example",
         relay={"networks": [], "domains": ["c.example"]},
-        route=[{"recipient": "c.example", "via": "smarthost", "hosts": ["%s:%d" % inside.address], "tls": "none"}],
+        route=[
+            {
+                "recipient": "c.example",
+                "via": "smarthost",
+                "hosts": [f"{inside.address[0]}:{world.port}"],
+                "tls": "none",
+            }
+        ],
     )
     world.resolver.set("c.example", {"MX": [(10, b.host)]})
     await a.mta.submit("alice@a.example", ["carol@c.example"], b"Subject: hello\r\n\r\nx\r\n")

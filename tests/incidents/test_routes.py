@@ -11,7 +11,7 @@ from asyncmta.testing.smtp_sink import SinkSettings
 from tests.incidents.incidentkit import failed_recipients, without_received
 
 CONTENT = b"Subject: hello\r\n\r\nx\r\n"
-PROVIDER = "localhost"  # a name that needs no DNS, for a certificate to be about
+PROVIDER = "smtp.provider.example"
 
 
 @pytest.fixture
@@ -32,12 +32,9 @@ def context_of(authority, *names):
 
 @pytest.fixture
 async def provider(world, authority):
-    """A smarthost at 127.0.0.1 that offers STARTTLS and AUTH, and takes nothing without."""
-    from asyncmta.testing.smtp_sink import SmtpSink
-
+    """A smarthost that offers STARTTLS and AUTH, and takes nothing without."""
     settings = SinkSettings(tls=context_of(authority, PROVIDER), logins={"relay": "se cret"})
-    async with SmtpSink(settings, host="127.0.0.1") as sink:
-        yield sink
+    return await world.sink(host=PROVIDER, settings=settings)
 
 
 def smarthost(sink, host=PROVIDER, **keys):
@@ -58,7 +55,7 @@ async def test_auth_plain_over_tls_that_is_verified(world, provider):
     assert without_received(message.content).endswith(CONTENT)
     assert not provider.violations
     assert len(mta.mailbox("alice")) == 1  # "*" does not take away what is ours
-    assert world.resolver.asked == []
+    assert set(world.resolver.asked) == {("A", PROVIDER)}
     assert [line["tls"] for line in mta.events("delivered") if line["remote_host"]] == ["TLSv1.3", "TLSv1.3"]
     auths = [line for _, line in provider.commands if line.startswith("AUTH")]
     assert [line.split()[1] for line in auths] == ["PLAIN"]
@@ -67,40 +64,34 @@ async def test_auth_plain_over_tls_that_is_verified(world, provider):
 
 async def test_a_certificate_of_a_stranger_is_not_trusted_with_the_password(world, tmp_path):
     """It waits, and the password stays here."""
-    from asyncmta.testing.smtp_sink import SmtpSink
-
     settings = SinkSettings(tls=context_of(trustme.CA(), PROVIDER), logins={"relay": "se cret"})
-    async with SmtpSink(settings, host="127.0.0.1") as sink:
-        mta = await world.mta("a.example", **smarthost(sink, tls="verify", **LOGIN))
-        await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
-        await world.idle()
-        [row] = mta.mta.queue()
-        assert row.recipients[0].last_reply.startswith("451 4.7.5")
-        assert not any(line.startswith(("AUTH", "MAIL")) for _, line in sink.commands)
+    sink = await world.sink(host=PROVIDER, settings=settings)
+    mta = await world.mta("a.example", **smarthost(sink, tls="verify", **LOGIN))
+    await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
+    await world.idle()
+    [row] = mta.mta.queue()
+    assert row.recipients[0].last_reply.startswith("451 4.7.5")
+    assert not any(line.startswith(("AUTH", "MAIL")) for _, line in sink.commands)
 
 
 async def test_a_certificate_for_another_name(world, authority):
-    from asyncmta.testing.smtp_sink import SmtpSink
-
     settings = SinkSettings(tls=context_of(authority, "another.example"), logins={"relay": "se cret"})
-    async with SmtpSink(settings, host="127.0.0.1") as sink:
-        mta = await world.mta("a.example", **smarthost(sink, tls="verify", **LOGIN))
-        await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
-        await world.idle()
-        assert len(mta.mta.queue()) == 1
-        assert not any(line.startswith(("AUTH", "MAIL")) for _, line in sink.commands)
+    sink = await world.sink(host=PROVIDER, settings=settings)
+    mta = await world.mta("a.example", **smarthost(sink, tls="verify", **LOGIN))
+    await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
+    await world.idle()
+    assert len(mta.mta.queue()) == 1
+    assert not any(line.startswith(("AUTH", "MAIL")) for _, line in sink.commands)
 
 
 async def test_a_smarthost_without_tls_gets_no_password(world):
-    from asyncmta.testing.smtp_sink import SmtpSink
-
-    async with SmtpSink(SinkSettings(logins={"relay": "se cret"}), host="127.0.0.1") as sink:
-        mta = await world.mta("a.example", **smarthost(sink, tls="require", **LOGIN))
-        await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
-        await world.idle()
-        [row] = mta.mta.queue()
-        assert "STARTTLS" in row.recipients[0].last_reply
-        assert not any(line.startswith("AUTH") for _, line in sink.commands)
+    sink = await world.sink(host=PROVIDER, settings=SinkSettings(logins={"relay": "se cret"}))
+    mta = await world.mta("a.example", **smarthost(sink, tls="require", **LOGIN))
+    await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
+    await world.idle()
+    [row] = mta.mta.queue()
+    assert "STARTTLS" in row.recipients[0].last_reply
+    assert not any(line.startswith("AUTH") for _, line in sink.commands)
 
 
 async def test_a_password_that_is_wrong_bounces_nothing(world, provider):
@@ -115,7 +106,7 @@ async def test_a_password_that_is_wrong_bounces_nothing(world, provider):
 
 
 async def test_the_second_smarthost_when_the_first_is_gone(world, provider):
-    dead = f"127.0.0.1:{world.port}"
+    dead = f"{world.address()}:{world.port}"
     route = smarthost(provider, tls="verify")["route"][0]
     route["hosts"].insert(0, dead)
     mta = await world.mta("a.example", route=[route])

@@ -99,7 +99,7 @@ async def test_a_port_that_is_taken_leaves_nothing_behind(world):
     first = await world.mta("a.example")
     second = world.house("b.example")
     address, second.address = second.address, first.address
-    with pytest.raises(OSError) as taken:
+    with pytest.raises(OSError, match="address already in use") as taken:
         await second.open()
     assert taken.value.errno == errno.EADDRINUSE
     second.address = address

@@ -113,7 +113,7 @@ class Crowd:
         prefix: str,
         sessions: int = 6,
         limit: int = 1_000_000,
-        size: int = 1500,
+        size: Callable[[int], int] = lambda _: 1500,
     ) -> None:
         self.port = port
         self.sent: list[Sent] = []
@@ -167,7 +167,7 @@ class Crowd:
             return False
         identity = f"{self._prefix}-{number}"
         recipients = self._addressed(number)
-        sent = Sent(identity, recipients, f"from-{identity}@local.test")
+        sent = Sent(identity, recipients, "sender@local.test")
         self.sent.append(sent)
-        session.send(sent, letter(identity, self._size))
+        session.send(sent, letter(identity, self._size(number)))
         return True

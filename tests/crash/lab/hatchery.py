@@ -123,6 +123,8 @@ class Child:
         if not line:
             raise Died(do)
         answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(f"the child cannot {do}:\n{answer['error']}")
         return answer
 
     def kill(self) -> None:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 import os
 import socket
 import stat
 import time
+import traceback
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import asyncmta.mta
 from asyncmta.config import Settings
+from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mta import Mta
 from asyncmta.spool.store import JournalFailed, SpoolRefused, SpoolSettings
 from asyncmta.system.disk import PosixDisk
-from asyncmta.testing.disk import FakeDisk
+from asyncmta.testing.disk import FakeDisk, PowerCut
 from tests.crash.lab import letters, shim
 
 REFUSALS = (OSError, JournalFailed, SpoolRefused)  # how a start may end; anything else is a bug
@@ -86,14 +89,19 @@ class Life:
         reader, writer = await asyncio.open_unix_connection(sock=self._control, limit=1 << 28)
         while line := await reader.readline():
             order = json.loads(line)
-            answer = await getattr(self, f"do_{order.pop('do')}")(**order)
+            try:
+                answer = await getattr(self, f"do_{order.pop('do')}")(**order)
+            except Exception:
+                answer = {"error": traceback.format_exc()}
             if answer is None:
                 break
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
 
     def _on_bug(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self._bugs.append(f"{context.get('message')}: {context.get('exception')!r}")
+        error = context.get("exception")
+        if not isinstance(error, PowerCut):
+            self._bugs.append(f"{context.get('message')}: {error!r}")
 
     def _settings(self) -> Settings:
         spec = self._spec
@@ -139,7 +147,7 @@ class Life:
             return {"refused": f"{type(error).__name__}: {error}"}
         except Exception as error:
             self._mta = None
-            return {"refused": repr(error), "bugs": [f"start failed by {error!r}"]}
+            return {"refused": repr(error), "bugs": [] if self._is_model else [f"start failed by {error!r}"]}
         found = self._mta.recovery
         assert found is not None
         return {
@@ -184,17 +192,23 @@ class Life:
         assert self._mta is not None
         rows = []
         for row in self._mta.queue():
-            content = await self._mta.content(row.queue_id)
-            if not isinstance(content, bytes):
-                content = b"".join([chunk async for chunk in content])
+            try:
+                content = await self._mta.content(row.queue_id)
+                if not isinstance(content, bytes):
+                    content = b"".join([chunk async for chunk in content])
+            except ContentUnavailable:
+                content = b""
             identity, whole = letters.examine(content)
+            reports: list[str] | None = []
             if letters.is_report(content):
-                identity, whole = "(report)", letters.reported(content) is not None
+                reports = letters.reported(content)
+                identity, whole = "(report)", reports is not None
             rows.append(
                 {
                     "recipients": [each.address.lower() for each in row.recipients],
                     "identity": identity,
                     "whole": whole,
+                    "reports": reports or [],
                 }
             )
         return {"rows": rows, "damaged": len(self._mta.rooms.store.damaged())}
@@ -230,11 +244,13 @@ class Life:
         return {}
 
     async def do_steps(self) -> dict[str, Any]:
-        return {"steps": self._disk.steps}
+        return {"steps": self._disk.steps, "cut": self._disk._faults.is_cut}
 
     async def do_crash(self, seed: int | None) -> dict[str, Any]:
         """What this life still does it does on a dead disk; then another one finds what the seed has let survive."""
         after = self._disk.crash(seed)
+        self._disk._faults.is_cut = False
+        self._disk.fail_at(1, errno.EIO, for_good=True)
         if self._mta is not None:
             with suppress(Exception):
                 await self._mta.drain(0.0)

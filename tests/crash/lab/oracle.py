@@ -102,11 +102,14 @@ def settle(
     each may arrive once more, and nothing else may."""
     account = Account(altered=list(arrived.altered))
     waiting: Counter[Copy] = Counter()
+    reporting: set[str] = set()
     for row in queue:
         if not row["whole"]:
             account.altered.append(f"queued {row['identity'] or row['recipients']}")
         for recipient in row["recipients"]:
             waiting[row["identity"], recipient] += 1
+        for recipient in row["reports"]:  # a report that waits
+            reporting.add(recipient)
     known: set[Copy] = set()
     for letter in sent:
         account.acknowledged += letter.acknowledged
@@ -114,19 +117,19 @@ def settle(
         for recipient in letter.recipients:
             copy = letter.identity, recipient
             known.add(copy)
-            places = (arrived.copies[copy], arrived.bounces[recipient], waiting[copy])
+            places = (arrived.copies[copy], arrived.bounces[recipient], waiting[copy] or recipient in reporting)
             account.delivered += places[0] > 0
             account.bounced += places[1] > 0
             account.queued += places[2] > 0
             found = found or any(places)
             if not any(places) and letter.acknowledged:
                 account.lost.append(f"{letter.identity} to {recipient}")
-            if sum(map(bool, places)) > 1:
-                account.faults.append(f"{letter.identity} to {recipient}: delivered, bounced, queued = {places}")
+            if places[0] and places[1]:
+                account.faults.append(f"{letter.identity} to {recipient} was delivered and bounced")
         account.untold += found and not letter.acknowledged
     account.faults += [f"never sent: {copy}" for copy in arrived.copies.keys() - known]
     allowance = Counter(may_repeat)
-    for copy, times in (arrived.copies + waiting).items():
+    for copy, times in arrived.copies.items():
         account.duplicates += times - 1
         account.explained += min(times - 1, allowance[copy])
     for recipient, times in arrived.bounces.items():

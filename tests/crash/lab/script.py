@@ -8,6 +8,7 @@ of it delivered, and asks the oracle.
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import pathlib
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from tests.crash.lab import oracle
 from tests.crash.lab.client import Sent, send_all
 from tests.crash.lab.hatchery import Child, Died, Hung
 from tests.crash.lab.oracle import Account, Arrived, Copy
-from tests.crash.lab.shim import Block
+from tests.crash.lab.shim import Block, FailedSync
 from tests.crash.lab.sink import Sink
 
 LARGE = 300_000  # above what stands in the journal itself
@@ -44,6 +45,7 @@ class Play:
     faults: list[str] = field(default_factory=list)
     ended: str = "whole"
     refused_starts: int = 0
+    mailbox_retries: int = 0
 
 
 class Script:
@@ -55,6 +57,8 @@ class Script:
         self.block = block
         self.model = model
         self.played = Play()
+        self._lives_before = 0  # syncs that failed in lives that are over
+        self._lost_before = 0
 
     # -- the run that is struck --------------------------------------------------------------------------------------
 
@@ -73,6 +77,9 @@ class Script:
         for letters in (FIRST, SECOND):
             if self._send_and_wait(child, letters):
                 break
+        if self.model and child.tell("steps")["cut"]:
+            self.played.ended = "cut"
+            return
         self._close(child)
         self._lose_what_was_not_synced()
         if self._open(child):
@@ -99,6 +106,8 @@ class Script:
         return bool(said["failed"] or said["cut"])
 
     def _open(self, child: Child) -> bool:
+        if self.block is not None:
+            self._lives_before = len(self.block.syncs())
         said = child.tell("open")
         self.played.faults += said.get("bugs", ())
         if "refused" in said:
@@ -119,6 +128,7 @@ class Script:
 
     def _close(self, child: Child) -> None:
         self.played.faults += child.tell("close")["bugs"]
+        self._check_retries()
 
     def _check_replies(self) -> None:
         """No 250 to a letter whose dot went after a sync of the journal had failed, and each refusal 4yz."""
@@ -128,26 +138,40 @@ class Script:
             ]
         if self.block is None:
             return
-        failed = [each for each in self.block.syncs() if not each.retry and _is_of_the_spool(each.path)]
-        fatal = [each for each in failed if each.error != 4]
+        fatal = [each for each in self._failed_syncs() if not each.retry]
         if fatal:
             for sent in self.played.sent:
-                if sent.acknowledged and sent.dot > fatal[-1].time:
-                    self.played.faults.append(f"{sent.identity} got 250 after the sync of {fatal[-1].path} failed")
+                if sent.acknowledged and sent.dot > fatal[0].time:
+                    self.played.faults.append(f"{sent.identity} got 250 after the sync of {fatal[0].path} failed")
 
-    def check_retries(self) -> None:
+    def _failed_syncs(self) -> list[FailedSync]:
+        """Of the spool, in this life."""
         assert self.block is not None
-        for each in self.block.syncs():
-            if each.retry and each.error != 4 and _is_of_the_spool(each.path):
+        syncs = self.block.syncs()[self._lives_before :]
+        return [each for each in syncs if _is_of_the_spool(each.path) and each.error != errno.EINTR]
+
+    def _check_retries(self) -> None:
+        """A sync that failed is not tried again. In mailboxes it is, at the next attempt: that is only counted."""
+        if self.block is None:
+            return
+        for each in self.block.syncs()[self._lives_before :]:
+            if not each.retry or each.error == errno.EINTR:
+                continue
+            if _is_of_the_spool(each.path):
                 self.played.faults.append(f"the failed sync of {each.path} was tried again")
+            else:
+                self.played.mailbox_retries += 1
 
     def _lose_what_was_not_synced(self) -> None:
         """After a sync that failed the pages are gone, however the cache still shows them."""
         if self.block is None:
             return
-        for each in self.block.syncs():
+        syncs = self.block.syncs()
+        new, self._lost_before = syncs[self._lost_before :], len(syncs)
+        for each in new:
             path = self.root / each.path
-            if not each.retry and each.error != 4 and each.good_size > 0 and path.exists():
+            of_spool = _is_of_the_spool(each.path) and each.error != errno.EINTR
+            if of_spool and not each.retry and each.good_size >= 0 and path.exists():
                 os.truncate(path, min(path.stat().st_size, each.good_size))
 
     # -- and what must be true afterwards ----------------------------------------------------------------------------
@@ -189,7 +213,7 @@ class Script:
         else:
             files = oracle.mailboxes(self.root / "mail")
         arrived.note_mailboxes(files)
-        rows = [row for row in child.tell("queue")["rows"] if row["identity"] != "(report)"]
+        rows = child.tell("queue")["rows"]
         return oracle.settle(self.played.sent, arrived, rows, may_repeat=self.played.may_repeat)
 
 

@@ -146,6 +146,16 @@ static void watch(int fd) {
   }
 }
 
+static int known_at(const struct stat *s);
+
+/* A new file may have the number of one that is gone. */
+static void born(int fd) {
+  struct stat s;
+  if (!name_of(fd) || fstat(fd, &s)) return;
+  int at = known_at(&s);
+  known[at].size = 0, known[at].failed = 0;
+}
+
 static void die(void) {
   kill(getpid(), SIGKILL);
   for (;;) pause();
@@ -168,7 +178,8 @@ static int strike(int kind, const char *name, int *error) {
     *error = block->error;
     return block->action;
   }
-  if (number > block->nth && atomic_load(&block->struck) && block->again && (block->again_mask >> kind & 1)) {
+  if (number > block->nth && atomic_load(&block->struck) && block->again &&
+      (block->again_mask >> kind & 1 || kind == block->struck_kind)) {
     if (block->action != FAIL && block->action != SHORT) return NOTHING;
     if (block->action == SHORT && kind != WRITE) return NOTHING;
     if (block->again > 0) block->again--;
@@ -200,12 +211,13 @@ static void note_sync(const char *name, int retry, int error, int64_t good_size)
 
 static int known_at(const struct stat *s) {
   int at = 0;
+  while (atomic_exchange(&known_lock, 1)) usleep(10);
   while (at < known_count && (known[at].dev != s->st_dev || known[at].ino != s->st_ino)) at++;
   if (at == known_count) {
-    if (known_count == FILES) return 0;
-    known_count++;
+    if (known_count < FILES - 1) known_count++;
     known[at].dev = s->st_dev, known[at].ino = s->st_ino, known[at].size = 0, known[at].failed = 0;
   }
+  atomic_store(&known_lock, 0);
   return at;
 }
 
@@ -215,11 +227,9 @@ static int syncs(int kind, int fd, int (*real)(int)) {
   struct stat s;
   int result, error = 0;
   fstat(fd, &s);
-  while (atomic_exchange(&known_lock, 1)) usleep(10);
   int at = known_at(&s);
   int failed_before = known[at].failed;
   int64_t good = known[at].size;
-  atomic_store(&known_lock, 0);
   if (failed_before) note_sync(name, 1, failed_before, good);
   if (strike(kind, name, &error) == FAIL) {
     note_sync(name, 0, error, S_ISDIR(s.st_mode) ? -1 : good);
@@ -259,6 +269,7 @@ int fsync(int fd) {
     if (fails(flags & O_CREAT ? CREATE : OPEN, below(path))) return -1; \
     int fd = real(path, flags, mode); \
     watch(fd); \
+    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) born(fd); \
     return fd; \
   }
 OPENS(open)
@@ -278,6 +289,7 @@ OPENS(open64)
     if (fails(flags & O_CREAT ? CREATE : OPEN, path[0] == '/' || at == AT_FDCWD ? below(path) : name_of(at))) return -1; \
     int fd = real(at, path, flags, mode); \
     watch(fd); \
+    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) born(fd); \
     return fd; \
   }
 OPENATS(openat)

@@ -420,6 +420,30 @@ async def test_a_fresh_session_that_is_sent_away_suspends_an_empty_site(post: An
         assert isinstance(post.results.of[post.send(to=to)], Postponed)
 
 
+async def test_who_is_sent_away_goes_to_a_session_that_rests(make_post: Callable[..., Any], scripted: Any) -> None:
+    """The session opened for it was turned away, and the narrowed window allows no other: the idle one has to take it."""
+    post = make_post(sessions_per_site=2)
+    hello = [(b"", b"220 there\r\n"), (b"EHLO us.example\r\n", b"250-there\r\n250 PIPELINING\r\n")]
+    async with scripted(hello) as server:
+        to = post.smarthost(server.address)
+        post.send(to=to)
+        await post.until(lambda: server.got and b"DATA" in server.got[0])
+        post.send(to=to)
+        await post.until(lambda: len(server.got) == 2 and b"DATA" in server.got[1])
+        server.writers[0].write(b"250 ok\r\n250 ok\r\n354 go\r\n")
+        await post.until(lambda: b"\r\n.\r\n" in server.got[0])
+        server.writers[0].write(b"250 taken\r\n")
+        await post.results.wait_for(1)
+        server.writers[1].write(b"421 4.7.0 one session is enough\r\n")
+        await post.until(lambda: server.got[0].count(b"DATA\r\n") == 2)
+        server.writers[0].write(b"250 ok\r\n250 ok\r\n354 go\r\n")
+        await post.until(lambda: server.got[0].count(b"\r\n.\r\n") == 2)
+        server.writers[0].write(b"250 taken\r\n")
+        await post.results.wait_for(2)
+        assert post.results.kinds() == "DD"
+        assert len(server.got) == 2
+
+
 async def test_one_poisonous_message_does_not_stop_the_others(make_post: Callable[..., Any]) -> None:
     post = make_post(sessions_per_site=1)
     async with SmtpSink() as sink:
@@ -525,6 +549,16 @@ async def test_a_bug_in_a_transaction_costs_only_that_one(post: Any) -> None:
         assert outcome.cause is Cause.INTERNAL
         assert isinstance(post.log.bugs[0], ZeroDivisionError)
         assert isinstance(await post.sent(to=to), Delivered)
+
+
+async def test_a_bug_that_costs_the_only_session_leaves_nobody_waiting(make_post: Callable[..., Any]) -> None:
+    post = make_post(sessions_per_site=1)
+    async with SmtpSink() as sink:
+        to = post.smarthost(sink.address)
+        post.send(to=to, content=ZeroDivisionError())
+        post.send(to=to)
+        await post.results.wait_for(2)
+        assert sorted(post.results.kinds()) == ["D", "E"]
 
 
 async def test_a_bug_while_dialling(post: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -446,3 +446,32 @@ def test_what_is_left_after_the_grace_is_told_so() -> None:
     kit.store.release()
     assert transport.take() == b""
     assert kit.queued == [1]
+
+
+def test_nobody_is_looked_at_while_nothing_can_be_due() -> None:
+    """Else a simulation of days would have to step through every second of them."""
+    kit = Kit(limits=Limits(session_idle=300))
+    connection, transport = kit.greeted()
+    looks = 0
+    while not transport.closed:
+        due = kit.clock.next_timer()
+        assert due is not None
+        kit.clock.advance_to(due)
+        looks += 1
+    assert looks < 5
+    connection.connection_lost(None)
+    assert kit.clock.next_timer() is None
+
+
+def test_a_session_that_wakes_up_is_timed_from_there() -> None:
+    kit = Kit(limits=Limits(session_idle=300))
+    connection, transport = kit.greeted()
+    kit.clock.advance(250)
+    connection.data_received(b"NOOP\r\n")
+    kit.clock.advance(298)
+    assert not transport.closed
+    other, other_transport = kit.greeted()
+    kit.clock.advance(4)
+    assert transport.closed
+    assert not other_transport.closed
+    other.connection_lost(None)

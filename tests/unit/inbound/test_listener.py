@@ -15,6 +15,7 @@ import trustme
 import uvloop
 from aiosmtpd.smtp import SMTP
 
+from asyncmta.inbound import listener
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import ListenerSettings, SmtpConnection
 from asyncmta.mail import replies
@@ -144,24 +145,12 @@ def test_large_content_over_a_socket(run: Any) -> None:
 
 def test_an_early_talker_over_a_socket(run: Any) -> None:
     async def scenario() -> None:
-        async with listening() as kit:
-            # The accept is held up until the octets are there: the loop has not turned since they were sent.
-            loop = asyncio.get_running_loop()
-            before = kit.listener.sessions.enter
-
-            def enter(connection: Any) -> None:
-                before(connection)
-                peer_socket = connection.transport.get_extra_info("socket")
-                assert peer_socket is not None
-                loop.call_soon(int)
-
-            kit.listener.sessions.enter = enter  # type: ignore[method-assign]
-            async with client(kit) as peer:
-                await peer.send(b"EHLO too-early\r\n")
-                first = await peer.reply()
-                assert first.code in (220, 554)  # which one is a race; that it is not both is not
-                second = await peer.read_reply()
-                assert (second == b"") == (first.code == 554)
+        async with listening() as kit, client(kit) as peer:
+            await peer.send(b"EHLO too-early\r\n")
+            first = await peer.reply()
+            assert first.code in (220, 554)  # which one is a race; that it is not both is not
+            second = await peer.read_reply()
+            assert (second == b"") == (first.code == 554)
 
     run(scenario())
 
@@ -219,8 +208,7 @@ def test_a_handshake_that_is_none(run: Any, octets: bytes) -> None:
                     await peer.send(octets)
                     while await peer.read_reply():
                         pass
-            while kit.listener.sessions.live:
-                await asyncio.sleep(0)
+            await kit.listener.sessions.wait_until_empty(60.0, for_sockets=True)
             assert kit.log.of("tls_failed")[0]["client"] == "127.0.0.1"
             assert not kit.log.of("session_failed")
 
@@ -342,8 +330,7 @@ def test_a_client_that_goes_within_the_exchange(run: Any) -> None:
         async with secure_client() as (kit, peer):
             await peer.command("AUTH LOGIN")
             await peer.close()
-            while kit.listener.sessions.live:
-                await asyncio.sleep(0)
+            await kit.listener.sessions.wait_until_empty(60.0, for_sockets=True)
             await kit.listener.sessions.cancel_tasks()
 
     run(scenario())
@@ -465,8 +452,7 @@ def test_a_handshake_behind_the_header(run: Any, together: bool) -> None:
             assert kit.reception.clients == {"10.1.2.3": 1}
             writer.close()
             await writer.wait_closed()
-            while kit.listener.sessions.live:
-                await asyncio.sleep(0)
+            await kit.listener.sessions.wait_until_empty(60.0, for_sockets=True)
 
     run(scenario())
 
@@ -537,7 +523,9 @@ def test_a_transaction_may_finish_within_the_grace(run: Any) -> None:
     run(scenario())
 
 
-def test_after_the_grace_all_are_told_and_the_deaf_are_cut_off() -> None:
+def test_after_the_grace_all_are_told_and_the_deaf_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "LAST_WORD", 0.0)
+
     async def scenario() -> None:
         kit = Kit()
         connection, transport = kit.in_content()
@@ -545,13 +533,10 @@ def test_after_the_grace_all_are_told_and_the_deaf_are_cut_off() -> None:
         await asyncio.sleep(0)
         assert not transport.closed
         kit.clock.advance(10)
-        await asyncio.sleep(0.0)
-        await asyncio.sleep(0.0)
-        assert transport.take() == replies.SHUTTING_DOWN.wire
-        kit.clock.advance(1)
-        await asyncio.sleep(0.0)
-        await asyncio.sleep(0.0)
+        for _ in range(20):
+            await asyncio.sleep(0)
         assert transport.aborted
+        assert transport.take() == replies.SHUTTING_DOWN.wire
         connection.connection_lost(None)
         await stop
         assert kit.store.records == []

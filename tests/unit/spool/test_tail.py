@@ -231,10 +231,11 @@ def test_a_segment_that_did_not_come_to_be_leaves_its_number() -> None:
     disk = make_disk()
     tail = make_tail(disk)
     tail.write(DRAFTS)
-    disk.fail_at(2, errno.ENOSPC, only=["writev"])  # the footer goes in, the new header does not
+    disk.fail_at(2, errno.EIO, only=["writev"])  # the footer goes in, the new header does not
     disk.fail_at(1, errno.EIO, only=["unlink"])
-    with pytest.raises(WriteFailed):
+    with pytest.raises(WriteFailed) as caught:
         tail.write(DRAFTS, fresh=True)
+    assert not caught.value.final
     written = tail.write(DRAFTS)
     assert written.segment == 3
     assert header_of(disk, 3).previous == 1

@@ -1,0 +1,329 @@
+"""A whole MTA under random traffic, with next hops in random moods, a disk that dies at random steps, and restarts.
+
+All that chance decides comes from one seed. Sockets and threads are real, so that two runs of a seed are alike and not
+the same; the accounts have to close in each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+from asyncmta.operations import NotRunning, SubmitRefused
+from asyncmta.spool.store import JournalFailed, SpoolRefused
+from asyncmta.system.disk import NO_LIMIT
+from asyncmta.testing.disk_faults import PowerCut
+from tests.incidents.incidentkit import ROUNDING, House, World
+from tests.simulation.accounts import Accounts, Delivery, Letter
+from tests.simulation.moods import MoodySink
+
+STEPS = 40
+LETTERS = 14
+USERS = [f"user{number}@a.example" for number in range(3)]
+STRANGERS = [f"{name}@r{number}.example" for number in range(4) for name in ("x", "y")]
+NOBODY = ["x@no-such-domain.example"]
+SENDERS = ["alice@a.example", "alice@a.example", "sender@s.example", ""]
+LINE = b"." + b"z" * 70 + b"\r\n"
+PLENTY = 1 << 40
+
+# What the log may never say while the disk is well: each of them is a bug of ours.
+BUGS = {
+    "internal_error",
+    "session_failed",
+    "accepted_failed",
+    "settled_twice",
+    "transport_failed",
+    "recall_failed",
+    "load_failed",
+    "report_failed",
+    "spool_illegal_transition",
+    "large_content_failed",
+}
+
+
+class Simulation:
+    def __init__(self, seed: int) -> None:
+        # Each has dice of its own, so that what one draws does not depend on how fast another one is.
+        self.chance, self.fate, *self._dice = (random.Random(f"{seed} {number}") for number in range(6))
+        self.world = World()
+        self.accounts = Accounts()
+        self.life = 0
+        self.story: list[str] = []
+        self.faults: list[str] = []
+        self._log_began = 0  # octets that were in the log when this life began
+        self._strike = 0  # the step of the disk at which it dies
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> list[str]:
+        """What does not close; empty when all is well."""
+        asyncio.get_running_loop().set_exception_handler(self._on_error)
+        try:
+            await self._begin()
+            for _ in range(STEPS):
+                await self._step()
+            await self._heal()
+            return self.faults + self._audit()
+        finally:
+            for client in self._clients:
+                client.cancel()
+            await asyncio.gather(*self._clients, return_exceptions=True)
+            await self.world.close()
+
+    async def _begin(self) -> None:
+        world = self.world
+        self.house: House = world.house("a.example", queue={"bounce_lifetime": "4d", "min_free_space": "1MiB"})
+        self.sinks = []
+        for number, domains in enumerate((["r0.example"], ["r1.example"], ["r2.example", "r3.example"], ["s.example"])):
+            sink = MoodySink(
+                world.address(),
+                world.port,
+                chance=self._dice[number],
+                life=lambda: self.life,
+                kind="s.example" in domains,
+            )
+            await sink.start()
+            world.sinks.append(sink)
+            self.sinks.append(sink)
+            world.name(f"mx{number}.example", sink._wanted[0], *domains)
+        await self.house.open()
+
+    def _on_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, PowerCut | OSError | JournalFailed):
+            self.faults.append(f"the loop heard of {context}")
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    async def _step(self) -> None:
+        chance = self.chance
+        actions: list[tuple[int, Callable[[], object]]] = [
+            (10, self._write),
+            (6, self._pass_time),
+            (4, self._flush),
+            (3, self._operate),
+            (1, self._fill_disk),
+            (1, self._trouble_mailboxes),
+            (2, self._plan_death),
+            (1, self._crash),
+            (1, self._stop),
+        ]
+        action = chance.choices([action for _, action in actions], [weight for weight, _ in actions])[0]
+        done = action()
+        if asyncio.iscoroutine(done):
+            await done
+        for _ in range(chance.randrange(40)):
+            await asyncio.sleep(0)
+        if chance.random() < 0.3:
+            await asyncio.sleep(0.001)  # for the threads
+        if self._strike and self.house.disk.steps >= self._strike:
+            await self._crash()
+
+    def _write(self) -> None:
+        chance = self.chance
+        if len(self.accounts.letters) >= LETTERS:
+            return
+        name = f"m{len(self.accounts.letters)}"
+        pool = USERS + STRANGERS + (NOBODY if chance.random() < 0.4 else [])
+        recipients = tuple(chance.sample(pool, chance.choice([1, 1, 2, 3, 6])))
+        body = LINE * chance.choice([0, 1, 3, 40]) if chance.random() < 0.9 else LINE * 5_000
+        content = b"Subject: %s\r\n\r\n%s" % (name.encode(), body)
+        letter = Letter(name, chance.choice(SENDERS), recipients, content)
+        self.accounts.letters[name] = letter
+        way = self._by_api if chance.random() < 0.3 else self._by_smtp
+        client = asyncio.create_task(self._client(letter, way, chance.random()))
+        self._clients.add(client)
+
+    async def _client(self, letter: Letter, way: Callable[..., object], whim: float) -> None:
+        """Try until it is taken, as clients do; some give up early."""
+        for _ in range(200):
+            tries = letter.tries
+            with suppress(OSError, EOFError, NotRunning, SubmitRefused):
+                if self.house.is_open:
+                    await way(letter, whim if tries == 0 else 1.0)
+            if letter.promises or letter.tries > 3:
+                return
+            await asyncio.sleep(0.005)
+
+    async def _by_api(self, letter: Letter, _whim: float) -> None:
+        letter.tries += 1
+        queue_id = await self.house.mta.submit(letter.sender, letter.recipients, letter.content)
+        letter.promises.append((queue_id, letter.recipients))
+
+    async def _by_smtp(self, letter: Letter, whim: float) -> None:
+        """`whim` below 0.2: gone before the dot, or right behind it."""
+        async with self.house.client() as client:
+            await client.hello()
+            if (await client.command(f"MAIL FROM:<{letter.sender}>")).code != 250:
+                return
+            verdicts = [(await client.command(f"RCPT TO:<{recipient}>")).code for recipient in letter.recipients]
+            if set(verdicts) != {250} or (await client.command("DATA")).code != 354:
+                return
+            wire = letter.content.replace(b"\r\n.", b"\r\n..")
+            await client.send(wire)
+            if whim < 0.1:
+                return
+            letter.tries += 1
+            await client.send(b".\r\n")
+            if whim < 0.2:
+                client.abort()
+                return
+            reply = await client.reply()
+            if reply.code == 250:
+                letter.promises.append((str(reply).split()[-1], letter.recipients))
+
+    async def _pass_time(self) -> None:
+        seconds = self.chance.choice([0.03, 0.03, 1.0, 30.0, 70.0, 500.0, 2000.0])
+        self.story.append(f"{seconds} s pass")
+        await self._elapse(seconds)
+
+    async def _elapse(self, seconds: float) -> None:
+        end = self.world.clock.now() + seconds
+        while (left := end - self.world.clock.now()) > 0:
+            # A reply that is on its way arrives in no time, whatever falls due meanwhile.
+            due = self.house.mta.next_due() or end
+            until_due = max(0.0, due - self.world.clock.now()) + ROUNDING
+            await self.world.advance(min(left, until_due, 400.0))
+            await self.world.soon(lambda: not any(sink.is_busy for sink in self.sinks))
+            await self.world.clock.settle()
+
+    async def _flush(self) -> None:
+        """All that was said to be delivered so far is durable, if the disk says so."""
+        said = self._delivered()
+        try:
+            await self.house.mta.rooms.store.flush()
+        except JournalFailed:
+            return
+        self.accounts.record(said, self.life)
+
+    def _delivered(self) -> set[Delivery]:
+        """What this life has said it delivered."""
+        lines = self.house.events("delivered", self._log_began)
+        return {(line["queue_id"], line["recipient"]) for line in lines}
+
+    async def _operate(self) -> None:
+        """An operator's hand in it."""
+        mta, chance = self.house.mta, self.chance
+        with suppress(JournalFailed):
+            match chance.randrange(4):
+                case 0:
+                    await mta.retry()
+                case 1 if rows := mta.queue():
+                    await mta.hold([chance.choice(rows).queue_id])
+                case 2:
+                    await mta.release()
+                case _:
+                    await mta.retry(domain="r1.example")
+
+    def _fill_disk(self) -> None:
+        full = self.house.disk.free[0] == PLENTY
+        self.house.disk.free = (0 if full else PLENTY, NO_LIMIT)
+
+    def _trouble_mailboxes(self) -> None:
+        self.house.disk.fail_at(1, errno.EIO, only=("link",))
+
+    def _plan_death(self) -> None:
+        """The disk takes nothing any more from a step that is to come; often a sync, the most delicate of all."""
+        if self._strike:
+            return
+        disk, chance = self.house.disk, self.chance
+        ahead = chance.randrange(1, 40)
+        if chance.random() < 0.5:
+            disk.fail_at(1, errno.EIO, for_good=True, only=("fdatasync",))
+            ahead = 1
+        disk.fail_at(ahead, errno.EIO, for_good=True)
+        self._strike = disk.steps + ahead
+        self.story.append(f"the disk dies {ahead} steps from here")
+
+    async def _crash(self) -> None:
+        how = self.fate.choice(["kill", "cut", "cut and lose"])
+        self.story.append(f"{how}, at the end of life {self.life}")
+        self._look_for_bugs()
+        self._strike = 0
+        match how:
+            case "kill":
+                await self.house.kill()
+            case "cut":
+                await self.house.cut_power(self.fate.randrange(1 << 30))
+            case _:
+                await self.house.cut_power()
+        await self._restart()
+
+    async def _stop(self) -> None:
+        if self._strike:
+            return
+        self.story.append(f"a clean stop, at the end of life {self.life}")
+        await self.house.close(self.chance.choice([0.0, 30.0]))
+        if not self.house.mta.alive() and self.house.disk.free[0]:
+            self.accounts.record(self._delivered(), self.life)
+        await self._restart()
+
+    async def _restart(self) -> None:
+        self.life += 1
+        house = self.house
+        house.disk.heal()
+        house.disk.free = (PLENTY, NO_LIMIT)
+        while self.fate.random() < 0.3:  # it dies while it reads its journal
+            house.disk.fail_at(self.fate.randrange(1, 30), errno.EIO, for_good=True)
+            try:
+                await house.open()
+            except (OSError, JournalFailed, SpoolRefused):
+                house.disk = house.disk.crash(self.fate.randrange(1 << 30))
+            else:
+                house.disk.heal()
+                await house.kill()
+                house.mta.maillog.flush()
+            self.story.append("another death at the start")
+            self.life += 1
+        house.mta.maillog.flush()
+        self._log_began = len(house.log.getvalue())
+        await house.open()
+        if house.mta.recovery is not None and house.mta.recovery.damaged:
+            self.faults.append(f"life {self.life} found damage where there was only a crash")
+
+    def _look_for_bugs(self) -> None:
+        """The log of this life, as long as its disk was well."""
+        self.house.mta.maillog.flush()
+        if self.house.mta.alive() or (self._strike and self.house.disk.steps >= self._strike):
+            return
+        for event in BUGS:
+            for line in self.house.events(event, self._log_began):
+                if "No space left" not in line.get("error", ""):
+                    self.faults.append(f"life {self.life}: {line}")
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    async def _heal(self) -> None:
+        """All are in good mood; whatever waits comes to its end."""
+        if self._strike:
+            await self._crash()
+        self.house.disk.heal()
+        self.house.disk.free = (PLENTY, NO_LIMIT)
+        await self.house.mta.release()
+        for sink in self.sinks:
+            sink.temper = 0.0
+        for _ in range(3):
+            await self.world.advance(2.0)
+            await asyncio.sleep(0.001)
+        async with asyncio.timeout(20):
+            await asyncio.gather(*self._clients)
+        while any(sink.is_mute for sink in self.sinks):
+            await self._elapse(660.0)
+        await self.world.run()
+        self._look_for_bugs()
+
+    def _audit(self) -> list[str]:
+        house = self.house
+        waiting = {(row.queue_id, one.address) for row in house.mta.queue() for one in row.recipients}
+        stuck = [f"{row.queue_id} is stuck: {row}" for row in house.mta.queue()]
+        ends = [line for event in ("failed", "expired") for line in house.events(event)]
+        untold = {line["queue_id"] for line in house.events("bounced") if line["discarded"]}
+        discarded = {(line["queue_id"], line["recipient"]) for line in ends if line["queue_id"] in untold}
+        mailboxes = {}
+        for path, octets in house.disk.tree().items():
+            match path.split("/"):
+                case ["mail", domain, user, "new", _]:
+                    mailboxes.setdefault(f"{user}@{domain}", []).append(octets)
+        return stuck + self.accounts.faults(self.sinks, mailboxes, waiting=waiting, discarded=discarded)
