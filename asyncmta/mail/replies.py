@@ -10,7 +10,7 @@ RFC 5321 4.2 and 4.3.2, RFC 4954 6 (AUTH), RFC 3207 4 (STARTTLS), RFC 5248 (regi
 from __future__ import annotations
 
 from asyncmta.mail.envelope import QueueId, format_queue_id
-from asyncmta.mail.reply import Reply, reply
+from asyncmta.mail.reply import EnhancedStatus, Reply, reply
 
 # Consent.
 SENDER_OK = reply(250, "2.1.0", "Sender OK")
@@ -94,6 +94,9 @@ AUTH_ALREADY = reply(503, "5.5.1", "Authenticated already")
 AUTH_DURING_TRANSACTION = reply(503, "5.5.1", "AUTH is not allowed during a transaction")
 
 
+_OK = EnhancedStatus(2, 0, 0)
+
+
 def greeting(hostname: str, *, protocol: str = "ESMTP") -> Reply:
     """220: the first line of a session."""
     return reply(220, None, f"{hostname} {protocol}")
@@ -106,7 +109,8 @@ def refused_session(hostname: str, because: Reply) -> Reply:
 
 def queued(queue_id: QueueId) -> Reply:
     """250 to the final dot: the message is durable and ours."""
-    return reply(250, "2.0.0", f"Queued as {format_queue_id(queue_id)}")
+    # Said once for each message; an id needs none of the care that `reply` takes.
+    return Reply(250, _OK, (f"Queued as {format_queue_id(queue_id)}",))
 
 
 def queued_for(recipient: str, queue_id: QueueId) -> Reply:
