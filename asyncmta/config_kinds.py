@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])\Z")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZE = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB|TiB)\Z")
+_SIZE = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB|TiB)\Z")
 _OCTETS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 

@@ -141,7 +141,7 @@ def _is_service_link(name: str, value: str) -> bool:
 
 
 def _nearest_variable(name: str) -> str:
-    index = next((part for part in name.split("__") if part.isdigit()), "0")
+    index = next((part for part in name.split("__") if part.isascii() and part.isdigit()), "0")
     known = [PREFIX + path.replace(".0.", f".{index}.").replace(".", "__").upper() for path in known_paths()]
     near = get_close_matches(name.upper(), known, n=1, cutoff=0.6)
     return f"; the nearest known one is {near[0]}" if near else f"; it must be {CONFIG_VARIABLE} or name a key"

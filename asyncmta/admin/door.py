@@ -8,6 +8,7 @@ answered; that is `api`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 
@@ -59,6 +60,7 @@ class Door:
         runner = web.AppRunner(
             self._api.application(guard),
             access_log=None,
+            logger=_unheard(),
             keepalive_timeout=30,
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
@@ -77,3 +79,11 @@ class Door:
         if mine:
             with contextlib.suppress(OSError):
                 os.unlink(self._socket_path)
+
+
+def _unheard() -> logging.Logger:
+    """For aiohttp, which writes a traceback for every request that is no HTTP: any stranger could fill a disk with
+    them. What is a bug of ours is told by `Api`."""
+    logger = logging.Logger("admin")
+    logger.addHandler(logging.NullHandler())
+    return logger

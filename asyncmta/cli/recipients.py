@@ -18,6 +18,10 @@ _LINE = re.compile(rb"[^\n]*\n|[^\n]+\Z")
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
 
+class Unreadable(ValueError):
+    """The address fields cannot be taken apart."""
+
+
 def fields(content: bytes) -> tuple[list[tuple[str, bytes]], int]:
     """The header fields in order, each as (name in lower case, all its octets), and where the header section ends."""
     found: list[tuple[str, bytes]] = []
@@ -36,7 +40,8 @@ def fields(content: bytes) -> tuple[list[tuple[str, bytes]], int]:
 
 
 def take(content: bytes) -> tuple[list[str], bytes]:
-    """The addresses named in the header section, each once, and the content without its Bcc fields."""
+    """The addresses named in the header section, each once, and the content without its Bcc fields. Raises Unreadable:
+    to leave out those that cannot be read would be to send to some and call it done."""
     found, end = fields(content)
     names = RESENT if any(name in RESENT for name, _ in found) else PLAIN
     values = [
@@ -44,6 +49,9 @@ def take(content: bytes) -> tuple[list[str], bytes]:
         for name, raw in found
         if name in names
     ]
-    addresses = [address for _, address in getaddresses(values) if address]
+    try:
+        addresses = [address for _, address in getaddresses(values) if address]
+    except RecursionError:  # the standard library follows every parenthesis
+        raise Unreadable("comments in To, Cc or Bcc are nested too deeply") from None
     kept = b"".join(raw for name, raw in found if name != names[2])
     return list(dict.fromkeys(addresses)), kept + content[end:]

@@ -30,9 +30,12 @@ def command(sender: str | None, from_header: bool, as_json: bool, recipients: tu
     content = sys.stdin.buffer.read()
     wanted = list(recipients)
     if from_header:
-        from asyncmta.cli.recipients import take  # noqa: PLC0415 - only -t pays for email.utils
+        from asyncmta.cli.recipients import Unreadable, take  # noqa: PLC0415 - only -t pays for email.utils
 
-        named, content = take(content)
+        try:
+            named, content = take(content)
+        except Unreadable as error:
+            raise Stop(Exit.DATA, str(error)) from None
         wanted += [address for address in named if address not in wanted]
     if not wanted:
         raise Stop(Exit.DATA, "no recipient in To, Cc or Bcc")

@@ -158,18 +158,15 @@ def not_public(host: str, ip: str) -> Deferred:
 
 
 def is_public(ip: str) -> bool:
-    """May DNS send us there? Not to loopback, private, link-local, unspecified, multicast or reserved addresses."""
+    """May DNS send us there? Not to loopback, private, shared (RFC 6598), link-local, site-local, unspecified,
+    multicast or reserved addresses; nor to such an IPv4 address inside of an IPv6 one (mapped, or 6to4)."""
     address = ipaddress.ip_address(ip)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return not (
-        address.is_private
-        or address.is_loopback
-        or address.is_link_local
-        or address.is_unspecified
-        or address.is_multicast
-        or address.is_reserved
-    )
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.is_site_local:
+            return False
+        address = address.ipv4_mapped or address.sixtofour or address
+    # Python calls 100.64.0.0/10 neither private nor global, and multicast global.
+    return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
 def is_address(host: str) -> bool:

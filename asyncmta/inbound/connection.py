@@ -29,6 +29,7 @@ from asyncmta.inbound.events import (
     MessageEnded,
     Refused,
     TlsWanted,
+    TurnEnded,
 )
 from asyncmta.inbound.flow import BACKLOG, STALLED, LargeArrival
 from asyncmta.inbound.tunnel import HANDSHAKE
@@ -100,6 +101,10 @@ class Connection(Entrance):
                 self._work.add_done_callback(self._found)
             case Closing():
                 self._end()
+            case TurnEnded():
+                self._is_our_turn = True
+                self._flow.hold(BACKLOG)
+                asyncio.get_running_loop().call_soon(self._advance, Conversation.go_on)
             case TlsWanted():
                 self._begin_tls()
             case AuthWanted():

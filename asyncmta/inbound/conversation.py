@@ -16,7 +16,7 @@ from typing import Final
 
 from asyncmta.inbound import courtesy, lines, security, transaction
 from asyncmta.inbound.acceptance import Acceptance
-from asyncmta.inbound.events import Closing, Event, LargeAborted, LookUp, Refused, TlsWanted
+from asyncmta.inbound.events import Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
 from asyncmta.inbound.session import Client, SessionState
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     }
 )
 _BEFORE_TLS = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "STARTTLS", "QUIT"})  # RFC 3207 4, with HELO
+COMMANDS_IN_A_TURN = 100  # half a millisecond
 _JUNK = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "VRFY"})
 # What is left of the exchange would be read as commands.
 _ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT)
@@ -106,6 +107,10 @@ class Conversation:
         if not self._greeted:
             return self._speaks_first()
         return self._run(chunk)
+
+    def go_on(self) -> bytes:
+        """The answer to `TurnEnded`: the others had their turn."""
+        return b"" if self.is_closed else self._resume(b"")
 
     def looked_up(self, found: object) -> bytes:
         """The answer to `LookUp`."""
@@ -202,6 +207,7 @@ class Conversation:
         out = []
         at = 0
         size = len(chunk)
+        left = COMMANDS_IN_A_TURN
         while at < size and not self.is_closed:
             if state.reader is not None:
                 end = state.reader.feed(chunk, at)
@@ -219,6 +225,10 @@ class Conversation:
                 line = chunk[at:end]
                 at = end + 1
                 out.append(self._command(line, at < size))
+                left -= 1
+                if not left and at < size and not (self.is_paused or self.is_closed):
+                    self.is_paused = True
+                    self.events.append(TurnEnded())
             if self.is_paused:
                 self._buffer = chunk[at:]
                 break

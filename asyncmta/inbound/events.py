@@ -82,6 +82,10 @@ class AuthWanted(Struct, frozen=True):
     initial: str | None
 
 
+class TurnEnded(Struct, frozen=True):
+    """A turn's worth of commands was answered and more are there: others come first. Pauses until `go_on`."""
+
+
 class Closing(Struct, frozen=True):
     """The last word, already among the octets: close when it is written."""
 
@@ -98,5 +102,6 @@ Event = (
     | LargeAborted
     | TlsWanted
     | AuthWanted
+    | TurnEnded
     | Closing
 )

@@ -25,7 +25,7 @@ from asyncmta.mail.headers import Arrival, header_section, hop_count, received, 
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest
 from asyncmta.maillog import MailLog
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.journal import JournalFailed, resolve
 from asyncmta.spool.large import LargeContent
 from asyncmta.spool.records import INLINE_LIMIT, Accepted
 from asyncmta.spool.store import Store
@@ -166,13 +166,24 @@ class Intake:
         draft = Accepted(queue_id, at, _fitting(envelope, prepared.eight_bit), _NO_CONTENT, client, login)
         is_large = len(stamp) + len(prepared.wire) > INLINE_LIMIT
         try:
-            record = await (self._commit_in_file if is_large else self._commit_inline)(draft, stamp, prepared)
+            await (self._commit_in_file if is_large else self._commit_inline)(draft, stamp, prepared)
         except JournalFailed as failure:
             return _reply_to(failure)
-        self._is_durable(record, "", _nobody, None)
         return queue_id
 
-    async def _commit_inline(self, draft: Accepted, stamp: bytes, prepared: Prepared) -> Accepted:
+    async def _commit(self, record: Accepted) -> None:
+        """Who stops waiting does not stop the commit, nor what follows from it: once durable it has to be tried."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def is_durable(failure: JournalFailed | None) -> None:
+            if failure is None:
+                self._is_durable(record, "", _nobody, None)
+            resolve(done, failure)
+
+        self._store.submit((record,), is_durable)
+        await done
+
+    async def _commit_inline(self, draft: Accepted, stamp: bytes, prepared: Prepared) -> None:
         kept = (stamp, prepared.wire)
         content = Content(
             size=len(stamp) + prepared.size,
@@ -181,22 +192,19 @@ class Intake:
             wire_size=len(stamp) + len(prepared.wire),
             eight_bit=prepared.eight_bit,
         )
-        record = structs.replace(draft, content=content, parts=kept)
-        await self._store.commit(record)
-        return record
+        await self._commit(structs.replace(draft, content=content, parts=kept))
 
-    async def _commit_in_file(self, draft: Accepted, stamp: bytes, prepared: Prepared) -> Accepted:
+    async def _commit_in_file(self, draft: Accepted, stamp: bytes, prepared: Prepared) -> None:
         file = self._store.begin_large(draft.queue_id)
         file.write(stamp)
         for start in range(0, len(prepared.wire), _SLICE):
             file.write(prepared.wire[start : start + _SLICE])
         record = structs.replace(draft, content=await file.finish(), large=True)
         try:
-            await self._store.commit(record)
+            await self._commit(record)
         except JournalFailed:
             file.abort()
             raise
-        return record
 
 
 class LargeMessage:

@@ -102,8 +102,8 @@ def rcpt(state: SessionState, argument: str) -> bytes | Event:
     if isinstance(recipient, Reply):
         return Refused("RCPT", recipient, envelope.reverse_path, argument)
     limits = acceptance.limits
-    if len(state.recipients) >= limits.recipients:
-        over = state.offered_recipients - limits.recipients > limits.spare_recipients
+    over = state.offered_recipients - limits.recipients > limits.spare_recipients
+    if over or len(state.recipients) >= limits.recipients:  # `over` alone: the same few, again and again
         return Refused("RCPT", replies.TOO_MANY_RECIPIENTS, envelope.reverse_path, recipient.address, counts=over)
     answer = acceptance.recipient(recipient.address, envelope.reverse_path, may_relay=state.may_relay)
     if answer is None:

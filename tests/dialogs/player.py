@@ -35,6 +35,7 @@ from asyncmta.inbound.events import (
     MessageEnded,
     Refused,
     TlsWanted,
+    TurnEnded,
 )
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import Client
@@ -165,6 +166,8 @@ class Player:
                     self.closing = event
                 case TlsWanted() | AuthWanted():
                     self.waits_for = event
+                case TurnEnded():
+                    self._do(conversation.go_on())
                 case LookUp():
                     assert isinstance(event.existence, Later)
                     self._do(conversation.looked_up(event.existence.existence))

@@ -192,6 +192,20 @@ def test_what_the_environment_says_wrong_names_the_variable(tmp_path: Path) -> N
     ]
 
 
+def test_only_the_ten_digits_are_digits() -> None:
+    found = faults(
+        ASYNCMTA_LIMITS__MESSAGE_SIZE="\N{ARABIC-INDIC DIGIT THREE}MiB",
+        ASYNCMTA_QUEUE__LIFETIME="\N{ARABIC-INDIC DIGIT THREE}d",
+        **{"ASYNCMTA_LISTENER__\N{SUPERSCRIPT TWO}__PORT": "25"},
+    )
+    assert [fault.partition(": ")[2].partition(":")[0] for fault in sorted(found)] == [
+        "ASYNCMTA_LIMITS__MESSAGE_SIZE",
+        "ASYNCMTA_LISTENER__\N{SUPERSCRIPT TWO}__PORT",
+        "ASYNCMTA_QUEUE__LIFETIME",
+    ]
+    assert "the nearest known one is ASYNCMTA_LISTENER__0__PORT" in "".join(found)
+
+
 def test_what_the_environment_cannot_put_into_the_file_leaves_the_fault_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('queue = 5\nlistener = "x"\nroute = [1]\n')

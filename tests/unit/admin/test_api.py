@@ -299,7 +299,7 @@ async def test_a_bug_tells_nothing_of_the_inside_and_is_reported(ask, fake, erro
 @pytest.mark.parametrize(
     "garbage", [b"\x00" * 100, b"GET /" + b"a" * 20_000, b"HELO x\r\n\r\n", b"GET / HTTP/1.1\r\nA" * 99]
 )
-async def test_garbage_does_not_end_it(door, client, garbage):
+async def test_garbage_does_not_end_it(door, client, garbage, caplog, capsys):
     reader, writer = await asyncio.open_connection(*door.address)
     writer.write(garbage)
     writer.write_eof()
@@ -307,6 +307,7 @@ async def test_garbage_does_not_end_it(door, client, garbage):
         await reader.read()
     writer.close()
     assert (await asyncio.to_thread(client.get, "/livez"))["status"] == "ok"
+    assert (caplog.records, capsys.readouterr().err) == ([], "")
 
 
 # -- the door -------------------------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ def test_recipients_from_the_header_section(run, mta):
 def test_without_a_recipient(run, mta):
     assert run("send", stdin=b"x").code == 64
     assert run("send", "-t", stdin=b"Subject: x\n\nTo: a@b\n").code == 65
+    assert run("send", "-t", "you@example.net", stdin=b"To: " + b"(" * 20_000 + b"\n\n").code == 65
     assert mta.submitted == []
 
 

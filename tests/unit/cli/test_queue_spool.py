@@ -150,8 +150,8 @@ def test_a_change_needs_a_running_mta(run, spooled):
 
 def test_a_message_that_was_set_aside_is_listed(run, config, spooled, monkeypatch):
     from asyncmta.mail.envelope import parse_queue_id
-    from asyncmta.spool.opening import ReadOnlySpool
     from asyncmta.scheduling.snapshot import damaged_row
+    from asyncmta.spool.opening import ReadOnlySpool
     from asyncmta.spool.recovery import Damage
 
     damage = [Damage(1, 0, 0, "no sense", parse_queue_id("z" * 16)), Damage(1, 8, 16, "octets")]

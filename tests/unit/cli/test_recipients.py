@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.cli.recipients import fields, take
+from asyncmta.cli.recipients import Unreadable, fields, take
 
 
 def test_resent_fields_count_alone_where_there_are_any():
@@ -42,3 +42,8 @@ def test_only_bcc_is_taken_out_and_nothing_else_changes():
     named, kept = take(content)
     assert named == ["a@x", "b@x", "c@x"]
     assert kept == b"Subject: \xff\xfe\n\n.\nbody without end"
+
+
+def test_what_cannot_be_read_is_not_left_out():
+    with pytest.raises(Unreadable, match="nested"):
+        take(b"To: a@x\nCc: " + b"(" * 20_000 + b"\n\nbody\n")

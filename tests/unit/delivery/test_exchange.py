@@ -141,17 +141,18 @@ def test_a_single_exchanger_needs_no_order() -> None:
     assert walk_order(Site("k", (Exchanger("a.example"),)), 1) == (Exchanger("a.example"),)
 
 
-PRIVATE_4 = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.5.5", "169.254.1.1"]
+PRIVATE_4 = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.5.5", "169.254.1.1", "100.64.0.1"]
 RESERVED_4 = ["0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255"]
 NOT_PUBLIC_6 = ["::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1"]
+INSIDE_6 = ["2002:7f00:1::1", "2002:a00:1::", "::127.0.0.1", "64:ff9b::7f00:1", "fec0::1"]
 
 
-@pytest.mark.parametrize("ip", [*PRIVATE_4, *RESERVED_4, *NOT_PUBLIC_6])
+@pytest.mark.parametrize("ip", [*PRIVATE_4, *RESERVED_4, *NOT_PUBLIC_6, *INSIDE_6])
 def test_addresses_that_dns_must_not_send_us_to(ip: str) -> None:
     assert not is_public(ip)
 
 
-@pytest.mark.parametrize("ip", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize("ip", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "2002:808:808::1"])
 def test_public_addresses(ip: str) -> None:
     assert is_public(ip)
 

@@ -421,7 +421,7 @@ async def test_a_fresh_session_that_is_sent_away_suspends_an_empty_site(post: An
 
 
 async def test_who_is_sent_away_goes_to_a_session_that_rests(make_post: Callable[..., Any], scripted: Any) -> None:
-    """The session opened for it was turned away, and the narrowed window allows no other: the idle one has to take it."""
+    """The session opened for it is turned away, and the narrowed window allows no other: the idle one has to do."""
     post = make_post(sessions_per_site=2)
     hello = [(b"", b"220 there\r\n"), (b"EHLO us.example\r\n", b"250-there\r\n250 PIPELINING\r\n")]
     async with scripted(hello) as server:

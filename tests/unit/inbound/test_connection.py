@@ -10,7 +10,7 @@ import pytest
 
 from asyncmta.inbound import flow
 from asyncmta.inbound.acceptance import Existence
-from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.conversation import COMMANDS_IN_A_TURN, Conversation
 from asyncmta.inbound.limits import Limits, SessionCounts
 from asyncmta.mail import replies
 from asyncmta.mail.address import parse_address
@@ -475,3 +475,23 @@ def test_a_session_that_wakes_up_is_timed_from_there() -> None:
     assert transport.closed
     assert not other_transport.closed
     other.connection_lost(None)
+
+
+async def test_a_flood_of_commands_is_answered_in_turns_and_others_come_between() -> None:
+    kit = Kit()
+    connection, transport = kit.greeted()
+    other, others_transport = kit.greeted()
+    transport.take()
+    others_transport.take()
+    count = 3 * COMMANDS_IN_A_TURN
+    connection.data_received(TRANSACTION + b"RCPT TO:<alice@example.org>\r\n" * count)
+    said = transport.take()
+    assert said.count(b"250 ") == COMMANDS_IN_A_TURN
+    other.data_received(b"NOOP\r\n")
+    assert others_transport.take().startswith(b"250 ")
+    for _ in range(8):
+        await asyncio.sleep(0)
+    said += transport.take()
+    assert said.count(b"250 ") == count + 2
+    connection.data_received(b"QUIT\r\n")
+    assert transport.take().startswith(b"221 ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncmta.inbound.acceptance import Existence
-from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.conversation import COMMANDS_IN_A_TURN, Conversation
 from asyncmta.inbound.data import Shape
 from asyncmta.inbound.events import (
     AuthWanted,
@@ -16,6 +16,7 @@ from asyncmta.inbound.events import (
     MessageEnded,
     Refused,
     TlsWanted,
+    TurnEnded,
 )
 from asyncmta.inbound.lines import MAX_AUTH_LINE
 from asyncmta.inbound.session import Client
@@ -213,3 +214,20 @@ def test_before_the_greeting_nothing_is_a_command() -> None:
     assert conversation.feed(OPENING).startswith(b"554 mx.example.org ")
     assert [type(event) for event in conversation.events] == [Refused, Closing]
     assert conversation.state.helo == ""
+
+
+def test_a_client_with_very_many_commands_waits_for_the_others_after_a_turn() -> None:
+    conversation = greeted()
+    conversation.feed(OPENING)
+    conversation.events.clear()
+    again = b"RCPT TO:<alice@example.org>\r\n"
+    said = conversation.feed(again * (2 * COMMANDS_IN_A_TURN + 5))
+    assert said.count(b"250 ") == COMMANDS_IN_A_TURN
+    assert conversation.events == [TurnEnded()]
+    said += conversation.go_on()
+    assert said.count(b"250 ") == 2 * COMMANDS_IN_A_TURN
+    said += conversation.go_on()
+    assert said.count(b"250 ") == 2 * COMMANDS_IN_A_TURN + 5
+    assert conversation.events == [TurnEnded()] * 2
+    conversation.feed(b"QUIT\r\n")
+    assert conversation.go_on() == b""

@@ -243,3 +243,15 @@ async def test_a_commit_of_our_own_that_failed() -> None:
 async def test_drain_waits_for_nothing_when_there_is_nothing() -> None:
     await asyncio.wait_for(Kit().intake.drain(), 1)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_who_stops_waiting_for_a_submission_does_not_stop_what_follows_from_it() -> None:
+    kit = Kit()
+    kit.store.at_once = False
+    task = asyncio.ensure_future(submit(kit, b"A: b\n\nx"))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert kit.queued == []
+    kit.store.release()
+    assert kit.queued == [1]

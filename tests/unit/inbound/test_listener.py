@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiosmtpd
 import pytest
 import trustme
 import uvloop
@@ -569,3 +570,8 @@ def test_a_transport_without_a_socket_is_served() -> None:
     kit = Kit()
     _, transport = kit.connect(KitTransport())
     assert transport.take().startswith(b"220 ")
+
+
+def test_the_library_is_the_one_that_was_read() -> None:
+    """listener.py reaches into private parts of it: another release is to be read before it is taken."""
+    assert aiosmtpd.__version__ == "1.4.6"
