@@ -4,6 +4,7 @@
 #   make test         lint, types, and the whole test suite
 #   make lint         ruff and mypy
 #   make test-tools   what the tests need beside Python (Debian and Ubuntu; the rest is skipped elsewhere)
+#   make crash        kills, failing disks and power cuts, at length (hours; root); writes docs/reliability.md
 #   make bench        measure beside Postfix; the table is written into benchmarks/README.md
 #   make docs         write the table of files in docs/architecture.md
 #   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
@@ -22,7 +23,7 @@ COVERAGE_FILES := --rcfile=.ci/coverage.toml
 PURE_TESTS := tests/unit tests/property tests/dialogs tests/golden tests/bad_configs tests/test_architecture.py
 WHOLE_TESTS := $(filter-out $(PURE_TESTS) tests/peers tests/conftest.py tests/__pycache__,$(wildcard tests/*))
 
-.PHONY: serve test lint test-tools bench docs lock clean
+.PHONY: serve test lint test-tools crash bench docs lock clean
 
 serve: $(VENV)
 	@exec $(BIN)/asyncmta serve -c config.toml
@@ -50,6 +51,9 @@ test: $(VENV) test-tools lint
 
 test-tools:
 	@bash .ci/test-tools
+
+crash: $(VENV) test-tools
+	$(BIN)/python -m tests.crash.lab --write
 
 bench: $(VENV) test-tools
 	$(BIN)/python benchmarks/run.py

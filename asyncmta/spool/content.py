@@ -135,18 +135,21 @@ class ContentFiles:
 
     def __init__(
         self, *, disk: Disk, directory: str, journal: bytes, pool: Executor,
-        on_poisoned: Callable[[JournalFailed], None],
+        is_scarce: Callable[[], bool], on_poisoned: Callable[[JournalFailed], None],
     ) -> None:  # fmt: skip
         self._disk = disk
         self._directory = directory
         self._journal = journal
         self._pool = pool
+        self._is_scarce = is_scarce
         self._on_poisoned = on_poisoned
 
     def begin(self, queue_id: QueueId) -> LargeContent:
         path = content_path(self._directory, queue_id)
         return LargeContent(
-            writer=LargeWriter(self._disk, path, self._journal, queue_id),
+            writer=LargeWriter(
+                disk=self._disk, path=path, journal=self._journal, queue_id=queue_id, is_scarce=self._is_scarce
+            ),
             pool=self._pool,
             on_poisoned=self._on_poisoned,
         )

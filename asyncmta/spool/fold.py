@@ -18,6 +18,7 @@ from asyncmta.spool.journal import Batch, Journal, JournalFailed, OnDurable
 from asyncmta.spool.ledger import IllegalTransition, Ledger
 from asyncmta.spool.records import Accepted, Carried, Checkpoint, Record, Retired
 from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.space import FreeSpace
 
 OWN_NOTES_WAIT = 1.0
 """Seconds that the spool's own notes wait for a batch to ride with: nobody is in a hurry for them."""
@@ -28,22 +29,22 @@ class Fold:
     octets in which nothing lives is replaced, so that a drained journal is small."""
 
     def __init__(
-        self, *, ledger: Ledger, census: Census, cache: ContentCache, drop_segments: Callable[[int, int], None],
-        renew_above: int, on_event: OnEvent,
+        self, *, ledger: Ledger, census: Census, cache: ContentCache, space: FreeSpace,
+        drop_segments: Callable[[int, int], None], renew_above: int, on_event: OnEvent,
     ) -> None:  # fmt: skip
         self._ledger = ledger
         self._census = census
         self._cache = cache
+        self._space = space
         self._drop_segments = drop_segments
         self._dropped = census.oldest
         self._renew_above = renew_above
         self._on_event = on_event
 
-    def start(self, journal: Journal, content: ContentFiles, on_full: Callable[[], None]) -> None:
+    def start(self, journal: Journal, content: ContentFiles) -> None:
         """Take up what recovery left: the messages in the ledger, and those among them that are closed."""
         self._journal = journal
         self._content = content
-        self._on_full = on_full
         for entry in self._ledger:
             self._census.enter(entry.segment)
         closed = [Retired(entry.queue_id) for entry in self._ledger if entry.is_closed]
@@ -61,6 +62,7 @@ class Fold:
             for _, on_durable in batch.steps:
                 self._answer(on_durable, None)
             return
+        self._space.spend(batch.size)
         segment, offset = written.segment, iter(written.offsets)
         apply = self._apply
         for records, on_durable in batch.steps:
@@ -81,7 +83,7 @@ class Fold:
 
     def _on_failed(self, batch: Batch, failure: JournalFailed) -> None:
         if failure.full:
-            self._on_full()
+            self._space.found_full()
         for records, on_durable in batch.steps:
             if not failure.final:  # else it may be on the disk all the same, and the next start knows
                 for record in records:

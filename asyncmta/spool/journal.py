@@ -56,7 +56,8 @@ class Batch:
 
 class Journal:
     """Methods are for the loop; those that begin with `_on_thread` for the writer. `on_batch` is called on the loop for
-    each batch that was made durable or failed, `on_poisoned` once, when nothing can be written any more."""
+    each batch that was made durable or failed, `on_poisoned` once, when nothing can be written any more; `on_full` in
+    the writer's thread, before a batch that found no room is given back."""
 
     def __init__(
         self,
@@ -65,8 +66,10 @@ class Journal:
         clock: Clock,
         on_batch: Callable[[Batch], None],
         on_poisoned: Callable[[JournalFailed], None],
+        on_full: Callable[[], None],
     ) -> None:
         self._tail = tail
+        self._on_full = on_full
         self._clock = clock
         self._on_batch = on_batch
         self._on_poisoned = on_poisoned
@@ -222,6 +225,8 @@ class Journal:
                 if job.drafts:
                     job.written = tail.write(job.drafts, fresh=job.fresh)
             except JournalFailed as failure:
+                if failure.full:
+                    self._on_full()
                 job.failure = failure
             except Exception as bug:  # whatever it is, nobody may be told that this batch is durable
                 job.failure = JournalFailed(f"the writer failed: {bug!r}", final=True)

@@ -10,6 +10,7 @@ docs/journal-format.md 3; reliability.md R6, F2, F6.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -102,9 +103,12 @@ class LargeContent:
 class LargeWriter:
     """The blocking half of `LargeContent`; one call at a time. Raises WriteFailed and SyncFailed."""
 
-    def __init__(self, disk: Disk, path: str, journal: bytes, queue_id: QueueId) -> None:
+    def __init__(
+        self, *, disk: Disk, path: str, journal: bytes, queue_id: QueueId, is_scarce: Callable[[], bool]
+    ) -> None:  # fmt: skip
         self._disk = disk
         self._path = path
+        self._is_scarce = is_scarce
         self._header = chunks.encode_header(journal, queue_id)
         self._seed = chunks.seed(journal, queue_id)
         self._digest = blake2b(digest_size=DIGEST_SIZE)
@@ -166,6 +170,8 @@ class LargeWriter:
             buffers += (chunks.chunk_header(self._seed, self._index, chunk), chunk)
             self._index += 1
         try:
+            if self._is_scarce():
+                raise OSError(errno.ENOSPC, "what room there is belongs to what makes more", self._path)
             if self._file is None:
                 self._file = self._disk.create(self._path)
             self._end += self._disk.writev(self._file, buffers, self._end)

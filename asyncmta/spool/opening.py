@@ -12,19 +12,18 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from hashlib import blake2b
 
 from msgspec import Struct
 
 from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id, parse_queue_id
 from asyncmta.spool.content import LargeReader, content_path, read_inline
 from asyncmta.spool.ledger import Entry, Ledger
+from asyncmta.spool.queue_ids import MAX_BOOT, QueueIds
 from asyncmta.spool.recovery import Damage, Reading, SpoolRefused, read_journal
 from asyncmta.spool.repair import OnEvent, repair
-from asyncmta.spool.tail import Tail
+from asyncmta.spool.tail import Tail, WriteFailed
 from asyncmta.system.disk import Disk
 
-MAX_BOOT = (1 << 20) - 1
 _KNOWN = re.compile(rb"journal ([0-9a-f]{32})\n")
 _PID_LINE = 15  # "pid 0123456789\n"
 
@@ -50,13 +49,17 @@ class Places(Struct, frozen=True):
     def quarantine(self) -> str:
         return f"{self.root}/quarantine"
 
+    @property
+    def reserve(self) -> str:
+        return f"{self.root}/reserve"
+
 
 class Opened(Struct):
     """A spool that is ours."""
 
     lock: int
     journal: bytes
-    first_id: int  # queue ids are counted from here
+    ids: QueueIds
     tail: Tail
     ledger: Ledger
     reading: Reading
@@ -64,18 +67,12 @@ class Opened(Struct):
     orphans: int
 
 
-def first_queue_id(journal: bytes, boot: int) -> int:
-    """The journal's tag is a digest, for ids are seen by strangers and the journal id keys its checksums."""
-    tag = int.from_bytes(blake2b(journal, digest_size=16).digest()[:3], "big")
-    return tag << 56 | boot << 36
-
-
 def open_spool(
-    *, disk: Disk, directory: str, segment_size: int, boot: Callable[[int], Callable[[], int]],
-    now: Callable[[], float], on_event: OnEvent,
+    *, disk: Disk, directory: str, segment_size: int, now: Callable[[], float], on_event: OnEvent,
+    on_full: Callable[[], None],
 ) -> Opened:  # fmt: skip
     """Raises OSError (Locked among them), SpoolRefused and JournalFailed; the spool is as it was, or recovered, and
-    unlocked then. `boot`, given the first queue id, makes what the tail asks for each header."""
+    unlocked then. `on_full` may make room."""
     places = Places(directory)
     for path in (places.journal, places.content, places.quarantine):
         disk.make_directories(path)
@@ -89,29 +86,40 @@ def open_spool(
             disk.writev(lock, [_remember(journal)], _PID_LINE)
             disk.fsync(lock)
             disk.sync_directory(places.root)
-        if reading.boot >= MAX_BOOT:
+        if reading.boot + 1 >= MAX_BOOT:
             raise SpoolRefused("the journal has been started a million times: let it drain, then move it away")
         pinned = repair(disk, places.journal, places.quarantine, reading, on_event)
-        first_id = first_queue_id(journal, reading.boot + 1)
+        ids = QueueIds(journal, reading.boot + 1)
         tail = Tail(
             disk=disk,
             directory=places.journal,
             after=reading.position(journal),
             segment_size=segment_size,
-            boot=boot(first_id),
+            boot=ids.boot,
             now=now,
         )
         tail.oldest = min([file.number for file in reading.segments], default=reading.highest + 1)
-        try:
-            tail.begin()
-        except BaseException:
-            tail.abandon()
-            raise
+        _begin(tail, on_full)
         orphans = _remove_orphans(disk, places, ledger, reading)
     except BaseException:
         disk.close(lock)
         raise
-    return Opened(lock, journal, first_id, tail, ledger, reading, pinned, orphans)
+    return Opened(lock, journal, ids, tail, ledger, reading, pinned, orphans)
+
+
+def _begin(tail: Tail, on_full: Callable[[], None]) -> None:
+    """The first segment of this life: on a full disk too, so that outcomes can be recorded and make room."""
+    try:
+        try:
+            tail.begin()
+        except WriteFailed as failure:
+            if not failure.full:
+                raise
+            on_full()
+            tail.begin()
+    except BaseException:
+        tail.abandon()
+        raise
 
 
 def _known_journal(disk: Disk, path: str) -> bytes | None:

@@ -1,8 +1,9 @@
-"""Free space: whether there is room for more mail, measured in a thread at most once a second and answered at once.
+"""Room on the disk: how much there is, whether it is enough for more mail, and a reserve for what must go on without.
 
-Promises: `refusal` neither blocks nor waits; it refuses new mail while less than the minimum is left, in octets or
-inodes, and for a moment after a write that found no room (a quota does not show in the measure). Never: deliveries
-held up, which are what makes room.
+Promises: `refusal` neither blocks nor waits; new mail is refused while less than the minimum is left, in octets or
+inodes, while the reserve is given up, and for a moment after a write that found no room (a quota does not show in the
+measure). The reserve is a file that is removed when the disk is full, so that outcomes can still be recorded, messages
+retired and segments dropped, which is what makes room; it is made again when there is some. Never: deliveries held up.
 
 reliability.md J07, F10.
 """
@@ -19,23 +20,94 @@ from asyncmta.system.disk import Disk
 
 MAX_AGE = 1.0
 """Seconds for which a measure is good, and for which we refuse after a write that found no room."""
+_PIECE = 1 << 20
+
+
+class Reserve:
+    """A file of `size` octets. All calls block. It is never synced: its octets have no meaning, and a file system that
+    allocates late counts them as taken from the write on."""
+
+    def __init__(self, *, disk: Disk, path: str, size: int) -> None:
+        self._disk = disk
+        self._path = path
+        self.size = size
+        self.is_held = False
+
+    def take(self, room: int) -> None:
+        """Find the file there, or make it if there is so much room. Raises OSError; then there is none."""
+        if self.size and not self._is_there():
+            if room < self.size:
+                return
+            try:
+                self._fill()
+            except OSError:
+                self.give_up()
+                raise
+        self.is_held = self.size > 0 or room >= 0
+
+    def give_up(self) -> None:
+        self.is_held = False
+        with suppress(OSError):
+            self._disk.unlink(self._path)
+
+    def _is_there(self) -> bool:
+        if not self._disk.exists(self._path):
+            return False
+        file = self._disk.open(self._path)
+        try:
+            if self._disk.size(file) == self.size:
+                return True
+        finally:
+            self._disk.close(file)
+        self._disk.unlink(self._path)
+        return False
+
+    def _fill(self) -> None:
+        file = self._disk.create(self._path)
+        try:
+            for at in range(0, self.size, _PIECE):
+                self._disk.writev(file, [bytes(min(_PIECE, self.size - at))], at)
+        finally:
+            self._disk.close(file)
 
 
 class FreeSpace:
-    def __init__(self, *, disk: Disk, path: str, clock: Clock, minimum: int, minimum_inodes: int) -> None:
+    """Methods are for the loop but for `measure` and `give_up_reserve`, which block."""
+
+    def __init__(
+        self, *, disk: Disk, path: str, clock: Clock, reserve: Reserve, minimum: int, minimum_inodes: int
+    ) -> None:  # fmt: skip
         self._disk = disk
         self._path = path
         self._clock = clock
+        self._reserve = reserve
         self._minimum = minimum
         self._minimum_inodes = minimum_inodes
         self._free = (0, 0)
+        self._written = 0
         self._measured = clock.monotonic()
         self._full_until = self._measured
 
+    @property
+    def is_scarce(self) -> bool:
+        """The reserve is given up: what room there is belongs to what makes more."""
+        return not self._reserve.is_held
+
     def measure(self) -> None:
-        """In a thread. What cannot be measured stays as it was."""
+        """And take the reserve again if there is room for it. What cannot be measured stays as it was."""
         with suppress(OSError):
+            self._written = 0
             self._free = self._disk.free_space(self._path)
+            if not self._reserve.is_held:
+                self._reserve.take(self._free[0] - self._minimum)
+                self._free = self._disk.free_space(self._path)
+
+    def give_up_reserve(self) -> None:
+        self._reserve.give_up()
+
+    def spend(self, octets: int) -> None:
+        """So much was written since the last measure."""
+        self._written += octets
 
     def found_full(self) -> None:
         """A write has just failed for want of room."""
@@ -48,6 +120,11 @@ class FreeSpace:
             self._measured = now
             run(self.measure)
         space, inodes = self._free
-        if space < self._minimum + size or inodes < self._minimum_inodes or now < self._full_until:
+        if (
+            space < self._minimum + self._written + size
+            or inodes < self._minimum_inodes
+            or now < self._full_until
+            or not self._reserve.is_held
+        ):
             return STORAGE_FULL
         return None

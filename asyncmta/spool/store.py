@@ -26,11 +26,11 @@ from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
 from asyncmta.spool.ledger import Entry
-from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, first_queue_id, open_spool, read_only
-from asyncmta.spool.records import Record
+from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, open_spool, read_only
+from asyncmta.spool.records import Accepted, Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
-from asyncmta.spool.space import FreeSpace
+from asyncmta.spool.space import FreeSpace, Reserve
 from asyncmta.spool.tail import segment_path
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
@@ -48,15 +48,15 @@ __all__ = [
 
 LEAST_RENEWAL = 1024
 """A new segment is not worth less; and it must be more than the checkpoints at its own begin, or there is no end."""
-_COUNTER = 36
-_BOOTS = (1 << 20) - 1
 
 
 class SpoolSettings(Struct, frozen=True, kw_only=True):
-    """Octets, all but `min_free_inodes`. Below either minimum new mail is refused; deliveries go on."""
+    """Octets, all but `min_free_inodes`. Below either minimum new mail is refused; deliveries go on, with what is in
+    reserve when the disk is full."""
 
     min_free_space: int = 200 << 20
     min_free_inodes: int = 1000
+    reserve_size: int = 4 << 20
     segment_size: int = 64 << 20
     cache_size: int = 64 << 20
 
@@ -99,11 +99,11 @@ class Store:
         self._on_event = on_event
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="spool")
         self._cache = ContentCache(settings.cache_size)
-        self._next_id = 0
         self._space = FreeSpace(
             disk=disk,
             path=directory,
             clock=clock,
+            reserve=Reserve(disk=disk, path=self._places.reserve, size=settings.reserve_size),
             minimum=settings.min_free_space,
             minimum_inodes=settings.min_free_inodes,
         )
@@ -142,6 +142,7 @@ class Store:
         )
 
     def _start(self, opened: Opened) -> None:
+        self._ids = opened.ids
         census = Census(opened.tail.oldest, opened.tail.number)
         for segment in (*opened.reading.aside.values(), *opened.pinned):
             census.enter(segment)
@@ -149,21 +150,27 @@ class Store:
             ledger=opened.ledger,
             census=census,
             cache=self._cache,
+            space=self._space,
             drop_segments=self._drop_segments,
             renew_above=max(self._settings.segment_size // 16, LEAST_RENEWAL),
             on_event=self._on_event,
         )
         self._journal = Journal(
-            tail=opened.tail, clock=self._clock, on_batch=self._fold.on_batch, on_poisoned=self._on_poisoned
+            tail=opened.tail,
+            clock=self._clock,
+            on_batch=self._fold.on_batch,
+            on_poisoned=self._on_poisoned,
+            on_full=self._space.give_up_reserve,
         )
         self._content = ContentFiles(
             disk=self._disk,
             directory=self._places.content,
             journal=opened.journal,
             pool=self._pool,
+            is_scarce=lambda: self._space.is_scarce,
             on_poisoned=self._journal.poison,
         )
-        self._fold.start(self._journal, self._content, self._space.found_full)
+        self._fold.start(self._journal, self._content)
 
     def _open(self, on_event: OnEvent) -> Opened:
         """In a thread."""
@@ -171,45 +178,43 @@ class Store:
             disk=self._disk,
             directory=self._places.root,
             segment_size=self._settings.segment_size,
-            boot=self._start_ids,
             now=self._clock.now,
             on_event=on_event,
+            on_full=self._space.give_up_reserve,
         )
         self._space.measure()
         return opened
 
-    def _start_ids(self, first_id: int) -> Callable[[], int]:
-        self._next_id = first_id - 1
-        return self._boot
-
-    def _boot(self) -> int:
-        """The boot number up to which ids are covered by the header that is being written: the one in use, and the
-        next as soon as the counter is half through. The other half outlasts any segment."""
-        following = self._next_id + 1
-        boot = (following >> _COUNTER) + (following >> _COUNTER - 1 & 1) & _BOOTS
-        if boot == 0:
-            raise OverflowError("the queue ids of this journal are used up")
-        return boot
-
     def next_queue_id(self) -> QueueId:
-        self._next_id += 1
-        return QueueId(self._next_id)
+        return self._ids.next()
 
     @property
     def journal_tag(self) -> str:
         """Six hexadecimal digits, the tag in all queue ids of this journal."""
-        assert self._opened is not None
-        return f"{first_queue_id(self._opened.journal, 0) >> 56:06x}"
+        return self._ids.tag
 
     def submit(self, records: Sequence[Record], on_durable: OnDurable) -> None:
         """All of the records become durable and are applied, or none; then `on_durable` is called, on the loop."""
+        if self._space.is_scarce and self._is_new_mail(records):
+            asyncio.get_running_loop().call_soon(on_durable, JournalFailed("the disk is full", full=True))
+            return
         self._journal.submit(records, on_durable)
 
     async def commit(self, *records: Record) -> None:
         """The same for somebody who waits; raises JournalFailed. Who stops waiting does not stop the commit."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._journal.submit(records, partial(resolve, done))
+        self.submit(records, partial(resolve, done))
         await done
+
+    def _is_new_mail(self, records: Sequence[Record]) -> bool:
+        """And not a report that ends a message: what giving up the reserve made free is not for new mail."""
+        accepted = [record for record in records if isinstance(record, Accepted)]
+        if not accepted or len(accepted) < len(records):
+            return False
+        for record in accepted:
+            if record.large:
+                self._content.remove(record.queue_id)
+        return True
 
     def note(self, *records: Record) -> None:
         """The same for nobody: it rides with the next batch, soon. Lost only with the process."""

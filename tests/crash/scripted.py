@@ -12,7 +12,7 @@ from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.testing.disk import FakeDisk
 from tests.unit.spool.spoolkit import LATER, NEVER, OK, Witness, content_of, envelope, make_store, read_all, settled
 
-SETTINGS = SpoolSettings(min_free_space=0, min_free_inodes=0, segment_size=2500)
+SETTINGS = SpoolSettings(min_free_space=0, min_free_inodes=0, reserve_size=0, segment_size=2500)
 LARGE = b"Subject: large\r\n" + b"0123456789abcde\r\n" * (INLINE_LIMIT // 16)
 
 

@@ -20,7 +20,7 @@ from asyncmta.system.clock import SystemClock
 from asyncmta.system.disk import PosixDisk
 from tests.unit.spool.spoolkit import OK, content_of, envelope, make_store, read_all
 
-SETTINGS = SpoolSettings(min_free_space=0, min_free_inodes=0, segment_size=200_000)
+SETTINGS = SpoolSettings(min_free_space=0, min_free_inodes=0, reserve_size=0, segment_size=200_000)
 SESSIONS = 8
 LARGE_SHARE = 0.03
 

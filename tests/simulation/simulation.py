@@ -281,7 +281,8 @@ class Simulation:
         self._log_began = len(house.log.getvalue())
         await house.open()
         if house.mta.recovery is not None and house.mta.recovery.damaged:
-            self.faults.append(f"life {self.life} found damage where there was only a crash")
+            found = house.mta.rooms.store.damaged()
+            self.faults.append(f"life {self.life} found damage where there was only a crash: {found}")
 
     def _look_for_bugs(self) -> None:
         """The log of this life, as long as its disk was well."""
@@ -311,6 +312,7 @@ class Simulation:
             await asyncio.gather(*self._clients)
         while any(sink.is_mute for sink in self.sinks):
             await self._elapse(660.0)
+        await self._elapse(70.0)  # reports that found no room are tried again after a minute
         await self.world.run()
         self._look_for_bugs()
 

@@ -50,10 +50,10 @@ def trace(bench: Bench) -> list[tuple[str, str]]:
     return bench.hatchery.block.calls()
 
 
-def strike_once(bench: Bench, blow: Blow) -> tuple[Account, Play]:
+def strike_once(bench: Bench, blow: Blow, *, omit: str = "") -> tuple[Account, Play]:
     """The script with one fault, and the judgement; what was struck still stands in the block."""
     root = bench.root()
-    spec = bench.spec(root)
+    spec = bench.spec(root, omit=omit)
     script = Script(root, bench.sink, block=bench.hatchery.block)
     with bench.hatchery.hatch(spec, blow.strike) as child:
         played = script.play(child)

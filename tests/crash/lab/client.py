@@ -38,8 +38,12 @@ class Session:
     def __init__(self, port: int, timeout: float = 30.0) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._lines = self._socket.makefile("rb")
-        self.ask(None, 220)
-        self.ask(b"EHLO client.test\r\n", 250)
+        try:
+            self.ask(None, 220)
+            self.ask(b"EHLO client.test\r\n", 250)
+        except BaseException:
+            self._drop()
+            raise
 
     def ask(self, command: bytes | None, code: int) -> None:
         if command is not None:
@@ -75,6 +79,9 @@ class Session:
             self._lines.readline()
         except OSError:
             pass
+        self._drop()
+
+    def _drop(self) -> None:
         self._lines.close()
         self._socket.close()
 
@@ -102,8 +109,8 @@ def _closed(session: Session | None) -> None:
 
 
 class Crowd:
-    """`sessions` threads that send letters made by `addressed` until they are stopped or `limit` were tried. A refusal is
-    noted and the next one tried after `pause`."""
+    """`sessions` threads that send letters, to whom `addressed` says and as large as `size` says, until they are
+    stopped or `limit` were tried. After a refusal the next one is tried soon."""
 
     def __init__(
         self,
@@ -170,4 +177,8 @@ class Crowd:
         sent = Sent(identity, recipients, "sender@local.test")
         self.sent.append(sent)
         session.send(sent, letter(identity, self._size(number)))
+        self.took(sent)
         return True
+
+    def took(self, sent: Sent) -> None:
+        """It got its 250, just now."""

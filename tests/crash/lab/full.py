@@ -19,7 +19,7 @@ from tests.crash.lab.report import Row
 
 SIZE = 32 << 20
 LETTER = 48_000
-GUARDS = {"4MiB": "refused in time", "0B": "refused by the disk"}
+GUARDS = {"12MiB": "a minimum is kept free", "0B": "to the last octet"}
 
 
 def addressed(number: int) -> tuple[str, ...]:

@@ -49,6 +49,14 @@ class WithoutDataSync(PosixDisk):
         pass
 
 
+class WithoutSyncErrors(PosixDisk):
+    """A sync that failed passes for one that did not."""
+
+    def fdatasync(self, file: int) -> None:
+        with suppress(OSError):
+            super().fdatasync(file)
+
+
 class ModelWithoutDirectorySync(FakeDisk):
     def fsync(self, file: int) -> None:
         with suppress(IsADirectoryError, OSError):
@@ -64,7 +72,7 @@ class ModelWithoutDataSync(FakeDisk):
         pass
 
 
-REAL = {"": PosixDisk, "directories": WithoutDirectorySync, "data": WithoutDataSync}
+REAL = {"": PosixDisk, "directories": WithoutDirectorySync, "data": WithoutDataSync, "errors": WithoutSyncErrors}
 MODEL = {"": FakeDisk, "directories": ModelWithoutDirectorySync, "data": ModelWithoutDataSync}
 
 
@@ -184,7 +192,7 @@ class Life:
         }
 
     async def _cut(self) -> None:
-        while not self._disk._faults.is_cut:
+        while not self._disk._faults.is_cut:  # noqa: ASYNC110 - a thread sets it
             await asyncio.sleep(0.002)
 
     async def do_queue(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Kind c: power cuts of real file systems under load, of the spool and of Maildirs. Bar 1 of the reliability study.
 
-The spool lives through all cuts of a series; its letters are new ones for each. Half of the mail goes to a next hop, half
-into Maildirs, one letter in twenty is large. The clients write down each 250, also those that come in after the cut.
+The spool lives through all cuts of a series; its letters are new ones for each. Half of the mail goes to a next hop,
+half into Maildirs, one letter in twenty is large. The clients write down each 250, also one that comes after the cut.
 """
 
 from __future__ import annotations

@@ -77,17 +77,20 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(text)
 
 
-def write_page(rows: Sequence[Row], seed: int) -> None:
-    """The table between its marks in docs/reliability.md, with date, commit and machine."""
+def write_page(rows: Sequence[Row], caught: Sequence[Row], seed: int) -> None:
+    """The tables between their marks in docs/reliability.md, with date, commit and machine."""
     page = PAGE.read_text(encoding="utf-8")
     before, found, rest = page.partition(BEGIN)
     _, found_end, after = rest.partition(END)
     if not found or not found_end:
         raise ValueError(f"{PAGE} has lost its marks")
     facts = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {commit()}, seed {seed}. {machine()}"
-    remarks = [f"- {row.kind}: {remark}" for row in rows for remark in row.remarks]
-    text = "\n\n".join(["", facts, table(rows), *(["\n".join(remarks)] if remarks else []), ""])
-    PAGE.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
+    parts = ["", facts, table(rows)]
+    if remarks := [f"- {row.kind}: {remark}" for row in rows for remark in row.remarks]:
+        parts.append("\n".join(remarks))
+    if caught:
+        parts += ["With a sync left out on purpose, each series stopped at its first lost letter:", table(caught)]
+    PAGE.write_text(before + BEGIN + "\n\n".join([*parts, ""]) + END + after, encoding="utf-8")
 
 
 def commit() -> str:
@@ -126,8 +129,8 @@ def file_system() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def timed(row: Row, run: Callable[[], None]) -> Row:
+def timed(make: Callable[[], Row]) -> Row:
     began = time.monotonic()
-    run()
+    row = make()
     row.seconds = time.monotonic() - began
     return row

@@ -218,4 +218,5 @@ class Script:
 
 
 def _is_of_the_spool(path: str) -> bool:
-    return path.startswith("spool") and "quarantine" not in path
+    """Does a message depend on it? The quarantine and the reserve are not such."""
+    return path.startswith(("spool/journal", "spool/content"))

@@ -192,7 +192,7 @@ class Image:
 
 # -- stores ---------------------------------------------------------------------------------------------------------
 
-SMALL = SpoolSettings(min_free_space=0, min_free_inodes=0)
+SMALL = SpoolSettings(min_free_space=0, min_free_inodes=0, reserve_size=0)
 
 
 class Witness:

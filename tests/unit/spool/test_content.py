@@ -30,11 +30,13 @@ class Scene:
         self.disk.make_directories("journal")
         self.pool = ThreadPoolExecutor(1)
         self.poisoned: list[JournalFailed] = []
+        self.is_scarce = False
         self.files = ContentFiles(
             disk=self.disk,
             directory="content",
             journal=JOURNAL,
             pool=self.pool,
+            is_scarce=lambda: self.is_scarce,
             on_poisoned=self.poisoned.append,
         )
 
@@ -133,6 +135,18 @@ async def test_a_write_that_fails_is_told_by_finish_and_leaves_no_file(scene: Sc
         await scene.idle()
         assert scene.disk.list("content") == []
     assert scene.poisoned == []
+
+
+async def test_what_room_is_left_on_a_full_disk_is_not_for_new_content(scene: Scene) -> None:
+    large = scene.files.begin(FIVE)
+    large.write(lines(3 * chunks.CHUNK))
+    scene.is_scarce = True
+    large.write(lines(1000))
+    with pytest.raises(JournalFailed) as caught:
+        await large.finish()
+    assert caught.value.full
+    await scene.idle()
+    assert scene.disk.list("content") == []
 
 
 @pytest.mark.parametrize("operation", ["fsync", "sync_directory"])

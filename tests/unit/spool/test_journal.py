@@ -59,9 +59,17 @@ class Scene:
         self.ended: list[Batch] = []
         self.poisoned: list[JournalFailed] = []
         self.answers: list[tuple[int, JournalFailed | None]] = []
+        self.full = 0
         self.journal = Journal(
-            tail=self.tail, clock=self.clock, on_batch=self.on_batch, on_poisoned=self.poisoned.append
+            tail=self.tail,
+            clock=self.clock,
+            on_batch=self.on_batch,
+            on_poisoned=self.poisoned.append,
+            on_full=self.on_full,
         )
+
+    def on_full(self) -> None:
+        self.full += 1
 
     def on_batch(self, batch: Batch) -> None:
         self.ended.append(batch)
@@ -238,6 +246,7 @@ async def test_a_full_disk_fails_the_batch_but_keeps_the_notes_for_the_next(scen
         (2, True),
     ]
     assert scene.poisoned == []
+    assert scene.full == 1
     scene.submit(4)
     await scene.until(3)
     assert scene.tail.batches[2] == [1, 3, 4]

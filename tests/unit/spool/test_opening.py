@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 import pytest
 
 from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
 from asyncmta.spool import chunks, segment
-from asyncmta.spool.opening import MAX_BOOT, Opened, first_queue_id, open_spool, read_only
+from asyncmta.spool.opening import Opened, open_spool, read_only
+from asyncmta.spool.queue_ids import MAX_BOOT
 from asyncmta.spool.recovery import SpoolRefused
 from asyncmta.spool.tail import JournalFailed
 from asyncmta.system.disk import Locked
@@ -16,15 +18,19 @@ from tests.unit.spool.spoolkit import JOURNAL, Image, accepted, attempted, conte
 ONE = "spool/journal/0000000001.seg"
 
 
-def open_it(disk: FakeDisk) -> Opened:
+def open_it(disk: FakeDisk, on_full: Callable[[], None] | None = None) -> Opened:
     return open_spool(
         disk=disk,
         directory="spool",
         segment_size=1 << 20,
-        boot=lambda first: lambda: first >> 36 & 0xFFFFF,
         now=lambda: 1000.0,
         on_event=lambda name, facts: None,
+        on_full=on_full or (lambda: None),
     )
+
+
+def first_boot(opened: Opened) -> int:
+    return opened.ids.next() >> 36 & MAX_BOOT
 
 
 def disk_with(octets: bytes) -> FakeDisk:
@@ -62,28 +68,25 @@ def test_the_first_start_makes_everything_and_it_survives_a_power_cut() -> None:
 def test_each_start_has_a_segment_and_a_boot_number_of_its_own() -> None:
     disk = FakeDisk()
     first = open_it(disk)
-    second = open_it(disk.kill())
+    second = open_it(disk := disk.kill())
     third = open_it(disk := disk.kill().crash())
     assert {one.journal for one in (first, second, third)} == {first.journal}
-    assert first.first_id == first_queue_id(first.journal, 1)
-    boots = [header_of(disk, number).boot for number in (1, 2)]
-    assert boots == [1, 2]
-    assert third.first_id >> 56 == first.first_id >> 56
+    assert [header_of(disk, number).boot for number in (1, 2, 3)] == [1, 2, 3]
+    assert [first_boot(one) for one in (first, second, third)] == [1, 2, 3]
+    assert third.ids.tag == first.ids.tag
 
 
 def test_ids_never_come_again_when_a_header_was_lost() -> None:
     """The lost header may have been that of a boot number above all that can be read."""
     disk = disk_with(Image(boot=4).octets)
     disk.put("spool/journal/0000000002.seg", b"?" * 500)
-    assert open_it(disk).first_id >> 36 & 0xFFFFF == 6
+    assert first_boot(open_it(disk)) == 6
 
 
-def test_the_tag_of_an_id_says_nothing_of_the_journal_id() -> None:
-    assert first_queue_id(JOURNAL, 0) >> 56 not in (
-        int.from_bytes(JOURNAL[:3], "big"),
-        int.from_bytes(JOURNAL[-3:], "big"),
-    )
-    assert first_queue_id(JOURNAL, 7) & (1 << 36) - 1 == 0
+def test_a_full_disk_is_no_reason_not_to_start_if_room_can_be_made() -> None:
+    disk = FakeDisk()
+    disk.fail_at(1, errno.ENOSPC, for_good=True, only=["create"])
+    assert open_it(disk, disk.heal).tail.number == 2  # one number was lost
 
 
 def test_a_second_one_is_told_who_holds_the_lock() -> None:
@@ -96,7 +99,7 @@ def test_a_second_one_is_told_who_holds_the_lock() -> None:
     assert open_it(disk).journal == opened.journal
 
 
-@pytest.mark.parametrize("fault", ["newer", "spent", "full", "sync"])
+@pytest.mark.parametrize("fault", ["newer", "spent", "full", "broken", "sync"])
 def test_who_is_refused_leaves_no_lock_behind(fault: str) -> None:
     octets = Image(boot=MAX_BOOT).octets if fault == "spent" else Image().octets
     if fault == "newer":
@@ -104,7 +107,9 @@ def test_who_is_refused_leaves_no_lock_behind(fault: str) -> None:
         octets += segment._checksum(octets)
     disk = disk_with(octets)
     if fault == "full":
-        disk.fail_at(1, errno.ENOSPC, only=["create"])
+        disk.fail_at(1, errno.ENOSPC, for_good=True, only=["create"])
+    if fault == "broken":
+        disk.fail_at(1, errno.EIO, only=["create"])
     if fault == "sync":
         disk.fail_at(3, errno.EIO, only=["fsync"])  # the tail, the lock, the new segment
     with pytest.raises((SpoolRefused, JournalFailed)):
@@ -174,7 +179,7 @@ def test_every_power_cut_while_opening_leaves_a_spool_that_opens() -> None:
             after = open_it(disk.crash(seed))
             assert [entry.queue_id for entry in after.ledger] == [5]
             assert after.reading.damages == []
-            assert after.first_id > first_queue_id(JOURNAL, 1)
+            assert first_boot(after) > 1
 
 
 # -- read only ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from asyncmta.mail.envelope import Content, ContentUnavailable, QueueId, format_
 from asyncmta.mail.outcome import Outcome
 from asyncmta.mail.replies import LOCAL_ERROR, STORAGE_FULL
 from asyncmta.spool import segment
+from asyncmta.spool.queue_ids import MAX_BOOT
 from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Held, Released, Removed, Reported, Retired, Warned
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store, read_only
 from asyncmta.system.disk import Locked
@@ -162,7 +163,7 @@ async def test_a_counter_that_runs_over_goes_on_in_the_next_boot_number(scene: S
     store = scene.store
     assert scene.recovery is not None
     boot = scene.recovery.boot
-    store._next_id += (1 << 36) - 5
+    store._ids._next += (1 << 36) - 5
     store._journal.renew()
     await scene.accept()
     header = segment.decode_header(scene.disk.get("spool/journal/0000000002.seg"))
@@ -174,7 +175,7 @@ async def test_a_counter_that_runs_over_goes_on_in_the_next_boot_number(scene: S
 
 
 async def test_ids_that_are_used_up_end_the_journal(scene: Scene) -> None:
-    scene.store._next_id |= (1 << 56) - 1
+    scene.store._ids._next |= MAX_BOOT - 1 << 36 | 1 << 35
     scene.store._journal.renew()
     with pytest.raises(JournalFailed) as caught:
         await scene.accept()
@@ -211,7 +212,7 @@ async def test_content_of_nobody_and_content_that_is_damaged(scene: Scene) -> No
 
 
 async def test_cached_content_is_bounded() -> None:
-    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, cache_size=50))
+    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, reserve_size=0, cache_size=50))
     store = await scene.open()
     first = await scene.accept(b"Subject: first, and then some\r\n")
     second = await scene.accept(b"Subject: second, and then some\r\n")
@@ -295,7 +296,7 @@ async def test_a_drained_journal_shrinks(scene: Scene) -> None:
 
 
 async def test_a_running_journal_shrinks_too_and_drops_only_the_oldest() -> None:
-    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, segment_size=20_000))
+    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, reserve_size=0, segment_size=20_000))
     store = await scene.open()
     first = await scene.accept()
     ids = [await scene.accept(b"x" * 5000 + b"\r\n") for _ in range(20)]
@@ -316,7 +317,7 @@ async def test_a_running_journal_shrinks_too_and_drops_only_the_oldest() -> None
 
 
 async def test_a_message_that_is_carried_lets_its_old_segment_go() -> None:
-    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, segment_size=8_000))
+    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, reserve_size=0, segment_size=8_000))
     store = await scene.open()
     wire = b"Subject: carried\r\n" + b"x" * 5000 + b"\r\n"
     kept = await scene.accept(wire, recipients=2)
@@ -351,7 +352,7 @@ async def test_a_carried_message_that_was_not_known_is_known_then(scene: Scene) 
 
 
 async def test_segments_that_come_back_after_they_were_dropped_are_recognised() -> None:
-    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, segment_size=8_000))
+    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, reserve_size=0, segment_size=8_000))
     await scene.open()
     images: dict[str, bytes] = {}
     for _ in range(6):
@@ -475,6 +476,7 @@ async def test_a_full_disk_refuses_new_mail_and_forgets_no_outcome(scene: Scene)
     assert scene.witness.poisoned == []
     scene.disk.heal()
     scene.clock.advance(1.5)
+    assert scene.store.refusal() is STORAGE_FULL  # but it is being looked into
     await settled(scene.store)
     assert scene.store.refusal() is None
     assert scene.store.entry(queue_id) is None  # delivered, and retired
@@ -482,8 +484,37 @@ async def test_a_full_disk_refuses_new_mail_and_forgets_no_outcome(scene: Scene)
     assert list(store.entries()) == []
 
 
+async def test_what_a_full_disk_has_left_is_for_outcomes_and_reports_not_for_new_mail() -> None:
+    scene = Scene(SpoolSettings(min_free_space=0, min_free_inodes=0, reserve_size=5000))
+    store = await scene.open()
+    assert len(scene.disk.get("spool/reserve")) == 5000
+    queue_id = await scene.accept()
+    large = store.begin_large(store.next_queue_id())
+    large.write(LARGE)
+    content = await large.finish()
+    scene.disk.fail_at(1, errno.ENOSPC, only=["writev"])
+    with pytest.raises(JournalFailed):
+        await scene.accept()
+    assert not scene.disk.exists("spool/reserve")
+    for record in (scene.message(), Accepted(QueueId(large._writer._index), 1.0, envelope(), content, "", None, True)):
+        with pytest.raises(JournalFailed) as caught:
+            await store.commit(record)
+        assert (caught.value.full, caught.value.final) == (True, False)
+    dsn = scene.message()
+    await store.commit(Attempted(queue_id, 2.0, {0: NEVER}), dsn, Reported(queue_id, 2.0, (0,), dsn.queue_id))
+    await store.commit(Held(dsn.queue_id, 2.0))
+    assert [entry.queue_id for entry in store.entries() if not entry.is_closed] == [dsn.queue_id]
+    scene.clock.advance(1.5)
+    assert store.refusal() is STORAGE_FULL
+    await settled(store)
+    assert store.refusal() is None
+    assert scene.disk.exists("spool/reserve")
+    await scene.accept()
+    await store.close()
+
+
 async def test_too_little_space_refuses_before_anything_was_sent() -> None:
-    scene = Scene(SpoolSettings(min_free_space=1000, min_free_inodes=10))
+    scene = Scene(SpoolSettings(min_free_space=1000, min_free_inodes=10, reserve_size=0))
     scene.disk.free = (1200, 100)
     store = await scene.open()
     assert store.refusal() is None
