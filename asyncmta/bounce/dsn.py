@@ -139,7 +139,7 @@ def _explanation(facts: DsnFacts, utf8: bool) -> bytes:
         f"This is the mail system at {_host(facts.reporting_mta)}.",
         "",
         *_wrap("Your message could not be delivered to the recipients named here. They will not be tried again.", ""),
-        *_wrap(f"For help, send this report to <{_safe(facts.postmaster)}>.", ""),
+        *_wrap(f"For help, send this report to <{_safe(facts.postmaster)}>.", "", " "),
         "",
     ]
     for members in _groups(facts.failures):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 
 import pytest
 
+from asyncmta.operations import NotRunning, SubmitRefused
 from asyncmta.testing.smtp_sink import SILENCE
 
 SHUTTING_DOWN = (421, "4.3.2")
@@ -145,3 +148,37 @@ async def test_twice_and_without_grace(world):
     await mta.open()
     await world.run()
     assert len(mta.mailbox("alice")) == 1
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_client_that_comes_at_that_moment(world, turns):
+    """Accepted by the system, or by the loop, when the stop begins: it is not left with a server that has gone."""
+    mta = await world.mta("a.example")
+    loop = asyncio.get_running_loop()
+    with socket.create_connection((mta.address, world.port)) as client:
+        client.setblocking(False)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await mta.close(grace=0.0)
+        async with asyncio.timeout(5):
+            with suppress(ConnectionResetError):
+                while await loop.sock_recv(client, 1000):
+                    pass
+    assert sum(len(listener.sessions.live) for listener in mta.mta._listeners) == 0
+
+
+@pytest.mark.parametrize("turns", range(0, 40, 2))
+async def test_a_large_message_from_the_api_at_that_moment(world, turns):
+    """It is taken, or refused in the words of the API; and it is there exactly if it was taken."""
+    mta = await world.mta("a.example", route=[{"recipient": "*@a.example", "via": "hold"}])
+    content = b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * 5_000
+    submit = asyncio.ensure_future(mta.mta.submit("", ["alice@a.example"], content))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await mta.close(grace=0.0)
+    try:
+        taken = [await submit]
+    except (SubmitRefused, NotRunning):
+        taken = []
+    await mta.open()
+    assert [row.queue_id for row in mta.mta.queue()] == taken

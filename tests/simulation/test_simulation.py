@@ -6,9 +6,6 @@ import os
 
 import pytest
 
-from asyncmta.inbound.intake import Intake
-from asyncmta.mail import replies
-from asyncmta.mail.envelope import QueueId
 from asyncmta.spool.store import Store
 from asyncmta.testing.disk import FakeDisk
 from tests.simulation.simulation import Simulation
@@ -38,14 +35,14 @@ async def caught(about, seeds=range(100, 140)):
 
 
 async def test_a_250_before_the_sync_is_caught(monkeypatch):
-    """The answer goes out at once; the rest is done as always."""
-    accept = Intake.accept
+    """The answer goes out at once; the record is written all the same."""
+    submit = Store.submit
 
-    def hasty(self, envelope, *, facts, parts, shape, done):
-        done(replies.queued(QueueId(self._store._next_id + 1)))
-        accept(self, envelope, facts=facts, parts=parts, shape=shape, done=lambda _reply: None)
+    def hasty(self, records, on_durable):
+        submit(self, records, lambda _failure: None)
+        on_durable(None)
 
-    monkeypatch.setattr(Intake, "accept", hasty)
+    monkeypatch.setattr(Store, "submit", hasty)
     assert "is lost" in await caught("is lost")
 
 

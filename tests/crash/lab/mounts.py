@@ -107,8 +107,9 @@ class Images:
             self._stack = self._stack.pop_all()
 
     def cut_power(self) -> None:
-        self.mail.cut_power()
+        """The spool first: what mailboxes say while their file system goes down can no longer be recorded."""
         self.spool.cut_power()
+        self.mail.cut_power()
 
     def power_on(self) -> None:
         self.mail.power_on()

@@ -342,3 +342,9 @@ def test_facts_of_ours_are_made_harmless_too() -> None:
     assert "X-Evil" not in whole
     assert all("X-Evil" not in block for block in blocks)
     assert len(whole.get_boundary() or "") <= 70
+
+
+def test_no_fact_begins_a_line_of_the_text_with_the_boundary() -> None:
+    mark = "--=_0123456789abcdef"
+    octets = build_dsn(facts(refused("bob@example.net"), postmaster=f"{mark} {mark} {mark} {mark}--"))
+    assert sum(line.startswith(mark.encode()) for line in octets.split(b"\r\n")) == 4
