@@ -67,6 +67,7 @@ class Mta(Operations):
             clock=self._clock, stream=log_stream, format=log.format, level=log.level, addresses=log.addresses
         )
         self._rooms: Rooms | None = None
+        self._handing_in = set()
         self._listeners: list[Listener] = []
         self._failed = asyncio.Event()
         self._failure = ""
@@ -244,6 +245,8 @@ class Mta(Operations):
         if rooms is not None:
             await asyncio.gather(*(listener.stop(grace) for listener in listeners))
             await rooms.intake.drain()
+            while self._handing_in:
+                await asyncio.wait(self._handing_in)
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()

@@ -68,6 +68,7 @@ class Operations:
     """The part of `Mta` that is about messages."""
 
     _rooms: Rooms | None
+    _handing_in: set[asyncio.Future[QueueId | Reply]]  # for which a drain waits
     settings: Settings
 
     @property
@@ -89,7 +90,10 @@ class Operations:
             address = parse_address(recipient, smtputf8=True)
             mailboxes.setdefault(address.mailbox_key, Recipient(address))
         envelope = Envelope(sender, tuple(mailboxes.values()))
-        taken = await self.rooms.intake.submit(envelope, content)
+        taking = asyncio.ensure_future(self.rooms.intake.submit(envelope, content))
+        self._handing_in.add(taking)
+        taking.add_done_callback(self._handing_in.discard)
+        taken = await asyncio.shield(taking)
         if isinstance(taken, Reply):
             raise SubmitRefused(taken)
         return format_queue_id(taken)

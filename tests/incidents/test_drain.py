@@ -177,7 +177,7 @@ async def test_a_large_message_from_the_api_at_that_moment(world, turns):
         await asyncio.sleep(0)
     await mta.close(grace=0.0)
     try:
-        taken = [await submit]
+        taken = [await asyncio.wait_for(submit, 2)]
     except (SubmitRefused, NotRunning):
         taken = []
     await mta.open()

@@ -1,8 +1,8 @@
 """Kind c: power cuts of real file systems under load, of the spool and of Maildirs. Bar 1 of the reliability study.
 
 The spool lives through all cuts of a series; its letters are new ones for each. Half of the mail goes to a next hop,
-half into Maildirs, one letter in twenty is large. The clients write down each 250 that comes before the cut: the process
-lives on for a moment, and XFS may call a sync a success that runs while the file system is shut down.
+half into Maildirs, one letter in twenty is large. The clients write down each 250 that comes before the cut: the
+process lives on for a moment, and XFS may call a sync a success that runs while the file system is shut down.
 """
 
 from __future__ import annotations
