@@ -66,6 +66,7 @@ class Mta(Operations):
         self.maillog = MailLog(
             clock=self._clock, stream=log_stream, format=log.format, level=log.level, addresses=log.addresses
         )
+        self._own_resolver: Resolver | None = None
         self._rooms: Rooms | None = None
         self._handing_in = set()
         self._listeners: list[Listener] = []
@@ -118,7 +119,8 @@ class Mta(Operations):
         routing = settings.routing()
         resolver = self._resolver
         if resolver is None:
-            resolver = Resolver(clock=clock, settings=DnsSettings(**_of(DnsSettings, settings.dns)))
+            dns = DnsSettings(**_of(DnsSettings, settings.dns))
+            resolver = self._own_resolver = Resolver(clock=clock, settings=dns)
         mailboxes = Mailboxes(settings=self._local(), hostname=settings.hostname, clock=clock, disk=self._disk)
         self._dialer = Dialer(
             clock=clock,
@@ -250,8 +252,13 @@ class Mta(Operations):
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()
-        await self._store.close()
-        await asyncio.to_thread(self.maillog.flush)
+        if self._own_resolver is not None:
+            await self._own_resolver.close()
+        try:
+            await self._store.close()
+        finally:
+            await asyncio.gather(*(listener.stop(0.0) for listener in listeners))  # whom the loop was just accepting
+            await asyncio.to_thread(self.maillog.close)
 
     # -- how it stands -----------------------------------------------------------------------------------------------
 

@@ -14,5 +14,5 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if LONG else 600)]
 def test_killed_at_every_system_call():
     demand_shim()
     with Bench() as bench:
-        blows = calls.kills(calls.trace(bench), stride=pick(8, 1), offset=SEED)
+        blows = calls.kills(calls.trace(bench), stride=pick(9, 1), offset=SEED)
         check(calls.kill_row(bench, blows))

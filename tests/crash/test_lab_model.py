@@ -21,7 +21,7 @@ def bench():
 
 
 def test_the_power_goes_at_any_call(bench):
-    todo = model.cuts(model.steps(bench), seeds=2, runs=pick(32, 10_000), seed=SEED)
+    todo = model.cuts(model.steps(bench), seeds=2, runs=pick(24, 10_000), seed=SEED)
     check(model.row(bench, todo))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
+import threading
 
 import pytest
 
@@ -26,6 +28,19 @@ async def test_nothing_is_shared(world):
     assert len({mta.mta.rooms.store.journal_tag for mta in many}) == 8
     addresses = {address for mta in many for address in mta.mta.addresses}
     assert len(addresses) == 8
+
+
+async def test_one_that_has_ended_leaves_no_thread(world):
+    before = set(threading.enumerate())
+    mta = await world.mta("a.example")
+    assert (await mta.send("", ["x@a.example"], b"\r\nx\r\n"))[-1] == 250
+    await mta.mta.submit("", ["x@a.example"], b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * 5_000)
+    await world.idle()
+    await mta.close()
+    del mta.mta
+    gc.collect()
+    ours = ("asyncmta", "maillog", "journal", "spool")
+    await world.soon(lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith(ours)])
 
 
 async def test_the_end_of_one_is_not_that_of_others(world):

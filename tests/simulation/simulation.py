@@ -238,6 +238,7 @@ class Simulation:
         self.story.append(f"the disk dies {ahead} steps from here")
 
     async def _crash(self) -> None:
+        await self._let_nobody_in()
         how = self.fate.choice(["kill", "cut", "cut and lose"])
         self.story.append(f"{how}, at the end of life {self.life}")
         self._look_for_bugs()
@@ -255,10 +256,17 @@ class Simulation:
         if self._strike:
             return
         self.story.append(f"a clean stop, at the end of life {self.life}")
+        await self._let_nobody_in()
         await self.house.close(self.chance.choice([0.0, 30.0]))
         if not self.house.mta.alive() and self.house.disk.free[0]:
             self.accounts.record(self._delivered(), self.life)
         await self._restart()
+
+    async def _let_nobody_in(self) -> None:
+        """No client connects from now on, and whoever just has is in: asyncio before 3.13 loses a connection that it
+        is accepting when its server is closed (tests/incidents/test_drain.py)."""
+        self.house.is_open = False
+        await self.world.clock.settle(5)
 
     async def _restart(self) -> None:
         self.life += 1

@@ -20,7 +20,6 @@ class Sent:
     recipients: tuple[str, ...]
     sender: str
     dot: float = 0.0
-    answered: float = 0.0
     code: int = 0
     refusals: list[str] = field(default_factory=list)
 
@@ -68,7 +67,6 @@ class Session:
             self._socket.sendall(wire(content)[:-3])
             sent.dot = time.monotonic()
             self.ask(b".\r\n", 250)
-            sent.answered = time.monotonic()
             sent.code = 250
         except Refused as refused:
             sent.refusals.append(str(refused))

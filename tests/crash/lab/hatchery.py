@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import Any
 
 from tests.crash.lab import shim
@@ -127,6 +128,13 @@ class Child:
             raise RuntimeError(f"the child cannot {do}:\n{answer['error']}")
         return answer
 
+    def freeze(self) -> None:
+        """SIGSTOP, and wait until no thread of it is outside of a system call any more."""
+        os.kill(self.pid, signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.pid}/task")
+        while any(_state(task / "stat") not in ("T", "D") for task in tasks.iterdir()):
+            time.sleep(0.0005)
+
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
         if self._is_buried:
@@ -156,3 +164,10 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+def _state(stat: pathlib.Path) -> str:
+    """Of a thread: T is stopped, D is in a system call that cannot be interrupted."""
+    with contextlib.suppress(FileNotFoundError):
+        return stat.read_text(encoding="latin-1").rpartition(")")[2].split()[0]
+    return "T"

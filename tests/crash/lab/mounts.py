@@ -107,7 +107,6 @@ class Images:
             self._stack = self._stack.pop_all()
 
     def cut_power(self) -> None:
-        """The spool first: what mailboxes say while their file system goes down can no longer be recorded."""
         self.spool.cut_power()
         self.mail.cut_power()
 

@@ -1,8 +1,8 @@
 """Kind c: power cuts of real file systems under load, of the spool and of Maildirs. Bar 1 of the reliability study.
 
 The spool lives through all cuts of a series; its letters are new ones for each. Half of the mail goes to a next hop,
-half into Maildirs, one letter in twenty is large. The clients write down each 250 that comes before the cut: the
-process lives on for a moment, and XFS may call a sync a success that runs while the file system is shut down.
+half into Maildirs, one letter in twenty is large. The clients write down each 250. The server is stopped (SIGSTOP) just
+before the cut and killed after it, for without power nobody hears what a file system says while it goes down.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Series:
         """One: load, cut, mount, start, compare."""
         self._cuts += 1
         self._bench.sink.fresh()
-        here = self._images.mail if self._cuts % 2 else self._images.spool
+        here = self._images.mail if self._cuts % 2 or self._omit else self._images.spool
         mail = here.path / f"mail-{self._cuts}"
         spec = {
             "root": str(self._images.spool.path),
@@ -67,13 +67,10 @@ class Series:
             crowd.start()
             crowd.wait(1)
             time.sleep(moment)
-            gone = time.monotonic()
+            child.freeze()
             self._images.cut_power()
-            crowd.stop()
             child.kill()
-        for sent in crowd.sent:
-            if sent.answered >= gone:  # where there is no power nobody hears a 250
-                sent.code = 0
+            crowd.stop()
         self._images.power_on()
         with self._bench.hatchery.hatch(spec) as child:
             account = self._compare(child, crowd, mail)
