@@ -74,6 +74,7 @@ class Journal:
         self._filling = Batch()
         self._waiting: deque[Batch] = deque()
         self._busy = False
+        self._writing: Batch | None = None
         self._timer: Timer | None = None
         self._timer_within = 0.0
         self._jobs: SimpleQueue[Batch | Callable[[], None] | None] = SimpleQueue()
@@ -118,6 +119,11 @@ class Journal:
     def renew(self) -> None:
         """Have the batch that is being filled begin a new segment."""
         self._filling.fresh = True
+
+    def in_flight(self) -> set[int]:
+        """The messages about which something was submitted or noted that is not applied yet."""
+        batches = [*self._waiting, self._filling, *([self._writing] if self._writing is not None else [])]
+        return {draft.queue_id for batch in batches for draft in batch.drafts}
 
     def run(self, job: Callable[[], None]) -> None:
         """Have the writer thread do something small between two batches."""
@@ -168,10 +174,12 @@ class Journal:
             self._filling = Batch()
             self._drop_timer()
         self._busy = True
+        self._writing = batch
         self._jobs.put(batch)
 
     def _on_written(self, batch: Batch) -> None:
         self._busy = False
+        self._writing = None
         failure = batch.failure
         if failure is not None:
             self._on_failed(batch, failure)

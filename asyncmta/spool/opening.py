@@ -21,7 +21,7 @@ from asyncmta.spool.content import LargeReader, content_path, read_inline
 from asyncmta.spool.ledger import Entry, Ledger
 from asyncmta.spool.recovery import Damage, Reading, SpoolRefused, read_journal
 from asyncmta.spool.repair import OnEvent, repair
-from asyncmta.spool.tail import Tail
+from asyncmta.spool.tail import Tail, WriteFailed
 from asyncmta.system.disk import Disk
 
 MAX_BOOT = (1 << 20) - 1
@@ -37,6 +37,10 @@ class Places(Struct, frozen=True):
     @property
     def lock(self) -> str:
         return f"{self.root}/lock"
+
+    @property
+    def reserve(self) -> str:
+        return f"{self.root}/reserve"
 
     @property
     def journal(self) -> str:
@@ -102,16 +106,27 @@ def open_spool(
             now=now,
         )
         tail.oldest = min([file.number for file in reading.segments], default=reading.highest + 1)
-        try:
-            tail.begin()
-        except BaseException:
-            tail.abandon()
-            raise
+        _begin(tail, disk, places)
         orphans = _remove_orphans(disk, places, ledger, reading)
     except BaseException:
         disk.close(lock)
         raise
     return Opened(lock, journal, first_id, tail, ledger, reading, pinned, orphans)
+
+
+def _begin(tail: Tail, disk: Disk, places: Places) -> None:
+    """The new segment. On a full disk the reserve goes for it: only who is started can make room."""
+    try:
+        try:
+            tail.begin()
+        except WriteFailed as failure:
+            if not failure.full or not disk.exists(places.reserve):
+                raise
+            disk.unlink(places.reserve)
+            tail.begin()
+    except BaseException:
+        tail.abandon()
+        raise
 
 
 def _known_journal(disk: Disk, path: str) -> bytes | None:

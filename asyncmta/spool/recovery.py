@@ -24,6 +24,7 @@ from asyncmta.spool.tail import Position, segment_path
 from asyncmta.system.disk import Disk
 
 SEGMENT_NAME = re.compile(r"([0-9]{10})\.seg\Z")
+ACCEPTED, CARRIED = 16, 24
 _PIECE = 1 << 20
 _NO_CHAIN = bytes(framing.DIGEST_SIZE)
 
@@ -64,6 +65,9 @@ class Reading(Struct):
     boot: int = 0  # the highest that ids may have
     oldest: int = 1
     records: int = 0
+    entered: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # by segment: messages and octets of their records
     highest: int = 0  # number of any segment, also of those that never began
     number: int = 0
     end: int = 0
@@ -275,6 +279,9 @@ class _Replay:
                 self._checkpoint(record.oldest)
             else:
                 self._ledger.apply(record, number, frame.offset)
+                if frame.kind in {ACCEPTED, CARRIED}:
+                    messages, octets = self._reading.entered.get(number, (0, 0))
+                    self._reading.entered[number] = (messages + 1, octets + frame.size)
         except (codec.Undecodable, IllegalTransition) as error:
             queue_id = QueueId(frame.queue_id)
             self._reading.damage(number, frame.offset, frame.offset + frame.size, str(error), queue_id)

@@ -15,13 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-from msgspec import Struct
-
 from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
 from asyncmta.mail.replies import LOCAL_ERROR
 from asyncmta.mail.reply import Reply
+from asyncmta.spool.carrying import Carrier
 from asyncmta.spool.census import Census
-from asyncmta.spool.content import ContentCache, ContentFiles, read_inline
+from asyncmta.spool.compaction import Compactor
+from asyncmta.spool.content import ContentCache, ContentFiles
+from asyncmta.spool.facts import Recovery, SpoolSettings
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
@@ -30,6 +31,7 @@ from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, first_queue_id
 from asyncmta.spool.records import Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.reserve import Reserve
 from asyncmta.spool.space import FreeSpace
 from asyncmta.spool.tail import segment_path
 from asyncmta.system.clock import Clock
@@ -48,34 +50,10 @@ __all__ = [
 
 LEAST_RENEWAL = 1024
 """A new segment is not worth less; and it must be more than the checkpoints at its own begin, or there is no end."""
+RESERVE_ABOVE = 8 << 20
+"""The reserve is one segment and this."""
 _COUNTER = 36
 _BOOTS = (1 << 20) - 1
-
-
-class SpoolSettings(Struct, frozen=True, kw_only=True):
-    """Octets, all but `min_free_inodes`. Below either minimum new mail is refused; deliveries go on."""
-
-    min_free_space: int = 200 << 20
-    min_free_inodes: int = 1000
-    segment_size: int = 64 << 20
-    cache_size: int = 64 << 20
-
-
-class Recovery(Struct, frozen=True, kw_only=True):
-    """What opening found. `torn`: octets of an unfinished batch that were cut off; `skipped`: records about messages
-    whose segment was dropped; `orphans`: files of large content that no record named."""
-
-    messages: int
-    records: int
-    segments: int
-    skipped: int
-    torn: int
-    damaged: int
-    orphans: int
-    seconds: float
-    file_system: str
-    journal: str
-    boot: int
 
 
 class Store:
@@ -100,12 +78,20 @@ class Store:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="spool")
         self._cache = ContentCache(settings.cache_size)
         self._next_id = 0
+        self._reserve = Reserve(
+            disk=disk,
+            directory=directory,
+            path=self._places.reserve,
+            size=settings.segment_size + RESERVE_ABOVE,
+            minimum=settings.min_free_space,
+        )
         self._space = FreeSpace(
             disk=disk,
             path=directory,
             clock=clock,
             minimum=settings.min_free_space,
             minimum_inodes=settings.min_free_inodes,
+            reserve=self._reserve,
         )
         self._opened: Opened | None = None
         self._is_closed = False
@@ -144,7 +130,10 @@ class Store:
     def _start(self, opened: Opened) -> None:
         census = Census(opened.tail.oldest, opened.tail.number)
         for segment in (*opened.reading.aside.values(), *opened.pinned):
-            census.enter(segment)
+            census.pin(segment)
+        for file in opened.reading.segments:
+            census.grown(file.number, file.size)
+            census.found(file.number, *opened.reading.entered.get(file.number, (0, 0)))
         self._fold = Fold(
             ledger=opened.ledger,
             census=census,
@@ -159,11 +148,24 @@ class Store:
         self._content = ContentFiles(
             disk=self._disk,
             directory=self._places.content,
+            segments=self._places.journal,
             journal=opened.journal,
             pool=self._pool,
             on_poisoned=self._journal.poison,
         )
-        self._fold.start(self._journal, self._content, self._space.found_full)
+        self._fold.start(self._journal, self._content, self._space)
+        self._compactor = Compactor(
+            fold=self._fold,
+            journal=self._journal,
+            carrier=Carrier(
+                disk=self._disk, directory=self._places.journal, journal=opened.journal, reserve=self._reserve
+            ),
+            pool=self._pool,
+            clock=self._clock,
+            on_event=self._on_event,
+        )
+        self._fold.on_shift = self._compactor.stir
+        self._compactor.stir()
 
     def _open(self, on_event: OnEvent) -> Opened:
         """In a thread."""
@@ -175,6 +177,7 @@ class Store:
             now=self._clock.now,
             on_event=on_event,
         )
+        self._reserve.make()
         self._space.measure()
         return opened
 
@@ -249,14 +252,8 @@ class Store:
         entry = self._ledger.get(queue_id)
         if entry is None:
             raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
-        if entry.large:
-            async for chunk in self._content.stream(entry):
-                yield chunk
-            return
-        assert self._opened is not None
-        yield await asyncio.get_running_loop().run_in_executor(
-            self._pool, read_inline, self._disk, self._places.journal, self._opened.journal, entry
-        )
+        async for chunk in self._content.stream(entry):
+            yield chunk
 
     def forget_content(self, queue_id: QueueId) -> None:
         """The first attempt has ended: from now on its content is read from the disk."""
@@ -270,6 +267,7 @@ class Store:
         if self._opened is None or self._is_closed:
             return
         self._is_closed = True
+        await self._compactor.close()
         failure = await self._journal.close()
         if failure is not None:
             self._on_event("close_failed", {"error": str(failure)})

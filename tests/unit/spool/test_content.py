@@ -33,6 +33,7 @@ class Scene:
         self.files = ContentFiles(
             disk=self.disk,
             directory="content",
+            segments="journal",
             journal=JOURNAL,
             pool=self.pool,
             on_poisoned=self.poisoned.append,

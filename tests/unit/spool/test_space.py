@@ -4,6 +4,7 @@ import errno
 from collections.abc import Callable
 
 from asyncmta.mail.replies import STORAGE_FULL
+from asyncmta.spool.reserve import Reserve
 from asyncmta.spool.space import FreeSpace
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk
@@ -13,7 +14,8 @@ def make(space: int, inodes: int) -> tuple[FreeSpace, FakeDisk, FakeClock, list[
     disk, clock = FakeDisk(), FakeClock()
     disk.make_directories("spool")
     disk.free = (space, inodes)
-    free = FreeSpace(disk=disk, path="spool", clock=clock, minimum=1000, minimum_inodes=10)
+    reserve = Reserve(disk=disk, directory="spool", path="spool/reserve", size=1 << 20, minimum=1000)
+    free = FreeSpace(disk=disk, path="spool", clock=clock, minimum=1000, minimum_inodes=10, reserve=reserve)
     free.measure()
     return free, disk, clock, []
 
@@ -46,7 +48,7 @@ def test_it_is_measured_at_most_once_a_second_and_never_waited_for() -> None:
 def test_a_write_that_found_no_room_refuses_for_a_moment() -> None:
     """A quota does not show in the measure."""
     free, _, clock, jobs = make(10_000, 100)
-    free.found_full()
+    free.found_full(jobs.append)
     assert free.refusal(0, jobs.append) is STORAGE_FULL
     clock.advance(1.0)
     assert free.refusal(0, jobs.append) is None
