@@ -83,7 +83,7 @@ def open_spool(
     places = Places(directory)
     for path in (places.journal, places.content, places.quarantine):
         disk.make_directories(path)
-    known = _known_journal(disk, places.lock)
+    known = known_journal(disk, places.lock)
     lock = disk.lock(places.lock, _remember(known) if known is not None else b"")
     try:
         ledger = Ledger()
@@ -129,7 +129,8 @@ def _begin(tail: Tail, disk: Disk, places: Places) -> None:
         raise
 
 
-def _known_journal(disk: Disk, path: str) -> bytes | None:
+def known_journal(disk: Disk, path: str) -> bytes | None:
+    """The journal id in the lock file."""
     if not disk.exists(path):
         return None
     file = disk.open(path)
@@ -202,6 +203,6 @@ def read_only(disk: Disk, directory: str) -> ReadOnlySpool:
     """Raises OSError (there is no spool, or it cannot be read) and SpoolRefused."""
     places = Places(directory)
     ledger = Ledger()
-    known = _known_journal(disk, places.lock)
+    known = known_journal(disk, places.lock)
     reading = read_journal(disk, places.journal, ledger, known=known)
     return ReadOnlySpool(disk, directory, ledger, reading)
