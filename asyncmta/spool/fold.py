@@ -25,18 +25,16 @@ OWN_NOTES_WAIT = 1.0
 
 
 class Fold:
-    """`drop_segments(first, end)` unlinks those from `first` to before `end`. A tail with more than `renew_above`
+    """A tail with more than `renew_above`
     octets in which nothing lives is replaced, so that a drained journal is small. `on_shift` is called when a segment
     was begun or messages have gone, that is when compaction may be worth it."""
 
     def __init__(
-        self, *, ledger: Ledger, census: Census, cache: ContentCache, drop_segments: Callable[[int, int], None],
-        renew_above: int, on_event: OnEvent,
-    ) -> None:  # fmt: skip
+        self, *, ledger: Ledger, census: Census, cache: ContentCache, renew_above: int, on_event: OnEvent
+    ) -> None:
         self.ledger = ledger
         self.census = census
         self._cache = cache
-        self._drop_segments = drop_segments
         self._dropped = census.oldest
         self.renew_above = renew_above
         self._on_event = on_event
@@ -113,7 +111,7 @@ class Fold:
         kind = type(record)
         if kind is Checkpoint:
             first, self._dropped = self._dropped, record.oldest  # type: ignore[union-attr]
-            self._drop_segments(first, self._dropped)
+            self._journal.drop_segments(first, self._dropped)
             return
         if kind is Carried:
             self._move(record, segment, offset, size)  # type: ignore[arg-type]

@@ -66,6 +66,7 @@ class Opened(Struct):
     reading: Reading
     pinned: frozenset[int]
     orphans: int
+    sync_seconds: float  # for a new segment: its header and the directory
 
 
 def first_queue_id(journal: bytes, boot: int) -> int:
@@ -106,12 +107,14 @@ def open_spool(
             now=now,
         )
         tail.oldest = min([file.number for file in reading.segments], default=reading.highest + 1)
+        began = now()
         _begin(tail, disk, places)
+        seconds = max(0.0, now() - began)
         orphans = _remove_orphans(disk, places, ledger, reading)
     except BaseException:
         disk.close(lock)
         raise
-    return Opened(lock, journal, first_id, tail, ledger, reading, pinned, orphans)
+    return Opened(lock, journal, first_id, tail, ledger, reading, pinned, orphans, seconds)
 
 
 def _begin(tail: Tail, disk: Disk, places: Places) -> None:

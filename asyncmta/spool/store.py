@@ -22,7 +22,7 @@ from asyncmta.spool.carrying import Carrier
 from asyncmta.spool.census import Census
 from asyncmta.spool.compaction import Compactor
 from asyncmta.spool.content import ContentCache, ContentFiles
-from asyncmta.spool.facts import Recovery, SpoolSettings
+from asyncmta.spool.facts import DOUBTFUL, Recovery, SpoolSettings, StoreFacts, summed
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
@@ -32,8 +32,8 @@ from asyncmta.spool.records import Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
 from asyncmta.spool.reserve import Reserve
+from asyncmta.spool.segment import HEADER_SIZE
 from asyncmta.spool.space import FreeSpace
-from asyncmta.spool.tail import segment_path
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -112,7 +112,9 @@ class Store:
         reading, ledger = opened.reading, opened.ledger
         self._opened, self._ledger = opened, ledger
         self._start(opened)
-        torn = reading.torn
+        torn, file_system = reading.torn, self._disk.file_system(self._places.root)
+        if file_system in DOUBTFUL:
+            self._on_event("file_system_doubtful", {"file_system": file_system})
         return Recovery(
             messages=sum(not entry.is_closed for entry in ledger),
             records=reading.records,
@@ -122,7 +124,8 @@ class Store:
             damaged=len(reading.damages),
             orphans=opened.orphans,
             seconds=self._clock.monotonic() - began,
-            file_system=self._disk.file_system(self._places.root),
+            file_system=file_system,
+            sync_seconds=opened.sync_seconds,
             journal=opened.journal.hex(),
             boot=reading.boot + 1,
         )
@@ -134,11 +137,11 @@ class Store:
         for file in opened.reading.segments:
             census.grown(file.number, file.size)
             census.found(file.number, *opened.reading.entered.get(file.number, (0, 0)))
+        census.grown(opened.tail.number, HEADER_SIZE)
         self._fold = Fold(
             ledger=opened.ledger,
             census=census,
             cache=self._cache,
-            drop_segments=self._drop_segments,
             renew_above=max(self._settings.segment_size // 16, LEAST_RENEWAL),
             on_event=self._on_event,
         )
@@ -243,6 +246,22 @@ class Store:
         assert self._opened is not None
         return tuple(self._opened.reading.damages)
 
+    def facts(self) -> StoreFacts:
+        """How it is; cheap enough for every second, but not for every message."""
+        return summed(
+            self._journal.meter,
+            self._fold.census.facts(),
+            is_poisoned=self._journal.failure is not None,
+            messages=len(self._ledger),
+            damages=len(self.damaged()),
+            skipped=self._ledger.skipped,
+            compactions=self._compactor.runs,
+            carried=self._compactor.carried,
+            freed=self._compactor.freed,
+            reserve=self._reserve.held,
+            is_reserve_given_up=self._reserve.is_given_up,
+        )
+
     def read_content(self, queue_id: QueueId) -> tuple[bytes, ...] | AsyncIterator[bytes]:
         """See `mail.envelope.ReadContent`."""
         parts = self._cache.get(queue_id)
@@ -274,15 +293,3 @@ class Store:
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
         with suppress(OSError):  # the lock is gone with its descriptor, whatever close says
             self._disk.close(self._opened.lock)
-
-    def _drop_segments(self, first: int, oldest: int) -> None:
-        assert self._opened is not None
-        tail = self._opened.tail
-
-        def drop() -> None:
-            tail.oldest = oldest
-            for number in range(first, oldest):  # not synced: one that comes back is known by its number
-                with suppress(OSError):
-                    self._disk.unlink(segment_path(self._places.journal, number))
-
-        self._journal.run(drop)
