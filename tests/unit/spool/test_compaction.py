@@ -4,6 +4,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from asyncmta.spool.compaction import AFTER, AFTER_FAILURE, STEP_MESSAGES
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Removed, Reported
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
+from asyncmta.system.disk import PosixDisk
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk, PowerCut
 from tests.unit.spool.spoolkit import LATER, NEVER, OK, Witness, content_of, envelope, make_store, read_all, settled
@@ -274,6 +276,42 @@ async def test_a_message_that_an_operator_removed_is_not_carried(scene: Scene) -
     await scene.has(first)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", [0, 7])
+async def test_twenty_thousand_messages_that_are_gone_take_no_room(tmp_path: Path, keep: int) -> None:
+    """K5, on the real disk: less than three segments when all is delivered, or all but a few."""
+    directory, clock = str(tmp_path / "spool"), FakeClock()
+    settings = SpoolSettings(min_free_space=0, min_free_inodes=0, segment_size=4 << 20)
+    store = make_store(PosixDisk(), directory=directory, settings=settings, clock=clock)
+    await store.open()
+    wire = b"Subject: x\r\n" + b"y" * 1000 + b"\r\n"
+    content = content_of(wire)
+    ids = [store.next_queue_id() for _ in range(20_000)]
+    for at, queue_id in enumerate(ids):
+        record = Accepted(queue_id, 1.0, envelope(), content, "c", None, False, (wire,))
+        store.submit((record,), lambda failure: None)
+        if at % 500 == 0:
+            await store.flush()
+    await store.flush()
+    assert len(list((tmp_path / "spool" / "journal").iterdir())) > 5
+    kept = ids[:: len(ids) // keep][:keep] if keep else []
+    for queue_id in ids:
+        store.forget_content(queue_id)
+        if queue_id not in kept:
+            store.note(Attempted(queue_id, 2.0, {0: OK}))
+    for _ in range(20):
+        await settled(store)
+        clock.advance(AFTER)
+        await asyncio.sleep(0.005)
+    left = list((tmp_path / "spool" / "journal").iterdir())
+    assert len(left) < 3
+    assert sum(path.stat().st_size for path in left) < 100_000
+    assert [entry.queue_id for entry in store.entries()] == kept
+    for queue_id in kept:
+        assert await read_all(store, queue_id) == wire
+    await store.close()
+
+
 # -- what can go wrong ----------------------------------------------------------------------------------------------
 
 
@@ -407,6 +445,42 @@ async def test_a_store_that_is_closed_in_the_middle_is_whole(scene: Scene) -> No
     await scene.has(*kept)
     await scene.compact()
     await scene.has(*kept)
+
+
+async def test_a_bug_in_it_keeps_the_sources_and_is_told(scene: Scene) -> None:
+    kept = await scene.mostly_delivered()
+    before = scene.segments()
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    compactor = scene.store._compactor
+    compactor._carrier.differing = lambda _: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    await scene.compact()
+    assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
+    assert scene.segments()[: len(before)] == before
+    await scene.accept()
+    await scene.again()
+    assert scene.recovery is not None
+    assert (scene.recovery.damaged, scene.recovery.messages) == (0, len(kept) + 1)
+
+
+async def test_content_is_read_while_its_message_is_carried_away(scene: Scene) -> None:
+    """Somebody has begun to read it where it stood, and there it is no more."""
+    (queue_id,) = await scene.mostly_delivered(count=30, keep=30)
+    entry = scene.store.entry(queue_id)
+    assert entry is not None
+    old = (entry.segment, entry.offset)
+    await scene.compact()
+    new = (entry.segment, entry.offset)
+    assert new > old
+    entry.segment, entry.offset = old
+    disk_open = scene.disk.open
+
+    def move_and_open(path: str, *, write: bool = False) -> int:
+        entry.segment, entry.offset = new
+        return disk_open(path, write=write)
+
+    scene.disk.open = move_and_open  # type: ignore[method-assign]
+    assert await read_all(scene.store, queue_id) == scene.wires[queue_id]
 
 
 async def test_old_segments_that_come_back_are_recognised(scene: Scene) -> None:
