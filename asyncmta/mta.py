@@ -110,6 +110,7 @@ class Mta(Operations):
             damaged=found.damaged,
             seconds=round(found.seconds, 3),
             file_system=found.file_system,
+            sync_seconds=round(found.sync_seconds, 6),
             boot=found.boot,
         )
 

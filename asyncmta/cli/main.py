@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": ("serve", "Run the MTA in the foreground."),
     "check-config": ("check", "Say what is wrong with the configuration."),
     "queue": ("queue", "See and change what is queued."),
+    "journal": ("journal", "Look into the journal: verify, stat, dump."),
     "send": ("send", "Hand a message from standard input to the running MTA."),
     "route": ("route", "Say what would happen to an address."),
     "health": ("health", "Say whether the running MTA is well."),

@@ -33,6 +33,8 @@ from asyncmta.spool.records import (
 )
 
 QUEUE_ID_SIZE = 10
+ENTERING = frozenset({16, 24})
+"""The kinds with which a message comes to live in a segment."""
 
 
 class Undecodable(ValueError):

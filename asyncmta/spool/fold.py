@@ -25,32 +25,34 @@ OWN_NOTES_WAIT = 1.0
 
 
 class Fold:
-    """`drop_segments(first, end)` unlinks those from `first` to before `end`. A tail with more than `renew_above`
-    octets in which nothing lives is replaced, so that a drained journal is small."""
+    """A tail with more than `renew_above`
+    octets in which nothing lives is replaced, so that a drained journal is small. `on_shift` is called when a segment
+    was begun or messages have gone, that is when compaction may be worth it."""
 
     def __init__(
         self, *, ledger: Ledger, census: Census, cache: ContentCache, space: FreeSpace,
-        drop_segments: Callable[[int, int], None], renew_above: int, on_event: OnEvent,
+        renew_above: int, on_event: OnEvent,
     ) -> None:  # fmt: skip
-        self._ledger = ledger
-        self._census = census
+        self.ledger = ledger
+        self.census = census
         self._cache = cache
         self._space = space
-        self._drop_segments = drop_segments
         self._dropped = census.oldest
-        self._renew_above = renew_above
+        self.renew_above = renew_above
         self._on_event = on_event
+        self._has_shifted = False
+        self.on_shift: Callable[[], None] = _nothing
 
     def start(self, journal: Journal, content: ContentFiles) -> None:
         """Take up what recovery left: the messages in the ledger, and those among them that are closed."""
         self._journal = journal
         self._content = content
-        for entry in self._ledger:
-            self._census.enter(entry.segment)
-        closed = [Retired(entry.queue_id) for entry in self._ledger if entry.is_closed]
+        for entry in self.ledger:
+            self.census.enter(entry.segment)
+        closed = [Retired(entry.queue_id) for entry in self.ledger if entry.is_closed]
         if closed:
             journal.note(closed, OWN_NOTES_WAIT)
-        self._give_up_segments()
+        self.give_up_segments()
 
     def on_batch(self, batch: Batch) -> None:
         """The journal's `on_batch`."""
@@ -63,23 +65,29 @@ class Fold:
                 self._answer(on_durable, None)
             return
         self._space.spend(batch.size)
-        segment, offset = written.segment, iter(written.offsets)
+        segment, places = written.segment, zip(written.offsets, batch.drafts, strict=True)
         apply = self._apply
         for records, on_durable in batch.steps:
             outcome = None
             for record in records:
+                offset, draft = next(places)
                 try:
-                    apply(record, segment, next(offset))
+                    apply(record, segment, offset, draft.size)
                 except IllegalTransition as error:  # a bug of ours: nothing was changed, and it must be seen
                     outcome = JournalFailed(f"illegal transition: {error}")
                     self._on_event("illegal_transition", {"queue_id": error.queue_id, "error": str(error)})
             if on_durable is not None:
                 self._answer(on_durable, outcome)
-        if segment != self._census.tail:
-            self._census.tail = segment
-            self._give_up_segments()
-        if not self._ledger and written.end > self._renew_above:
+        self.census.grown(segment, written.end)
+        if segment != self.census.tail:
+            self.census.tail = segment
+            self._has_shifted = True
+            self.give_up_segments()
+        if not self.ledger and written.end > self.renew_above:
             self._journal.renew()
+        if self._has_shifted:
+            self._has_shifted = False
+            self.on_shift()
 
     def _on_failed(self, batch: Batch, failure: JournalFailed) -> None:
         if failure.full:
@@ -100,39 +108,45 @@ class Fold:
             context = {"message": "an on_durable callback failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
 
-    def _apply(self, record: Record | Checkpoint, segment: int, offset: int) -> None:
+    def _apply(self, record: Record | Checkpoint, segment: int, offset: int, size: int) -> None:
         kind = type(record)
         if kind is Checkpoint:
             first, self._dropped = self._dropped, record.oldest  # type: ignore[union-attr]
-            self._drop_segments(first, self._dropped)
+            self._journal.drop_segments(first, self._dropped)
             return
         if kind is Carried:
-            self._move(record, segment, offset)  # type: ignore[arg-type]
+            self._move(record, segment, offset, size)  # type: ignore[arg-type]
             return
-        entry = self._ledger.apply(record, segment, offset)  # type: ignore[arg-type]
+        entry = self.ledger.apply(record, segment, offset)  # type: ignore[arg-type]
         if entry is None:
             return
         if kind is Accepted:
-            self._census.enter(segment)
+            self.census.arrive(segment, size)
             if not entry.large:
                 self._cache.put(entry.queue_id, record.parts, entry.content.wire_size)  # type: ignore[union-attr]
         elif kind is Retired:
             if entry.large:
                 self._content.remove(entry.queue_id)
-            if self._census.leave(entry.segment):
-                self._give_up_segments()
+            self._has_shifted = True
+            if self.census.leave(entry.segment):
+                self.give_up_segments()
         elif entry.is_closed:
             self._cache.drop(entry.queue_id)
             self._journal.note((Retired(entry.queue_id),), OWN_NOTES_WAIT)
 
-    def _move(self, record: Carried, segment: int, offset: int) -> None:
-        known = self._ledger.get(record.queue_id)
-        self._ledger.apply(record, segment, offset)
-        self._census.enter(segment)
-        if known is not None and self._census.leave(known.segment):
-            self._give_up_segments()
+    def _move(self, record: Carried, segment: int, offset: int, size: int) -> None:
+        known = self.ledger.get(record.queue_id)
+        before = known.segment if known is not None else None
+        self.ledger.apply(record, segment, offset)
+        self.census.arrive(segment, size)
+        if before is not None and self.census.leave(before):
+            self.give_up_segments()
 
-    def _give_up_segments(self) -> None:
+    def give_up_segments(self) -> None:
         """If nothing lives in the oldest segments any more, say so; when that is durable they are dropped."""
-        if self._census.advance():
-            self._journal.note((Checkpoint(self._census.oldest),), OWN_NOTES_WAIT)
+        if self.census.advance():
+            self._journal.note((Checkpoint(self.census.oldest),), OWN_NOTES_WAIT)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -21,6 +21,7 @@ from typing import Any
 
 from asyncmta.spool.codec import encode
 from asyncmta.spool.framing import Draft
+from asyncmta.spool.meter import BatchMeter
 from asyncmta.spool.records import Checkpoint, Record
 from asyncmta.spool.tail import JournalFailed, Tail, Written
 from asyncmta.system.clock import Clock, Timer
@@ -42,12 +43,13 @@ Step = tuple[Sequence[Record | Checkpoint], OnDurable | None]
 class Batch:
     """What one sync covers. `drafts` are the records of all `steps`, encoded; `written` and `failure` its end."""
 
-    __slots__ = ("drafts", "failure", "fresh", "size", "steps", "urgent", "written")
+    __slots__ = ("drafts", "failure", "fresh", "seconds", "size", "steps", "urgent", "written")
 
     def __init__(self) -> None:
         self.drafts: list[Draft] = []
         self.steps: list[Step] = []
         self.size = 0
+        self.seconds = 0.0
         self.urgent = False
         self.fresh = False
         self.written: Written | None = None
@@ -77,11 +79,13 @@ class Journal:
         self._filling = Batch()
         self._waiting: deque[Batch] = deque()
         self._busy = False
+        self._writing: Batch | None = None
         self._timer: Timer | None = None
         self._timer_within = 0.0
         self._jobs: SimpleQueue[Batch | Callable[[], None] | None] = SimpleQueue()
         self._ended: asyncio.Future[JournalFailed | None] = self._loop.create_future()
         self.failure: JournalFailed | None = None
+        self.meter = BatchMeter()
         self._thread = threading.Thread(target=self._on_thread, name="journal", daemon=True)
         self._thread.start()
 
@@ -121,6 +125,15 @@ class Journal:
     def renew(self) -> None:
         """Have the batch that is being filled begin a new segment."""
         self._filling.fresh = True
+
+    def in_flight(self) -> set[int]:
+        """The messages about which something was submitted or noted that is not applied yet."""
+        batches = [*self._waiting, self._filling, *([self._writing] if self._writing is not None else [])]
+        return {draft.queue_id for batch in batches for draft in batch.drafts}
+
+    def drop_segments(self, first: int, oldest: int) -> None:
+        """Unlink those from `first` to before `oldest`: a checkpoint that says so is durable."""
+        self.run(partial(self._tail.drop, first, oldest))
 
     def run(self, job: Callable[[], None]) -> None:
         """Have the writer thread do something small between two batches."""
@@ -171,15 +184,20 @@ class Journal:
             self._filling = Batch()
             self._drop_timer()
         self._busy = True
+        self._writing = batch
         self._jobs.put(batch)
 
     def _on_written(self, batch: Batch) -> None:
         self._busy = False
+        self._writing = None
         failure = batch.failure
         if failure is not None:
+            self.meter.failed += 1
             self._on_failed(batch, failure)
         elif self._waiting or self._filling.urgent:
             self._kick()  # the next sync begins before this one is answered
+        if batch.written is not None:
+            self.meter.written(seconds=batch.seconds, records=len(batch.drafts), octets=batch.size)
         self._on_batch(batch)
 
     def _on_failed(self, batch: Batch, failure: JournalFailed) -> None:
@@ -216,14 +234,16 @@ class Journal:
 
     def _on_thread(self) -> None:
         """The writer. It touches nothing that belongs to the loop but the batch it was given."""
-        tail, get = self._tail, self._jobs.get
+        tail, get, monotonic = self._tail, self._jobs.get, self._clock.monotonic
         while (job := get()) is not None:
             if not isinstance(job, Batch):
                 self._on_thread_run(job)
                 continue
             try:
                 if job.drafts:
+                    began = monotonic()
                     job.written = tail.write(job.drafts, fresh=job.fresh)
+                    job.seconds = monotonic() - began
             except JournalFailed as failure:
                 if failure.full:
                     self._on_full()

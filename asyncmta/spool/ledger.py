@@ -129,6 +129,7 @@ class Entry:
         self.last = dict(record.last)
         self.held = record.held
         self.warned = record.warned
+        self.removed = False
 
     def _attempt(self, record: Attempted) -> None:
         pending = self._pending
@@ -197,15 +198,19 @@ class Ledger:
         return entry
 
     def _enter(self, record: Accepted | Carried, known: Entry | None, segment: int, offset: int) -> Entry:
-        entry = Entry(record, segment, offset)
-        if isinstance(record, Carried):
-            recipients = len(record.envelope.recipients)
-            failed = {at for at, state in enumerate(record.states) if state == FAILED}
-            if len(record.states) != recipients or record.failed.keys() != failed:
-                raise IllegalTransition(record.queue_id, "carried with states that do not fit its recipients")
-            entry._restore(record)
-        elif known is not None:
-            raise IllegalTransition(record.queue_id, "accepted twice")
+        if isinstance(record, Accepted):
+            if known is not None:
+                raise IllegalTransition(record.queue_id, "accepted twice")
+            entry = self._entries[record.queue_id] = Entry(record, segment, offset)
+            return entry
+        recipients = len(record.envelope.recipients)
+        failed = {at for at, state in enumerate(record.states) if state == FAILED}
+        if len(record.states) != recipients or record.failed.keys() != failed:
+            raise IllegalTransition(record.queue_id, "carried with states that do not fit its recipients")
+        entry = known if known is not None else Entry(record, segment, offset)
+        # One that is known stays the same object: whoever holds it must see where its content stands now.
+        entry.envelope, entry.segment, entry.offset = record.envelope, segment, offset
+        entry._restore(record)
         self._entries[record.queue_id] = entry
         return entry
 

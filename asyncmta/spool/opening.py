@@ -38,6 +38,10 @@ class Places(Struct, frozen=True):
         return f"{self.root}/lock"
 
     @property
+    def reserve(self) -> str:
+        return f"{self.root}/reserve"
+
+    @property
     def journal(self) -> str:
         return f"{self.root}/journal"
 
@@ -48,10 +52,6 @@ class Places(Struct, frozen=True):
     @property
     def quarantine(self) -> str:
         return f"{self.root}/quarantine"
-
-    @property
-    def reserve(self) -> str:
-        return f"{self.root}/reserve"
 
 
 class Opened(Struct):
@@ -65,6 +65,7 @@ class Opened(Struct):
     reading: Reading
     pinned: frozenset[int]
     orphans: int
+    sync_seconds: float  # for a new segment: its header and the directory
 
 
 def open_spool(
@@ -76,7 +77,7 @@ def open_spool(
     places = Places(directory)
     for path in (places.journal, places.content, places.quarantine):
         disk.make_directories(path)
-    known = _known_journal(disk, places.lock)
+    known = known_journal(disk, places.lock)
     lock = disk.lock(places.lock, _remember(known) if known is not None else b"")
     try:
         ledger = Ledger()
@@ -99,12 +100,14 @@ def open_spool(
             now=now,
         )
         tail.oldest = min([file.number for file in reading.segments], default=reading.highest + 1)
+        began = now()
         _begin(tail, on_full)
+        seconds = max(0.0, now() - began)
         orphans = _remove_orphans(disk, places, ledger, reading)
     except BaseException:
         disk.close(lock)
         raise
-    return Opened(lock, journal, ids, tail, ledger, reading, pinned, orphans)
+    return Opened(lock, journal, ids, tail, ledger, reading, pinned, orphans, seconds)
 
 
 def _begin(tail: Tail, on_full: Callable[[], None]) -> None:
@@ -122,7 +125,8 @@ def _begin(tail: Tail, on_full: Callable[[], None]) -> None:
         raise
 
 
-def _known_journal(disk: Disk, path: str) -> bytes | None:
+def known_journal(disk: Disk, path: str) -> bytes | None:
+    """The journal id in the lock file."""
     if not disk.exists(path):
         return None
     file = disk.open(path)
@@ -195,6 +199,6 @@ def read_only(disk: Disk, directory: str) -> ReadOnlySpool:
     """Raises OSError (there is no spool, or it cannot be read) and SpoolRefused."""
     places = Places(directory)
     ledger = Ledger()
-    known = _known_journal(disk, places.lock)
+    known = known_journal(disk, places.lock)
     reading = read_journal(disk, places.journal, ledger, known=known)
     return ReadOnlySpool(disk, directory, ledger, reading)

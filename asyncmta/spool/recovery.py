@@ -10,26 +10,22 @@ docs/journal-format.md 7; reliability.md V1 to V8.
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct, field
 
 from asyncmta.mail.envelope import QueueId
 from asyncmta.spool import codec, framing, segment
 from asyncmta.spool.framing import Frame
 from asyncmta.spool.ledger import IllegalTransition, Ledger
+from asyncmta.spool.listing import SEGMENT_NAME, SegmentFile, SpoolRefused, list_segments, read_piece
 from asyncmta.spool.records import Checkpoint
-from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, SegmentHeader, Torn
+from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, Torn
 from asyncmta.spool.tail import Position, segment_path
 from asyncmta.system.disk import Disk
 
-SEGMENT_NAME = re.compile(r"([0-9]{10})\.seg\Z")
+__all__ = ["Damage", "Reading", "SpoolRefused", "read_journal"]
+
 _PIECE = 1 << 20
 _NO_CHAIN = bytes(framing.DIGEST_SIZE)
-
-
-class SpoolRefused(Exception):
-    """We do not start on this spool. The text is for the operator."""
 
 
 class Damage(Struct, frozen=True):
@@ -41,14 +37,6 @@ class Damage(Struct, frozen=True):
     end: int
     reason: str
     queue_id: QueueId | None = None
-
-
-class SegmentFile(Struct):
-    """A segment as it was found. `header` None: it cannot be read."""
-
-    number: int
-    size: int
-    header: SegmentHeader | None
 
 
 class Reading(Struct):
@@ -63,7 +51,11 @@ class Reading(Struct):
     aside: dict[QueueId, int] = field(default_factory=dict)  # messages set aside, and the segment they live in
     boot: int = 0  # the highest that ids may have
     oldest: int = 1
+    is_thorough: bool = False
     records: int = 0
+    entered: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # by segment: messages and octets of their records
     highest: int = 0  # number of any segment, also of those that never began
     number: int = 0
     end: int = 0
@@ -86,14 +78,21 @@ class Reading(Struct):
 
 
 def read_journal(
-    disk: Disk, directory: str, ledger: Ledger, *, known: bytes | None = None, settle: bool = False
+    disk: Disk,
+    directory: str,
+    ledger: Ledger,
+    *,
+    known: bytes | None = None,
+    settle: bool = False,
+    thorough: bool = False,
 ) -> Reading:
     """Replay all segments of the directory into the ledger. `known`: the journal id, if somebody else remembers it.
-    `settle`: we own the journal, so sync its end and forget the cache first, that we may read what the disk has."""
-    reading = Reading()
+    `settle`: we own the journal, so sync its end and forget the cache first, that we may read what the disk has.
+    `thorough`: check content in sealed segments too."""
+    reading = Reading(is_thorough=thorough)
     if settle:
         _settle(disk, directory)
-    found = _list_segments(disk, directory)
+    found = list_segments(disk, directory)
     _identify(reading, found, known)
     replay = _Replay(disk, directory, ledger, reading)
     for at, file in enumerate(reading.segments):
@@ -117,25 +116,6 @@ def _settle(disk: Disk, directory: str) -> None:
             disk.close(file)
 
 
-def _list_segments(disk: Disk, directory: str) -> list[SegmentFile]:
-    found = []
-    for name in disk.list(directory):
-        match = SEGMENT_NAME.match(name)
-        if match is None:
-            continue
-        number = int(match[1])
-        file = disk.open(segment_path(directory, number))
-        try:
-            size = disk.size(file)
-            header = segment.decode_header(_read_piece(disk, file, segment.HEADER_SIZE, 0) or b"")
-        except segment.UnknownFormat as error:
-            raise SpoolRefused(f"{segment_path(directory, number)}: {error}") from None
-        finally:
-            disk.close(file)
-        found.append(SegmentFile(number, size, header if header is not None and header.number == number else None))
-    return found
-
-
 def _identify(reading: Reading, found: list[SegmentFile], known: bytes | None) -> None:
     """Which journal this is, which boot numbers are used up, and which of the files are segments of it."""
     journals = {file.header.journal for file in found if file.header is not None}
@@ -157,13 +137,6 @@ def _identify(reading: Reading, found: list[SegmentFile], known: bytes | None) -
     reading.segments = [file for file in begun if file.number >= reading.oldest]
     reading.returned = [file.number for file in begun if file.number < reading.oldest]
     reading.highest = max((file.number for file in found), default=0)
-
-
-def _read_piece(disk: Disk, file: int, size: int, offset: int) -> bytes | None:
-    try:
-        return disk.read_at(file, size, offset)
-    except OSError:
-        return None
 
 
 class _Replay:
@@ -192,7 +165,7 @@ class _Replay:
         where = framing.place(reading.journal, number)
         reading.number, reading.end = number, segment.HEADER_SIZE
         count = 0
-        for finding in segment.scan(octets, where, end=end, check_content=following is None):
+        for finding in segment.scan(octets, where, end=end, check_content=reading.is_thorough or following is None):
             count += self._take(finding, number, memoryview(octets), count, last=following is None)
         self._previous = number
         if self._chain is not None:
@@ -227,7 +200,7 @@ class _Replay:
             pieces = []
             whole = True
             for at in range(0, size, _PIECE):
-                piece = _read_piece(disk, file, min(_PIECE, size - at), at)
+                piece = read_piece(disk, file, min(_PIECE, size - at), at)
                 if piece is None:
                     whole = False
                     piece = b"\xff" * min(_PIECE, size - at)
@@ -268,6 +241,7 @@ class _Replay:
         return len(finding.frames)
 
     def _apply(self, frame: Frame, number: int, view: memoryview) -> None:
+        reading = self._reading
         metadata = view[frame.metadata_offset : frame.metadata_offset + frame.metadata_size]
         try:
             record = codec.decode(frame.kind, frame.queue_id, metadata, flags=frame.flags)
@@ -275,17 +249,25 @@ class _Replay:
                 self._checkpoint(record.oldest)
             else:
                 self._ledger.apply(record, number, frame.offset)
+                if frame.kind in codec.ENTERING:
+                    messages, octets = reading.entered.get(number, (0, 0))
+                    reading.entered[number] = messages + 1, octets + frame.size
         except (codec.Undecodable, IllegalTransition) as error:
             queue_id = QueueId(frame.queue_id)
-            self._reading.damage(number, frame.offset, frame.offset + frame.size, str(error), queue_id)
+            reading.damage(number, frame.offset, frame.offset + frame.size, str(error), queue_id)
             entry = self._ledger.get(queue_id)
             if entry is None or not entry.is_closed:  # of a closed one nothing more is wanted anyway
                 self._ledger.discard(queue_id)
-                self._reading.aside.setdefault(queue_id, entry.segment if entry is not None else number)
+                reading.aside.setdefault(queue_id, entry.segment if entry is not None else number)
 
     def _checkpoint(self, oldest: int) -> None:
-        """Nothing lived below `oldest` any more when this was written. What we have read from there came back after it
-        had been unlinked, perhaps without the segment that says what became of it."""
-        self._reading.oldest = max(self._reading.oldest, oldest)
-        for entry in [entry for entry in self._ledger if entry.segment < oldest]:
-            self._ledger.discard(entry.queue_id)
+        """Nothing lived below `oldest` any more when this was written. What we have read from there came back after its
+        unlink, perhaps without the segment that says what became of it."""
+        reading = self._reading
+        reading.oldest = max(reading.oldest, oldest)
+        for queue_id in [entry.queue_id for entry in self._ledger if entry.segment < oldest]:
+            self._ledger.discard(queue_id)
+        # What made no sense about one of those is no damage: segments come back one by one, and some do not.
+        void = {queue_id for queue_id, segment in reading.aside.items() if segment < oldest}
+        reading.aside = {queue_id: at for queue_id, at in reading.aside.items() if queue_id not in void}
+        reading.damages = [damage for damage in reading.damages if damage.queue_id not in void]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from posixpath import dirname
 
 from asyncmta.mail.replies import STORAGE_FULL
 from asyncmta.mail.reply import Reply
@@ -21,6 +22,8 @@ from asyncmta.system.disk import Disk
 MAX_AGE = 1.0
 """Seconds for which a measure is good, and for which we refuse after a write that found no room."""
 _PIECE = 1 << 20
+SLACK = 1 << 20
+"""Octets that compaction leaves alone: directories and headers need some, too."""
 
 
 class Reserve:
@@ -44,6 +47,23 @@ class Reserve:
                 self.give_up()
                 raise
         self.is_held = self.size > 0 or room >= 0
+
+    def room(self) -> int:
+        """Octets that compaction may write, the reserve included."""
+        try:
+            free = self._disk.free_space(dirname(self._path))[0]
+        except OSError:
+            return 0
+        return max(0, free + (self.size if self.is_held else 0) - SLACK)
+
+    def claim(self, octets: int) -> bool:
+        """Is there room for that much? The reserve is given up for it if need be (K4)."""
+        room = self.room()
+        if octets > room:
+            return False
+        if self.is_held and octets > room - self.size:
+            self.give_up()
+        return True
 
     def give_up(self) -> None:
         self.is_held = False

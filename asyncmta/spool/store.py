@@ -15,13 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-from msgspec import Struct
-
 from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
 from asyncmta.mail.replies import LOCAL_ERROR
 from asyncmta.mail.reply import Reply
+from asyncmta.spool.carrying import Carrier
 from asyncmta.spool.census import Census
-from asyncmta.spool.content import ContentCache, ContentFiles, read_inline
+from asyncmta.spool.compaction import Compactor
+from asyncmta.spool.content import ContentCache, ContentFiles
+from asyncmta.spool.facts import DOUBTFUL, Recovery, SpoolSettings, StoreFacts, summed
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
@@ -30,8 +31,8 @@ from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, open_spool, re
 from asyncmta.spool.records import Accepted, Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.segment import HEADER_SIZE
 from asyncmta.spool.space import FreeSpace, Reserve
-from asyncmta.spool.tail import segment_path
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -48,34 +49,6 @@ __all__ = [
 
 LEAST_RENEWAL = 1024
 """A new segment is not worth less; and it must be more than the checkpoints at its own begin, or there is no end."""
-
-
-class SpoolSettings(Struct, frozen=True, kw_only=True):
-    """Octets, all but `min_free_inodes`. Below either minimum new mail is refused; deliveries go on, with what is in
-    reserve when the disk is full."""
-
-    min_free_space: int = 200 << 20
-    min_free_inodes: int = 1000
-    reserve_size: int = 4 << 20
-    segment_size: int = 64 << 20
-    cache_size: int = 64 << 20
-
-
-class Recovery(Struct, frozen=True, kw_only=True):
-    """What opening found. `torn`: octets of an unfinished batch that were cut off; `skipped`: records about messages
-    whose segment was dropped; `orphans`: files of large content that no record named."""
-
-    messages: int
-    records: int
-    segments: int
-    skipped: int
-    torn: int
-    damaged: int
-    orphans: int
-    seconds: float
-    file_system: str
-    journal: str
-    boot: int
 
 
 class Store:
@@ -99,11 +72,12 @@ class Store:
         self._on_event = on_event
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="spool")
         self._cache = ContentCache(settings.cache_size)
+        self._reserve = Reserve(disk=disk, path=self._places.reserve, size=settings.reserve_size)
         self._space = FreeSpace(
             disk=disk,
             path=directory,
             clock=clock,
-            reserve=Reserve(disk=disk, path=self._places.reserve, size=settings.reserve_size),
+            reserve=self._reserve,
             minimum=settings.min_free_space,
             minimum_inodes=settings.min_free_inodes,
         )
@@ -126,7 +100,9 @@ class Store:
         reading, ledger = opened.reading, opened.ledger
         self._opened, self._ledger = opened, ledger
         self._start(opened)
-        torn = reading.torn
+        torn, file_system = reading.torn, self._disk.file_system(self._places.root)
+        if file_system in DOUBTFUL:
+            self._on_event("file_system_doubtful", {"file_system": file_system})
         return Recovery(
             messages=sum(not entry.is_closed for entry in ledger),
             records=reading.records,
@@ -136,7 +112,8 @@ class Store:
             damaged=len(reading.damages),
             orphans=opened.orphans,
             seconds=self._clock.monotonic() - began,
-            file_system=self._disk.file_system(self._places.root),
+            file_system=file_system,
+            sync_seconds=opened.sync_seconds,
             journal=opened.journal.hex(),
             boot=reading.boot + 1,
         )
@@ -145,13 +122,16 @@ class Store:
         self._ids = opened.ids
         census = Census(opened.tail.oldest, opened.tail.number)
         for segment in (*opened.reading.aside.values(), *opened.pinned):
-            census.enter(segment)
+            census.pin(segment)
+        for file in opened.reading.segments:
+            census.grown(file.number, file.size)
+            census.found(file.number, *opened.reading.entered.get(file.number, (0, 0)))
+        census.grown(opened.tail.number, HEADER_SIZE)
         self._fold = Fold(
             ledger=opened.ledger,
             census=census,
             cache=self._cache,
             space=self._space,
-            drop_segments=self._drop_segments,
             renew_above=max(self._settings.segment_size // 16, LEAST_RENEWAL),
             on_event=self._on_event,
         )
@@ -165,12 +145,25 @@ class Store:
         self._content = ContentFiles(
             disk=self._disk,
             directory=self._places.content,
+            segments=self._places.journal,
             journal=opened.journal,
             pool=self._pool,
             is_scarce=lambda: self._space.is_scarce,
             on_poisoned=self._journal.poison,
         )
         self._fold.start(self._journal, self._content)
+        self._compactor = Compactor(
+            fold=self._fold,
+            journal=self._journal,
+            carrier=Carrier(
+                disk=self._disk, directory=self._places.journal, journal=opened.journal, reserve=self._reserve
+            ),
+            pool=self._pool,
+            clock=self._clock,
+            on_event=self._on_event,
+        )
+        self._fold.on_shift = self._compactor.stir
+        self._compactor.stir()
 
     def _open(self, on_event: OnEvent) -> Opened:
         """In a thread."""
@@ -245,6 +238,22 @@ class Store:
         assert self._opened is not None
         return tuple(self._opened.reading.damages)
 
+    def facts(self) -> StoreFacts:
+        """How it is; cheap enough for every second, but not for every message."""
+        return summed(
+            self._journal.meter,
+            self._fold.census.facts(),
+            is_poisoned=self._journal.failure is not None,
+            messages=len(self._ledger),
+            damages=len(self.damaged()),
+            skipped=self._ledger.skipped,
+            compactions=self._compactor.runs,
+            carried=self._compactor.carried,
+            freed=self._compactor.freed,
+            reserve=self._reserve.size if self._reserve.is_held else 0,
+            is_reserve_given_up=not self._reserve.is_held,
+        )
+
     def read_content(self, queue_id: QueueId) -> tuple[bytes, ...] | AsyncIterator[bytes]:
         """See `mail.envelope.ReadContent`."""
         parts = self._cache.get(queue_id)
@@ -254,14 +263,8 @@ class Store:
         entry = self._ledger.get(queue_id)
         if entry is None:
             raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
-        if entry.large:
-            async for chunk in self._content.stream(entry):
-                yield chunk
-            return
-        assert self._opened is not None
-        yield await asyncio.get_running_loop().run_in_executor(
-            self._pool, read_inline, self._disk, self._places.journal, self._opened.journal, entry
-        )
+        async for chunk in self._content.stream(entry):
+            yield chunk
 
     def forget_content(self, queue_id: QueueId) -> None:
         """The first attempt has ended: from now on its content is read from the disk."""
@@ -275,21 +278,10 @@ class Store:
         if self._opened is None or self._is_closed:
             return
         self._is_closed = True
+        await self._compactor.close()
         failure = await self._journal.close()
         if failure is not None:
             self._on_event("close_failed", {"error": str(failure)})
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
         with suppress(OSError):  # the lock is gone with its descriptor, whatever close says
             self._disk.close(self._opened.lock)
-
-    def _drop_segments(self, first: int, oldest: int) -> None:
-        assert self._opened is not None
-        tail = self._opened.tail
-
-        def drop() -> None:
-            tail.oldest = oldest
-            for number in range(first, oldest):  # not synced: one that comes back is known by its number
-                with suppress(OSError):
-                    self._disk.unlink(segment_path(self._places.journal, number))
-
-        self._journal.run(drop)

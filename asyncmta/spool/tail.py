@@ -157,6 +157,13 @@ class Tail:
         self._records += len(drafts)
         return Written(self._number, layout.offsets, self._end)
 
+    def drop(self, first: int, oldest: int) -> None:
+        """Unlink the segments from `first` to before `oldest`. Not synced: what comes back is recognised."""
+        self.oldest = oldest
+        for number in range(first, oldest):
+            with suppress(OSError):
+                self._disk.unlink(segment_path(self._directory, number))
+
     def seal(self) -> None:
         """Write the footer. A footer that cannot be written is not missed: the next header says where this one ends."""
         if self._file is None:

@@ -34,6 +34,7 @@ class Scene:
         self.files = ContentFiles(
             disk=self.disk,
             directory="content",
+            segments="journal",
             journal=JOURNAL,
             pool=self.pool,
             is_scarce=lambda: self.is_scarce,

@@ -283,6 +283,16 @@ def test_a_checkpoint_forgets_what_came_back_without_its_end() -> None:
     assert (reading.damages, reading.oldest) == ([], 3)
 
 
+def test_what_makes_no_sense_about_one_that_came_back_is_no_damage() -> None:
+    """The same when the end of it stands in the segment with the checkpoint, but not what led to it."""
+    images = chain_of([[accepted(1)]], [[attempted(1)]], [[Retired(QueueId(1)), accepted(3)], [Checkpoint(3)]])
+    disk = disk_with(*images)
+    disk.unlink(path(2))
+    reading, ledger = read(disk)
+    assert ids(ledger) == [3]
+    assert (reading.damages, reading.aside) == ([], {})
+
+
 def test_records_about_messages_of_dropped_segments_are_skipped_and_counted() -> None:
     image = Image(5, previous=4, oldest=5, previous_end=999, first_sequence=80)
     image.sequence = 80

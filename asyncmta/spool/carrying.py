@@ -1,0 +1,93 @@
+"""The half of compaction that touches the disk: content is read for carrying, and what was carried is read back.
+
+Promises: nothing is given out that is not what was accepted; what was carried counts only when the device, past the
+page cache, gives back each octet of it (K2). The methods of `Carrier` block. Never: decides what is carried.
+
+reliability.md 5.5; docs/journal-format.md 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from asyncmta.mail.address import Address
+from asyncmta.mail.envelope import ContentUnavailable, Recipient
+from asyncmta.spool import framing
+from asyncmta.spool.codec import encode
+from asyncmta.spool.content import read_inline
+from asyncmta.spool.ledger import Entry
+from asyncmta.spool.records import DELIVERED, REPORTED, Carried
+from asyncmta.spool.space import Reserve
+from asyncmta.spool.tail import segment_path
+from asyncmta.system.disk import Disk
+
+NOBODY = Recipient(Address("", "", ""))
+"""In the place of a recipient about whom everything is done (docs/journal-format.md 2.3)."""
+
+Place = tuple[int, int]
+"""Segment and offset of a record."""
+
+
+def shrunk(record: Carried) -> Carried:
+    """The same without the addresses of those who are done; their ordinals stay."""
+    if DELIVERED not in record.states and REPORTED not in record.states:
+        return record
+    recipients = tuple(
+        NOBODY if state in {DELIVERED, REPORTED} else recipient
+        for recipient, state in zip(record.envelope.recipients, record.states, strict=True)
+    )
+    return msgspec.structs.replace(record, envelope=msgspec.structs.replace(record.envelope, recipients=recipients))
+
+
+class Carrier:
+    def __init__(self, *, disk: Disk, directory: str, journal: bytes, reserve: Reserve) -> None:
+        self._disk = disk
+        self._directory = directory
+        self._journal = journal
+        self.reserve = reserve
+
+    def read(self, entries: Sequence[Entry]) -> list[tuple[bytes, ...] | None]:
+        """The content of each, checked; None: it cannot be had."""
+        return [self._read(entry) for entry in entries]
+
+    def _read(self, entry: Entry) -> tuple[bytes, ...] | None:
+        if entry.large:
+            return ()
+        try:
+            return (read_inline(self._disk, self._directory, self._journal, entry),)
+        except ContentUnavailable:
+            return None
+
+    def differing(self, carried: Sequence[tuple[Place, Carried]]) -> list[int]:
+        """Which of these, by index, the device does not give back as they were written."""
+        bad = []
+        by_segment: dict[int, list[int]] = {}
+        for index, ((segment, _), _) in enumerate(carried):
+            by_segment.setdefault(segment, []).append(index)
+        for segment, indexes in by_segment.items():
+            try:
+                file = self._disk.open(segment_path(self._directory, segment))
+            except OSError:
+                bad += indexes
+                continue
+            try:
+                self._disk.drop_cache(file)
+                bad += [index for index in indexes if not self._is_there(file, *carried[index])]
+            finally:
+                self._disk.close(file)
+        return bad
+
+    def _is_there(self, file: int, place: Place, record: Carried) -> bool:
+        segment, offset = place
+        wanted = encode(record)
+        try:
+            octets = self._disk.read_at(file, wanted.size, offset)
+        except OSError:
+            return False
+        where = framing.place(self._journal, segment)
+        frame = framing.read_frame(memoryview(octets), 0, where, check_content=True, base=offset)
+        if frame is None or (frame.queue_id, frame.kind) != (wanted.queue_id, wanted.kind):
+            return False
+        return octets[framing.HEADER_SIZE :] == b"".join((wanted.metadata, *wanted.parts))

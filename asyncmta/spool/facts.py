@@ -1,0 +1,82 @@
+"""What a spool is told and what it tells: its settings, what opening found, how it is. Values only. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from asyncmta.spool.compaction_plan import SegmentFacts
+from asyncmta.spool.meter import BatchMeter, Distribution
+
+DOUBTFUL = frozenset({"9p", "afs", "ceph", "cifs", "nfs", "nfs4", "overlay", "ramfs", "smb3", "tmpfs"})
+"""File systems on which what was synced may be gone after a power cut, or a lock may not hold (V9, J22)."""
+
+
+class SpoolSettings(Struct, frozen=True, kw_only=True):
+    """Octets, all but `min_free_inodes`. Below either minimum new mail is refused; deliveries go on, with what is in
+    reserve when the disk is full."""
+
+    min_free_space: int = 200 << 20
+    min_free_inodes: int = 1000
+    reserve_size: int = 4 << 20
+    segment_size: int = 64 << 20
+    cache_size: int = 64 << 20
+
+
+class Recovery(Struct, frozen=True, kw_only=True):
+    """What opening found. `torn`: octets of an unfinished batch that were cut off; `skipped`: records about messages
+    whose segment was dropped; `orphans`: files of large content that no record named; `sync_seconds`: what it took to
+    begin a segment, with two syncs: a disk that is very quick at it may be lying (O4)."""
+
+    messages: int
+    records: int
+    segments: int
+    skipped: int
+    torn: int
+    damaged: int
+    orphans: int
+    seconds: float
+    file_system: str
+    journal: str
+    boot: int
+    sync_seconds: float = 0.0
+
+
+class StoreFacts(Struct, frozen=True, kw_only=True):
+    """How a spool is, as plain numbers. `sync_seconds`: from the first octet of a batch until it is durable; `live`:
+    about how many octets open messages need, `dead` the others; `damages`: what was set aside at start; `freed`:
+    segments that compaction made unneeded."""
+
+    sync_seconds: Distribution
+    batch_records: Distribution
+    batch_octets: int
+    failed_batches: int
+    is_poisoned: bool
+    messages: int
+    segments: int
+    live: int
+    dead: int
+    damages: int
+    skipped: int
+    compactions: int
+    carried: int
+    freed: int
+    reserve: int
+    is_reserve_given_up: bool
+
+
+def summed(batches: BatchMeter, segments: Sequence[SegmentFacts], **others: Any) -> StoreFacts:
+    """The facts from what is measured, and the `others` as they are."""
+    live = sum(segment.live for segment in segments)
+    return StoreFacts(
+        sync_seconds=batches.seconds.read(),
+        batch_records=batches.records.read(),
+        batch_octets=batches.octets,
+        failed_batches=batches.failed,
+        segments=len(segments),
+        live=live,
+        dead=max(0, sum(segment.octets for segment in segments) - live),
+        **others,
+    )
