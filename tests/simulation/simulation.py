@@ -12,21 +12,15 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from asyncmta.operations import NotRunning, SubmitRefused
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.disk import NO_LIMIT
 from asyncmta.testing.disk_faults import PowerCut
 from tests.incidents.incidentkit import ROUNDING, House, World
-from tests.simulation.accounts import Accounts, Delivery, Letter
+from tests.simulation.accounts import Accounts, Delivery
+from tests.simulation.clients import Clients
 from tests.simulation.moods import MoodySink
 
 STEPS = 40
-LETTERS = 14
-USERS = [f"user{number}@a.example" for number in range(3)]
-STRANGERS = [f"{name}@r{number}.example" for number in range(4) for name in ("x", "y")]
-NOBODY = ["x@no-such-domain.example"]
-SENDERS = ["alice@a.example", "alice@a.example", "sender@s.example", ""]
-LINE = b"." + b"z" * 70 + b"\r\n"
 PLENTY = 1 << 40
 
 # What the log may never say while the disk is well: each of them is a bug of ours.
@@ -55,7 +49,6 @@ class Simulation:
         self.faults: list[str] = []
         self._log_began = 0  # octets that were in the log when this life began
         self._strike = 0  # the step of the disk at which it dies
-        self._clients: set[asyncio.Task[None]] = set()
 
     async def run(self) -> list[str]:
         """What does not close; empty when all is well."""
@@ -67,14 +60,13 @@ class Simulation:
             await self._heal()
             return self.faults + self._audit()
         finally:
-            for client in self._clients:
-                client.cancel()
-            await asyncio.gather(*self._clients, return_exceptions=True)
+            await self.clients.close()
             await self.world.close()
 
     async def _begin(self) -> None:
         world = self.world
         self.house: House = world.house("a.example", queue={"bounce_lifetime": "4d", "min_free_space": "1MiB"})
+        self.clients = Clients(self.house, self.accounts.letters, self.chance)
         self.sinks = []
         for number, domains in enumerate((["r0.example"], ["r1.example"], ["r2.example", "r3.example"], ["s.example"])):
             sink = MoodySink(
@@ -100,7 +92,7 @@ class Simulation:
     async def _step(self) -> None:
         chance = self.chance
         actions: list[tuple[int, Callable[[], object]]] = [
-            (10, self._write),
+            (10, self.clients.write),
             (6, self._pass_time),
             (4, self._flush),
             (3, self._operate),
@@ -120,59 +112,6 @@ class Simulation:
             await asyncio.sleep(0.001)  # for the threads
         if self._strike and self.house.disk.steps >= self._strike:
             await self._crash()
-
-    def _write(self) -> None:
-        chance = self.chance
-        if len(self.accounts.letters) >= LETTERS:
-            return
-        name = f"m{len(self.accounts.letters)}"
-        pool = USERS + STRANGERS + (NOBODY if chance.random() < 0.4 else [])
-        recipients = tuple(chance.sample(pool, chance.choice([1, 1, 2, 3, 6])))
-        body = LINE * chance.choice([0, 1, 3, 40]) if chance.random() < 0.9 else LINE * 5_000
-        content = b"Subject: %s\r\n\r\n%s" % (name.encode(), body)
-        letter = Letter(name, chance.choice(SENDERS), recipients, content)
-        self.accounts.letters[name] = letter
-        way = self._by_api if chance.random() < 0.3 else self._by_smtp
-        client = asyncio.create_task(self._client(letter, way, chance.random()))
-        self._clients.add(client)
-
-    async def _client(self, letter: Letter, way: Callable[..., object], whim: float) -> None:
-        """Try until it is taken, as clients do; some give up early."""
-        for _ in range(200):
-            tries = letter.tries
-            with suppress(OSError, EOFError, NotRunning, SubmitRefused):
-                if self.house.is_open:
-                    await way(letter, whim if tries == 0 else 1.0)
-            if letter.promises or letter.tries > 3:
-                return
-            await asyncio.sleep(0.005)
-
-    async def _by_api(self, letter: Letter, _whim: float) -> None:
-        letter.tries += 1
-        queue_id = await self.house.mta.submit(letter.sender, letter.recipients, letter.content)
-        letter.promises.append((queue_id, letter.recipients))
-
-    async def _by_smtp(self, letter: Letter, whim: float) -> None:
-        """`whim` below 0.2: gone before the dot, or right behind it."""
-        async with self.house.client() as client:
-            await client.hello()
-            if (await client.command(f"MAIL FROM:<{letter.sender}>")).code != 250:
-                return
-            verdicts = [(await client.command(f"RCPT TO:<{recipient}>")).code for recipient in letter.recipients]
-            if set(verdicts) != {250} or (await client.command("DATA")).code != 354:
-                return
-            wire = letter.content.replace(b"\r\n.", b"\r\n..")
-            await client.send(wire)
-            if whim < 0.1:
-                return
-            letter.tries += 1
-            await client.send(b".\r\n")
-            if whim < 0.2:
-                client.abort()
-                return
-            reply = await client.reply()
-            if reply.code == 250:
-                letter.promises.append((str(reply).split()[-1], letter.recipients))
 
     async def _pass_time(self) -> None:
         seconds = self.chance.choice([0.03, 0.03, 1.0, 30.0, 70.0, 500.0, 2000.0])
@@ -317,7 +256,7 @@ class Simulation:
             await self.world.advance(2.0)
             await asyncio.sleep(0.001)
         async with asyncio.timeout(20):
-            await asyncio.gather(*self._clients)
+            await self.clients.finish()
         while any(sink.is_mute for sink in self.sinks):
             await self._elapse(660.0)
         await self._elapse(70.0)  # reports that found no room are tried again after a minute
@@ -329,7 +268,8 @@ class Simulation:
         waiting = {(row.queue_id, one.address) for row in house.mta.queue() for one in row.recipients}
         stuck = [f"{row.queue_id} is stuck: {row}" for row in house.mta.queue()]
         ends = [line for event in ("failed", "expired") for line in house.events(event)]
-        untold = {line["queue_id"] for line in house.events("bounced") if line["discarded"]}
+        letters = self.accounts.letters.values()
+        untold = {queue_id for letter in letters if not letter.sender for queue_id, _ in letter.promises}
         discarded = {(line["queue_id"], line["recipient"]) for line in ends if line["queue_id"] in untold}
         mailboxes = {}
         for path, octets in house.disk.tree().items():

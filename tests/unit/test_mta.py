@@ -145,6 +145,17 @@ async def test_an_exception_inside_drains_it(world):
     assert len(house.mailbox("x")) == 1
 
 
+async def test_a_resolver_of_its_own_ends_with_it(mta_settings):
+    """On the real clock, asking a name server that is not there."""
+    settings = Settings.from_dict({**mta_settings, "route": [], "dns": {"servers": ["127.0.0.1:1"], "timeout": "0.1s"}})
+    async with Mta(settings) as mta:
+        await mta.submit("me@example.org", ["you@example.net"], CONTENT)
+        await mta.idle(timeout=10)
+        [row] = mta.queue()
+        assert row.recipients[0].last_reply.startswith("451 4.4.3")
+    assert mta._own_resolver._dns is None
+
+
 async def test_what_opening_found_is_logged(world, house):
     await house.reopen()
     first, second = house.events("spool_opened")

@@ -51,7 +51,8 @@ class Machine:
         script = image.with_suffix(".init")
         script.write_text(
             "#!/bin/sh\n"
-            "mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs tmp /tmp\n"
+            # Not over /tmp: the checkout itself may lie there.
+            "mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs tmp /run; export TMPDIR=/run\n"
             f"cd {TOP} && export PYTHONDONTWRITEBYTECODE=1\n"
             f"exec {sys.executable} -m tests.crash.lab.guest {kind}\n",
             encoding="utf-8",
