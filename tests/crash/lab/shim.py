@@ -101,6 +101,11 @@ class Block:
         return int(self._block.count)
 
     @property
+    def is_for_good(self) -> bool:
+        """Do calls go on failing after the first?"""
+        return bool(self._block.struck and self._block.again)
+
+    @property
     def struck(self) -> str:
         """The kind and path of the call that was struck; empty: it was never reached."""
         block = self._block
