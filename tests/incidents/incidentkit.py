@@ -26,6 +26,7 @@ from asyncmta.testing.dns import FakeResolver
 from asyncmta.testing.smtp_sink import SinkSettings, SmtpSink
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+PATIENCE = 0.1  # real seconds that something gets to end by itself, before time passes
 REAL_SECONDS = 20.0  # after which something that needs no time to pass counts as hanging
 ROUNDING = 0.002  # seconds; due times are on two scales of floats
 QUIET = 8.0  # seconds after which sessions that rest are over, on both ends
@@ -178,9 +179,10 @@ class House:
         return self.mta
 
     async def close(self, grace: float = 30.0) -> None:
-        """A drain, in which time passes."""
+        """A drain, in which time passes if it has to."""
         self.is_open = False
         drain = asyncio.ensure_future(self.mta.drain(grace))
+        await asyncio.wait([drain], timeout=PATIENCE)
         await self.world.clock.run_until(drain.done)
         await drain
 
