@@ -10,7 +10,6 @@ contract.md section 5; architecture.md 7.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any, BinaryIO, Self
 
 from msgspec import Struct
@@ -22,6 +21,7 @@ from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.inbound.certificates import server_context
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
@@ -217,19 +217,11 @@ class Mta(Operations):
             networks=self.settings.relay.networks,
             authenticate=self._authenticator,
         )
-        tls = self._tls_context()
+        tls = server_context(self.settings.tls.certificate, self.settings.tls.key)
         return [
             Listener(settings=ListenerSettings(**_of(ListenerSettings, table)), reception=reception, tls_context=tls)
             for table in self.settings.listeners
         ]
-
-    def _tls_context(self) -> ssl.SSLContext | None:
-        tls = self.settings.tls
-        if not tls.certificate:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(tls.certificate, tls.key or None)
-        return context
 
     async def _start(self) -> None:
         """The listeners come last: whoever can reach us is served by the whole of us."""

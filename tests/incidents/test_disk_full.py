@@ -78,11 +78,8 @@ async def test_full_in_the_middle_of_a_write(world):
     assert mta.mta.alive() == []
     assert mta.pending() == ["bob@b.example"]
     mta.disk.free = (PLENTY, NO_LIMIT)
-    await world.advance(5)
-    await asyncio.sleep(0.01)
+    await until_answered(world, await mta.greet(), 250)
     replies = await mta.send("alice@a.example", ["alice@a.example"], b"Subject: third\r\n\r\nx\r\n")
-    if replies[0] != 250:  # the measure of before; it is renewed beside us
-        replies = await mta.send("alice@a.example", ["alice@a.example"], b"Subject: third\r\n\r\nx\r\n")
     assert replies == [250, 250, 354, 250]
     await world.run()
     [octets] = mta.mailbox("alice")

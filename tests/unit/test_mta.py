@@ -6,6 +6,7 @@ What a running MTA does with mail is in tests/incidents; here is how it begins, 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 
@@ -21,6 +22,13 @@ from asyncmta.testing.client import RawClient
 from tests.incidents.incidentkit import World
 
 CONTENT = b"Subject: hello\r\n\r\nHow are you?\r\n"
+
+
+@pytest.fixture(autouse=True)
+def _trust_nobody(monkeypatch):
+    """To read the machine's certificates takes longer than most of these tests."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
 
 
 @pytest.fixture
