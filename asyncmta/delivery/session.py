@@ -129,6 +129,7 @@ class _Opening:
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
             connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does it for its own sockets only
             if target.source:
                 connection.bind((target.source, 0))
             async with Deadline(self._clock, manners.connect_timeout):

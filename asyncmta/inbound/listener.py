@@ -14,6 +14,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
@@ -127,6 +128,7 @@ class Listener:
         """Take no more sessions, end those between transactions, give the others `grace` seconds."""
         server, self._server = self._server, None
         if server is not None:
+            await _stop_accepting(server)
             server.close()
         sessions = self.sessions
         for connection in self._connections():
@@ -284,3 +286,14 @@ def _proxied_ip(found: ProxyData) -> str | None:
 
 
 _SILENCE = logging.NullHandler()
+
+
+async def _stop_accepting(server: asyncio.Server) -> None:
+    """asyncio loses a connection that it has accepted and not yet attached when the server is closed: neither closed
+    nor served. So accepting ends first, and what was accepted gets its turn. (uvloop has no reader to remove.)"""
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        with suppress(RuntimeError, NotImplementedError):
+            loop.remove_reader(listening.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
