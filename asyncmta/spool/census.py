@@ -17,8 +17,8 @@ class Census:
         self.tail = tail
         self._living: dict[int, int] = {}
 
-    def enter(self, segment: int) -> None:
-        self._living[segment] = self._living.get(segment, 0) + 1
+    def enter(self, segment: int, count: int = 1) -> None:
+        self._living[segment] = self._living.get(segment, 0) + count
 
     def leave(self, segment: int) -> bool:
         """A message of this segment is gone; was it the last one there?"""

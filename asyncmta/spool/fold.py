@@ -46,7 +46,11 @@ class Fold:
         self._on_full = on_full
         for entry in self._ledger:
             self._census.enter(entry.segment)
+        parked = self._ledger.all_parked
+        for segment, count in parked.by_segment().items():
+            self._census.enter(segment, count)
         closed = [Retired(entry.queue_id) for entry in self._ledger if entry.is_closed]
+        closed += map(Retired, parked.closed())
         if closed:
             journal.note(closed, OWN_NOTES_WAIT)
         self._give_up_segments()
@@ -113,7 +117,7 @@ class Fold:
         if kind is Accepted:
             self._census.enter(segment)
             if not entry.large:
-                self._cache.put(entry.queue_id, record.parts, entry.content.wire_size)  # type: ignore[union-attr]
+                self._cache.put(record.queue_id, record.parts, record.content.wire_size)  # type: ignore[union-attr]
         elif kind is Retired:
             if entry.large:
                 self._content.remove(entry.queue_id)
@@ -124,7 +128,7 @@ class Fold:
             self._journal.note((Retired(entry.queue_id),), OWN_NOTES_WAIT)
 
     def _move(self, record: Carried, segment: int, offset: int) -> None:
-        known = self._ledger.get(record.queue_id)
+        known = self._ledger.get(record.queue_id) or self._ledger.parked(record.queue_id)
         self._ledger.apply(record, segment, offset)
         self._census.enter(segment)
         if known is not None and self._census.leave(known.segment):

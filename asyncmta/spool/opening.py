@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id, parse_queue_id
 from asyncmta.spool.content import LargeReader, content_path, read_inline
-from asyncmta.spool.ledger import Entry, Ledger
+from asyncmta.spool.ledger import Entry, Ledger, ParkAs
 from asyncmta.spool.recovery import Damage, Reading, SpoolRefused, read_journal
 from asyncmta.spool.repair import OnEvent, repair
 from asyncmta.spool.tail import Tail
@@ -71,11 +71,12 @@ def first_queue_id(journal: bytes, boot: int) -> int:
 
 
 def open_spool(
-    *, disk: Disk, directory: str, segment_size: int, boot: Callable[[int], Callable[[], int]],
-    now: Callable[[], float], on_event: OnEvent,
+    *, disk: Disk, directory: str, make_tail: Callable[..., Tail], boot: Callable[[int], Callable[[], int]],
+    park_as: ParkAs | None, on_event: OnEvent,
 ) -> Opened:  # fmt: skip
     """Raises OSError (Locked among them), SpoolRefused and JournalFailed; the spool is as it was, or recovered, and
-    unlocked then. `boot`, given the first queue id, makes what the tail asks for each header."""
+    unlocked then. `boot`, given the first queue id, makes what the tail asks for each header. `park_as`: park whatever
+    waits, with the marks that it gives."""
     places = Places(directory)
     for path in (places.journal, places.content, places.quarantine):
         disk.make_directories(path)
@@ -83,7 +84,9 @@ def open_spool(
     lock = disk.lock(places.lock, _remember(known) if known is not None else b"")
     try:
         ledger = Ledger()
+        ledger.park_as = park_as
         reading = read_journal(disk, places.journal, ledger, known=known, settle=True)
+        ledger.park_as = None  # from now on who parks says so
         journal = reading.journal or secrets.token_bytes(16)
         if journal != known:  # another place that knows it, should the headers be unreadable one day
             disk.writev(lock, [_remember(journal)], _PID_LINE)
@@ -93,14 +96,7 @@ def open_spool(
             raise SpoolRefused("the journal has been started a million times: let it drain, then move it away")
         pinned = repair(disk, places.journal, places.quarantine, reading, on_event)
         first_id = first_queue_id(journal, reading.boot + 1)
-        tail = Tail(
-            disk=disk,
-            directory=places.journal,
-            after=reading.position(journal),
-            segment_size=segment_size,
-            boot=boot(first_id),
-            now=now,
-        )
+        tail = make_tail(disk=disk, directory=places.journal, after=reading.position(journal), boot=boot(first_id))
         tail.oldest = min([file.number for file in reading.segments], default=reading.highest + 1)
         try:
             tail.begin()
@@ -133,6 +129,7 @@ def _remove_orphans(disk: Disk, places: Places, ledger: Ledger, reading: Reading
     """Large content that no record names: its message was never accepted, or is retired. After damage the record may
     be what was lost; then the file goes into quarantine."""
     named = {entry.queue_id for entry in ledger if entry.large} | reading.aside.keys()
+    named.update(ledger.all_parked.large())
     orphans = 0
     for name in disk.list(places.content):
         with suppress(ValueError, OSError):

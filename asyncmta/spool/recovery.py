@@ -18,6 +18,7 @@ from asyncmta.mail.envelope import QueueId
 from asyncmta.spool import codec, framing, segment
 from asyncmta.spool.framing import Frame
 from asyncmta.spool.ledger import IllegalTransition, Ledger
+from asyncmta.spool.recall import Recaller, Unreadable
 from asyncmta.spool.records import Checkpoint
 from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, SegmentHeader, Torn
 from asyncmta.spool.tail import Position, segment_path
@@ -95,6 +96,8 @@ def read_journal(
         _settle(disk, directory)
     found = _list_segments(disk, directory)
     _identify(reading, found, known)
+    if reading.journal is not None:
+        ledger.thaw = Recaller(disk, directory, reading.journal).once
     replay = _Replay(disk, directory, ledger, reading)
     for at, file in enumerate(reading.segments):
         following = reading.segments[at + 1] if at + 1 < len(reading.segments) else None
@@ -275,10 +278,10 @@ class _Replay:
                 self._checkpoint(record.oldest)
             else:
                 self._ledger.apply(record, number, frame.offset)
-        except (codec.Undecodable, IllegalTransition) as error:
+        except (codec.Undecodable, IllegalTransition, Unreadable) as error:
             queue_id = QueueId(frame.queue_id)
             self._reading.damage(number, frame.offset, frame.offset + frame.size, str(error), queue_id)
-            entry = self._ledger.get(queue_id)
+            entry = self._ledger.get(queue_id) or self._ledger.parked(queue_id)
             if entry is None or not entry.is_closed:  # of a closed one nothing more is wanted anyway
                 self._ledger.discard(queue_id)
                 self._reading.aside.setdefault(queue_id, entry.segment if entry is not None else number)
@@ -287,5 +290,6 @@ class _Replay:
         """Nothing lived below `oldest` any more when this was written. What we have read from there came back after it
         had been unlinked, perhaps without the segment that says what became of it."""
         self._reading.oldest = max(self._reading.oldest, oldest)
-        for entry in [entry for entry in self._ledger if entry.segment < oldest]:
-            self._ledger.discard(entry.queue_id)
+        gone = [entry.queue_id for entry in self._ledger if entry.segment < oldest]
+        for queue_id in (*gone, *self._ledger.all_parked.below(oldest)):
+            self._ledger.discard(queue_id)

@@ -10,7 +10,7 @@ docs/journal-format.md; reliability.md section 5.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -25,13 +25,14 @@ from asyncmta.spool.content import ContentCache, ContentFiles, read_inline
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
-from asyncmta.spool.ledger import Entry
+from asyncmta.spool.ledger import Entry, ParkAs
 from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, first_queue_id, open_spool, read_only
+from asyncmta.spool.recalling import Recalling
 from asyncmta.spool.records import Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
 from asyncmta.spool.space import FreeSpace
-from asyncmta.spool.tail import segment_path
+from asyncmta.spool.tail import Tail, segment_path
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -78,7 +79,7 @@ class Recovery(Struct, frozen=True, kw_only=True):
     boot: int
 
 
-class Store:
+class Store(Recalling):
     """One for each spool directory. All methods are for the loop; `open` first, `close` last."""
 
     def __init__(
@@ -110,13 +111,14 @@ class Store:
         self._opened: Opened | None = None
         self._is_closed = False
 
-    async def open(self) -> Recovery:
-        """Lock, read, repair, begin a new segment. Raises OSError (`Locked`), SpoolRefused, JournalFailed."""
+    async def open(self, park_as: ParkAs | None = None) -> Recovery:
+        """Lock, read, repair, begin a new segment. Raises OSError (`Locked`), SpoolRefused, JournalFailed. `park_as`:
+        park all that waits, each with the mark that this gives it, in a thread; else nothing is parked."""
         loop = asyncio.get_running_loop()
         began = self._clock.monotonic()
         events: list[tuple[str, dict[str, object]]] = []
         try:
-            opened = await loop.run_in_executor(self._pool, self._open, lambda *event: events.append(event))
+            opened = await loop.run_in_executor(self._pool, self._open, park_as, lambda *event: events.append(event))
         except BaseException:
             self._pool.shutdown(wait=False)
             raise
@@ -128,7 +130,7 @@ class Store:
         self._start(opened)
         torn = reading.torn
         return Recovery(
-            messages=sum(not entry.is_closed for entry in ledger),
+            messages=len(ledger) - sum(entry.is_closed for entry in ledger) - len(ledger.all_parked.closed()),
             records=reading.records,
             segments=len(reading.segments),
             skipped=ledger.skipped,
@@ -165,14 +167,14 @@ class Store:
         )
         self._fold.start(self._journal, self._content, self._space.found_full)
 
-    def _open(self, on_event: OnEvent) -> Opened:
+    def _open(self, park_as: ParkAs | None, on_event: OnEvent) -> Opened:
         """In a thread."""
         opened = open_spool(
             disk=self._disk,
             directory=self._places.root,
-            segment_size=self._settings.segment_size,
+            make_tail=partial(Tail, segment_size=self._settings.segment_size, now=self._clock.now),
             boot=self._start_ids,
-            now=self._clock.now,
+            park_as=park_as,
             on_event=on_event,
         )
         self._space.measure()
@@ -226,17 +228,11 @@ class Store:
         return self._space.refusal(size, self._journal.run)
 
     def entry(self, queue_id: QueueId) -> Entry | None:
+        """None also for one that is parked: see `Recalling`."""
         return self._ledger.get(queue_id)
-
-    async def recall(self, queue_id: QueueId) -> Entry | None:
-        """Like `entry`, for a message that has waited: later its envelope may have to be read back."""
-        return self._ledger.get(queue_id)
-
-    def entries(self) -> Iterator[Entry]:
-        return iter(self._ledger)
 
     def damaged(self) -> Sequence[Damage]:
-        """What could not be read at start."""
+        """What could not be read, at start or since."""
         assert self._opened is not None
         return tuple(self._opened.reading.damages)
 
@@ -246,7 +242,7 @@ class Store:
         return parts if parts is not None else self._stream(queue_id)
 
     async def _stream(self, queue_id: QueueId) -> AsyncIterator[bytes]:
-        entry = self._ledger.get(queue_id)
+        (entry,) = await self.peek_many((queue_id,))
         if entry is None:
             raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
         if entry.large:
@@ -257,10 +253,6 @@ class Store:
         yield await asyncio.get_running_loop().run_in_executor(
             self._pool, read_inline, self._disk, self._places.journal, self._opened.journal, entry
         )
-
-    def forget_content(self, queue_id: QueueId) -> None:
-        """The first attempt has ended: from now on its content is read from the disk."""
-        self._cache.drop(queue_id)
 
     def begin_large(self, queue_id: QueueId) -> LargeContent:
         return self._content.begin(queue_id)

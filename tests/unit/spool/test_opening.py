@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 
 import pytest
 
@@ -8,7 +9,7 @@ from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
 from asyncmta.spool import chunks, segment
 from asyncmta.spool.opening import MAX_BOOT, Opened, first_queue_id, open_spool, read_only
 from asyncmta.spool.recovery import SpoolRefused
-from asyncmta.spool.tail import JournalFailed
+from asyncmta.spool.tail import JournalFailed, Tail
 from asyncmta.system.disk import Locked
 from asyncmta.testing.disk import FakeDisk, PowerCut
 from tests.unit.spool.spoolkit import JOURNAL, Image, accepted, attempted, content_of, envelope, header
@@ -20,9 +21,9 @@ def open_it(disk: FakeDisk) -> Opened:
     return open_spool(
         disk=disk,
         directory="spool",
-        segment_size=1 << 20,
+        make_tail=partial(Tail, segment_size=1 << 20, now=lambda: 1000.0),
         boot=lambda first: lambda: first >> 36 & 0xFFFFF,
-        now=lambda: 1000.0,
+        park_as=None,
         on_event=lambda name, facts: None,
     )
 
