@@ -169,9 +169,11 @@ def next_chain(chain: bytes, digest: bytes) -> bytes:
     return blake2b(chain + digest, digest_size=DIGEST_SIZE).digest()
 
 
-def read_frame(view: memoryview, offset: int, where: Place, *, check_content: bool, base: int = 0) -> Frame | None:
+def read_frame(
+    view: memoryview, offset: int, where: Place, *, check_content: bool, base: int = 0, has_content: bool = True
+) -> Frame | None:
     """The record at `offset`, if the header and what it speaks of verify and lie within the view; else None. `base`:
-    where in the segment the view begins."""
+    where in the segment the view begins. `has_content` False: the view may end before the content."""
     room = len(view) - offset
     if room < HEADER_SIZE:
         return None
@@ -181,7 +183,7 @@ def read_frame(view: memoryview, offset: int, where: Place, *, check_content: bo
         return None
     size = HEADER_SIZE + metadata_size + content_size
     size += -size & 7
-    if size > room:
+    if (size if has_content else size - content_size) > room:
         return None
     header = view[offset + 4 : offset + HEADER_SIZE]
     if crc32(_OFFSET.pack(base + offset), crc32(header, where.seed)) != checksum:
