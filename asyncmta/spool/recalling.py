@@ -49,8 +49,12 @@ class Recalling:
         """The first attempt has ended: from now on its content is read from the disk."""
         self._cache.drop(queue_id)
 
-    def is_parked(self, queue_id: QueueId) -> bool:
-        return queue_id in self._ledger.all_parked
+    def parked(self, queue_id: QueueId) -> Parked | None:
+        return self._ledger.parked(queue_id)
+
+    def whole_ids(self) -> list[QueueId]:
+        """Of the messages that are not parked, in the order in which they came."""
+        return [entry.queue_id for entry in self._ledger]
 
     def all_parked(self) -> Iterator[Parked]:
         """In the order of their ids; they may come and go meanwhile."""
