@@ -74,7 +74,7 @@ def test_parked_or_not_it_is_the_same_message(
     rows = list(parks.all_parked)
     assert parks.all_parked.closed() == [row.queue_id for row in rows if row.is_closed]
     found = [queue_id for some in parks.all_parked.below(2) for queue_id in some]
-        assert found == [row.queue_id for row in rows if row.segment < 2]
+    assert found == [row.queue_id for row in rows if row.segment < 2]
     assert sum(parks.all_parked.by_segment().values()) == len(rows)
     for row in rows:
         parks.unpark(records.entry(row))
