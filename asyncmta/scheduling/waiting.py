@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import Protocol
 from zlib import crc32
 
@@ -25,7 +24,7 @@ from asyncmta.scheduling.task import WAITING
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
 from asyncmta.spool.recall import Unreadable
-from asyncmta.spool.store import JournalFailed
+from asyncmta.system.clock import Timer
 
 SOON = 5.0  # seconds; what is due again by then is not worth reading back
 CHUNK = 500  # messages that are read back together
@@ -33,6 +32,7 @@ OPENED = 5_000  # messages that one turn of the loop looks at
 ROOM = 1_000  # tasks of one destination that may be on the agenda and due
 MOST_DUE = 50_000  # recipients on the agenda that are due; what is due beyond that stays parked
 AGAIN_AFTER = 60.0
+APPLIED_BY = 1.0  # seconds in which what is noted has usually been written, and applied
 _NAMES = 10_000
 
 LOCAL, BOUNCE = 1, 2  # bits of a mark; its upper ones are the tag of a destination
@@ -97,6 +97,8 @@ class Waiting:
         self._suspended: dict[int, float] = {}
         self._on_the_way: dict[QueueId, float] = {}  # those that are being read back, and their due times
         self._late: list[tuple[QueueId, float, int]] = []  # those of them whose end has come meanwhile
+        self._later: list[QueueId] = []
+        self._timer: Timer | None = None
         self._worker: asyncio.Task[None] | None = None
         self._is_open = True
 
@@ -120,7 +122,26 @@ class Waiting:
     # -- going -------------------------------------------------------------------------------------------------------
 
     def park(self, entry: Entry) -> bool:
-        """Nothing of it is in hand: park it, if it has one task that waits long enough."""
+        """Nothing of it is in hand: park it, if it has one task that waits long enough, of all who are pending. Where
+        the ledger is behind by what was noted a moment ago, that is asked once more a little later."""
+        parked = self._park(entry)
+        if parked is None:
+            self._later.append(entry.queue_id)
+            if self._timer is None:
+                self._timer = self._clock.call_at(self._clock.monotonic() + APPLIED_BY, self._park_later)
+        return bool(parked)
+
+    def _park_later(self) -> None:
+        self._timer = None
+        later, self._later = self._later, []
+        for queue_id in later:
+            entry = self._store.entry(queue_id)
+            if entry is not None and not entry.held:
+                self._park(entry)
+
+    def _park(self, entry: Entry) -> bool | None:
+        """None: the ledger has others pending than wait here. They are done, and if that cannot be written (the disk is
+        full), only the agenda knows."""
         queue_id = entry.queue_id
         tasks = self._agenda.tasks(queue_id)
         if len(tasks) != 1 or not self._parking.takes(queue_id):
@@ -128,6 +149,8 @@ class Waiting:
         (task,) = tasks
         if task.place != WAITING or task.due < self._clock.monotonic() + SOON:
             return False
+        if len(entry.envelope.recipients) > 1 and entry.pending() != tuple(sorted(task.ordinals)):
+            return None
         tag = tag_of(task.destination)
         if not self._store.park(queue_id, _mark(entry, task.destination)):
             return False
@@ -207,8 +230,6 @@ class Waiting:
         failure: Exception | None = None
         found: list[Entry | Unreadable | None] = []
         try:
-            with suppress(JournalFailed):  # then it is lost: the ledger is behind, as after a crash
-                await self._store.flush()  # what was noted of them is applied: nobody is tried twice
             found = await self._store.recall_many([queue_id for queue_id, _, _ in chunk])
         except Exception as error:  # a bug of ours; whoever is parked stays parked
             failure = error
@@ -230,6 +251,8 @@ class Waiting:
     async def close(self) -> None:
         """Bring nothing more."""
         self._is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
