@@ -57,6 +57,9 @@ class Table:
             raise ValueError("the id of another journal")
         self._high = queue_id >> 64
         low = queue_id & _LOW
+        if self._chunks and low > self._chunks[-1][0][-1]:  # as nearly all come
+            self._append(low, row)
+            return
         at_chunk = bisect_right(self._firsts, low) - 1
         if at_chunk < 0:
             at_chunk = 0
@@ -70,7 +73,7 @@ class Table:
                 column[at] = value
             return
         if len(ids) >= CHUNK:
-            at_chunk, at = self._make_room(at_chunk, at, low)
+            at_chunk, at = self._make_room(at_chunk, at)
             chunk = self._chunks[at_chunk]
         chunk[0].insert(at, low)
         for column, value in zip(chunk[1:], row, strict=True):
@@ -78,6 +81,14 @@ class Table:
         self._size += 1
         if at == 0:
             self._firsts[at_chunk] = low
+
+    def _append(self, low: int, row: Sequence[float]) -> None:
+        if len(self._chunks[-1][0]) >= CHUNK:
+            self._open(len(self._chunks), [array(code) for code in self._codes], low)
+        chunk = self._chunks[-1]
+        for column, value in zip(chunk, (low, *row), strict=True):
+            column.append(value)
+        self._size += 1
 
     def set(self, queue_id: QueueId, column: int, value: float) -> None:
         """One number of a row that is there."""
@@ -174,13 +185,9 @@ class Table:
         self._chunks.insert(at_chunk, chunk)
         self._firsts.insert(at_chunk, first)
 
-    def _make_room(self, at_chunk: int, at: int, low: int) -> tuple[int, int]:
-        """The chunk is full: where the row goes now. Behind the end a chunk is begun, so that what comes in order
-        leaves full ones behind; else the upper half moves out."""
+    def _make_room(self, at_chunk: int, at: int) -> tuple[int, int]:
+        """The chunk is full: its upper half moves out. Where the row goes now."""
         chunk = self._chunks[at_chunk]
-        if at == CHUNK:
-            self._open(at_chunk + 1, [array(code) for code in self._codes], low)
-            return at_chunk + 1, 0
         half = CHUNK // 2
         upper = [column[half:] for column in chunk]
         for column in chunk:
