@@ -21,7 +21,6 @@ from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import INTERNAL, Settlement, settle
 from asyncmta.scheduling.task import Lane, Task
 from asyncmta.scheduling.transport import Transport
-from asyncmta.scheduling.waiting import Waiting
 from asyncmta.spool.ledger import Entry
 
 LOCAL = "local:"  # with which the destinations of our own mailboxes begin (`routing`)
@@ -50,7 +49,6 @@ class Attempts:
         schedule: RetrySchedule,
         held: HeldBack,
         reports: Reports,
-        waiting: Waiting,
         on_change: Callable[[float | None], None],
     ) -> None:
         self._clock = means.clock
@@ -61,7 +59,7 @@ class Attempts:
         self._schedule = schedule
         self._held = held
         self._reports = reports
-        self._waiting = waiting
+        self._waiting = held.waiting
         self._on_change = on_change
         self._passes: dict[QueueId, Pass] = {}
 

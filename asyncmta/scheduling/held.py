@@ -52,7 +52,7 @@ class HeldBack:
         self._store = means.store
         self._agenda = means.agenda
         self._reports = reports
-        self._waiting = waiting
+        self.waiting = waiting
         self._owner = owner
         self._ordinals: dict[QueueId, set[int]] = {}
         self._stopped: set[QueueId] = set()  # by an operator: nothing of them goes on the agenda
@@ -87,7 +87,7 @@ class HeldBack:
         """Nothing more of them is tried until they are released; how many that are new."""
         count = 0
         for chunk in _chunks(queue_ids):
-            await self._waiting.fetch(chunk)
+            await self.waiting.fetch(chunk)
             with self._at_work(each for each in chunk if not self.stops(each) and self._is_here(each)) as chosen:
                 self._stop(chosen)
                 now = self._clock.now()
@@ -111,7 +111,7 @@ class HeldBack:
         """Out of the queue with them; how many they were. `bounce`: their senders are told that they have failed."""
         count = 0
         for chunk in _chunks(queue_ids):
-            await self._waiting.fetch(chunk)
+            await self.waiting.fetch(chunk)
             with self._at_work(each for each in chunk if self._is_here(each)) as chosen:
                 count += await self._remove(chosen, by, bounce)
         return count

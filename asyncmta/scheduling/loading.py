@@ -19,7 +19,7 @@ from asyncmta.scheduling.pump import TURN
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import salt_of
-from asyncmta.scheduling.waiting import BOUNCE, LOCAL, LOOK, Waiting
+from asyncmta.scheduling.waiting import BOUNCE, LOCAL, LOOK
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
 
@@ -37,7 +37,6 @@ class Loading:
         *,
         held: HeldBack,
         reports: Reports,
-        waiting: Waiting,
         schedule: RetrySchedule,
         put: Callable[[Entry, Sequence[int], Iterator[float]], None],
         wake: Callable[[], None],
@@ -47,7 +46,7 @@ class Loading:
         self._agenda = means.agenda
         self._held = held
         self._reports = reports
-        self._waiting = waiting
+        self._waiting = held.waiting
         self._schedule = schedule
         self._put = put
         self._wake = wake

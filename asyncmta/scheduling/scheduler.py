@@ -76,7 +76,6 @@ class Scheduler:
             schedule=settings.retry,
             held=self._held,
             reports=self._reports,
-            waiting=self._waiting,
             on_change=self._changed,
         )
         listing = Listing(
@@ -109,7 +108,6 @@ class Scheduler:
             self._means,
             held=self._held,
             reports=self._reports,
-            waiting=self._waiting,
             schedule=self._settings.retry,
             put=lambda entry, ordinals, delays: self.put(entry, ordinals, delays=delays),
             wake=self._pump.wake,

@@ -256,6 +256,8 @@ class Waiting:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
+        self._on_the_way.clear()  # nobody waits for them any more
+        self._owner.look()
 
     # -- what others ask ---------------------------------------------------------------------------------------------
 

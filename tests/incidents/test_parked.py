@@ -1,4 +1,4 @@
-"""Messages that wait are rows of numbers, read back when they are wanted: after a restart, by an operator, or damaged."""
+"""Messages that wait are rows of numbers, read back when wanted: after a restart, by an operator, or damaged."""
 
 from __future__ import annotations
 

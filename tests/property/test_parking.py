@@ -83,7 +83,7 @@ def test_it_is_a_sorted_list(done: list[tuple]) -> None:  # type: ignore[type-ar
                     model.rows[queue_id] = (due, tag, True)
         else:
             room, limit = about
-            taken = parking.take(lambda tag, room=room: room if tag == 4 else limit, limit)  # type: ignore[misc]
+            taken = parking.take(lambda tag, room=room, limit=limit: room if tag == 4 else limit, limit)  # type: ignore[misc]
             there = {tag: [each for each, row in model.rows.items() if row[1:] == (tag, True)] for tag in (4, 8)}
             assert len(taken) == len({queue_id for queue_id, _, _ in taken})
             for queue_id, due, tag in taken:
@@ -103,3 +103,17 @@ def test_a_crowd_that_has_to_wait_keeps_nobody_else() -> None:
     assert parking.take(lambda tag: 0 if tag == 4 else 10, 10) == [(101, 1.5, 8)]
     assert [queue_id for queue_id, _, _ in parking.take(lambda _: 2, 10)] == [1, 2]
     assert not parking.takes(QueueId(1 << 64))
+
+
+def test_the_first_of_a_second_is_looked_for_again_when_it_has_left() -> None:
+    parking = Parking()
+    for low, due in ((1, 5.0), (2, 5.0), (3, 5.5), (4, 9.0)):
+        parking.add(QueueId(low), due, 4)
+    assert parking.remove(QueueId(1)) == 5.0
+    assert parking.next_due() == 5.0
+    assert parking.remove(QueueId(2)) == 5.0
+    assert parking.next_due() == 5.5
+    parking.remove(QueueId(3))
+    assert parking.next_due() == 9.0
+    parking.remove(QueueId(4))
+    assert parking.next_due() is None

@@ -30,9 +30,8 @@ def check(made: Table, model: dict[QueueId, tuple[int, float]]) -> None:
     assert len(made) == len(model)
     assert list(made.ascending()) == sorted(model)
     assert list(made.descending()) == sorted(model, reverse=True)
-    assert {
-        made.whole(low): (number, half) for ids, *rest in made.chunks() for low, number, half in zip(ids, *rest)
-    } == (model)
+    rows = ((low, row) for ids, *rest in made.chunks() for low, *row in zip(ids, *rest, strict=True))
+    assert {made.whole(low): tuple(row) for low, row in rows} == model
 
 
 @given(steps, ids)
