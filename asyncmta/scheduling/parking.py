@@ -132,9 +132,9 @@ class Parking:
                 self._crowds.setdefault(int(row[_TAG]), array("Q")).append(low)
                 slot.living -= 1
                 self.overdue += 1
-            slot.firsts = 0
             limit -= len(opened)
             if slot.ids:
+                slot.firsts = slot.living  # its second has come: nobody needs to know better, and it may be a long one
                 return False
             heappop(self._order)
             del self._slots[number]
