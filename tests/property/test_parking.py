@@ -117,3 +117,36 @@ def test_the_first_of_a_second_is_looked_for_again_when_it_has_left() -> None:
     assert parking.next_due() == 9.0
     parking.remove(QueueId(4))
     assert parking.next_due() is None
+
+
+def test_who_is_in_the_crowd_already_may_be_brought_forward_within_its_second() -> None:
+    parking = Parking()
+    parking.add(QueueId(1), 5.5, 4)
+    parking.add(QueueId(2), 5.75, 4)
+    assert parking.remove(QueueId(2)) == 5.75
+    assert parking.next_due() == 5.5
+    assert parking.open(5.0, 10)
+    assert parking.promote(QueueId(1), 5.25)
+    assert parking.take(lambda _: 1, 1) == [(1, 5.25, 4)]
+
+
+def test_a_long_second_is_opened_in_pieces() -> None:
+    parking = Parking()
+    for low in (1, 2, 3):
+        parking.add(QueueId(low), 5.0, 4)
+    assert not parking.open(5.0, 2)
+    assert (parking.overdue, parking.next_due()) == (2, 5.0)
+    assert parking.open(5.0, 2)
+    assert (parking.overdue, parking.next_due()) == (3, None)
+
+
+def test_tags_are_brought_forward_in_the_crowd_too_and_no_more_is_taken_than_asked_for() -> None:
+    parking = Parking()
+    for low, tag in ((1, 4), (2, 8), (3, 8)):
+        parking.add(QueueId(low), 5.5, tag)
+    assert parking.open(5.0, 10)
+    assert parking.promote_tag(8, 5.25) == 2
+    assert parking.take(lambda _: 5, 1) == [(1, 5.5, 4)]
+    assert parking.remove(QueueId(2)) == 5.25
+    assert parking.take(lambda _: 1, 5) == [(3, 5.25, 8)]
+    assert parking.take(lambda _: 1, 5) == []

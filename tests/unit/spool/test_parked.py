@@ -123,3 +123,38 @@ def test_a_carried_row_takes_its_place_along() -> None:
     again = Entry(moved, 9, 128)
     again.resume(moved, found)
     assert again.carried() == moved
+
+
+def test_a_delivery_leaves_the_replies_of_the_others() -> None:
+    ledger = parked(2, attempted(1, {0: LATER, 1: LATER}))
+    ledger.apply(attempted(1, {0: OK}), 3, 8)
+    found = row(ledger)
+    assert (found.pending, found.tried_segment, found.attempts, found.large) == (2, 2, 2, False)
+    whole = Ledger()
+    whole.apply(accepted(1, recipients=2), 1, 128)
+    whole.apply(attempted(1, {0: LATER, 1: LATER}), 2, 128)
+    whole.apply(attempted(1, {0: OK}), 3, 8)
+    entry = whole.get(ONE)
+    assert entry is not None
+    assert entry.parked(7) == found
+
+
+def test_a_failure_is_read_back() -> None:
+    ledger = parked(3, attempted(1, {0: NEVER, 1: LATER, 2: OK}))
+    entry = Entry(accepted(1, recipients=3), 1, 128)
+    entry.resume(attempted(1, {0: NEVER, 1: LATER, 2: OK}), row(ledger))
+    assert (entry.failed(), entry.pending()) == ({0: NEVER}, (1,))
+    assert ONE in ledger.all_parked
+    assert list(ledger.all_parked.ascending()) == [ONE]
+    ledger.unpark(entry)
+    ledger.unpark(entry)  # by somebody who was slower
+    assert ledger.get(ONE) is entry
+
+
+def test_a_row_that_moves_out_of_what_a_row_can_say_is_whole_again() -> None:
+    ledger = parked(1, attempted(1, {0: LATER}))
+    entry = Entry(accepted(1), 1, 128)
+    entry.resume(attempted(1, {0: LATER}), row(ledger))
+    ledger.apply(entry.carried(), 1 << 32, 128)
+    assert ledger.parked(ONE) is None
+    assert ledger.get(ONE) is not None
