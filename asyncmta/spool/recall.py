@@ -9,7 +9,8 @@ docs/journal-format.md 2.2; reliability.md R1; seed D-53.
 
 from __future__ import annotations
 
-from errno import EIO, ENOENT
+from contextlib import suppress
+from errno import ENOENT
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +24,6 @@ from asyncmta.system.disk import Disk
 
 _USUAL = 1024
 _MOST_OPEN = 16
-_FOR_GOOD = (EIO, ENOENT)  # else another time it may be read
 
 
 class Unreadable(Exception):
@@ -50,7 +50,9 @@ class Recaller:
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         while self._files:
-            self._disk.close(self._files.popitem()[1])
+            file = self._files.popitem()[1]
+            with suppress(OSError):  # it was only read
+                self._disk.close(file)
 
     def once(self, parked: Parked) -> Entry:
         """One, and nothing stays open. Raises Unreadable."""
@@ -90,7 +92,7 @@ class Recaller:
                 view = memoryview(octets)
                 frame = framing.read_frame(view, 0, where, check_content=False, base=offset, has_content=False)
         except OSError as error:
-            place = (segment, offset) if error.errno in _FOR_GOOD else None
+            place = (segment, offset) if error.errno == ENOENT else None  # else another time it may be read
             raise Unreadable(queue_id, f"cannot read the journal: {error}", place) from error
         if frame is None or frame.queue_id != queue_id:
             raise Unreadable(queue_id, "its record in the journal is damaged", (segment, offset))

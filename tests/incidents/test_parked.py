@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from asyncmta.mail.envelope import parse_queue_id
@@ -135,3 +137,17 @@ def damage(mta, queue_id):
     """A few octets of the record with which it was accepted."""
     row = mta.mta.rooms.store.parked(parse_queue_id(queue_id))
     mta.disk._node(f"/spool/journal/{row.segment:010}.seg").write(b"\xff" * 8, row.offset + 48)
+
+
+async def test_a_disk_that_does_not_read_for_a_moment_delays_and_sets_nothing_aside(world, mta, sink):
+    await parked(world, mta)
+    sink._script.clear()
+    mta.disk.fail_at(1, errno.EIO, for_good=True, only=("read_at",))
+    assert await mta.mta.retry() == 1
+    await world.idle()
+    assert sink.messages == []
+    assert len(mta.events("recall_failed")) == 1
+    assert list(mta.mta.rooms.store.damaged()) == []
+    mta.disk.heal()
+    await world.run(limit=2 * MINUTE)
+    assert len(sink.messages) == 1
