@@ -192,6 +192,7 @@ class Operations:
     ) -> int:
         """Make them due now, also at sites that are suspended; how many messages."""
         rooms = self.rooms
+        await rooms.scheduler.loaded()
         if ids is None and domain is None and sender is None:  # a million messages are not to be asked one by one
             rooms.remote.resume(None)
             return rooms.scheduler.retry()

@@ -19,7 +19,7 @@ from asyncmta.scheduling.pump import TURN
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import salt_of
-from asyncmta.scheduling.waiting import BOUNCE, LOCAL, LOOK
+from asyncmta.scheduling.waiting import AGAIN_AFTER, BOUNCE, LOCAL, LOOK
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
 
@@ -70,10 +70,14 @@ class Loading:
             else:
                 self._waiting.restore(parked, self._due(parked))
         for at in range(0, len(strange), CHUNK):
-            for found in await self._store.recall_many(strange[at : at + CHUNK]):
+            chunk = strange[at : at + CHUNK]
+            for queue_id, found in zip(chunk, await self._store.recall_many(chunk), strict=True):
+                row = self._store.parked(queue_id)
                 if isinstance(found, Entry):
                     self._lay_out(found)
                     self._waiting.park(found)
+                elif row is not None:  # it cannot be read now
+                    self._waiting.restore(row, self._clock.monotonic() + AGAIN_AFTER)
         self._wake()
 
     def _lay_out(self, entry: Entry | None) -> None:

@@ -250,17 +250,21 @@ class Scheduler:
         self._pump.wake()
         return promoted
 
+    async def loaded(self) -> None:
+        """Return when everything that the start has found is laid out, or parked."""
+        await self.until(lambda: not self._is_loading)
+
     async def hold(self, queue_ids: Iterable[QueueId]) -> int:
         """See `HeldBack` for this and the two below: all return when it is durable."""
-        await self.until(lambda: not self._is_loading)
+        await self.loaded()
         return await self._held.hold(queue_ids)
 
     async def release(self, queue_ids: Iterable[QueueId]) -> int:
-        await self.until(lambda: not self._is_loading)
+        await self.loaded()
         return await self._held.release(queue_ids)
 
     async def remove(self, queue_ids: Iterable[QueueId], *, by: str, bounce: bool = False) -> int:
-        await self.until(lambda: not self._is_loading)
+        await self.loaded()
         return await self._held.remove(queue_ids, by=by, bounce=bounce)
 
     def lay_out(self, entry: Entry, due: float | None) -> None:

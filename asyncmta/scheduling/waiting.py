@@ -100,6 +100,7 @@ class Waiting:
         self._later: list[QueueId] = []
         self._timer: Timer | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._fetching: set[asyncio.Task[None]] = set()
         self._is_open = True
 
     def __contains__(self, queue_id: QueueId) -> bool:
@@ -248,14 +249,19 @@ class Waiting:
         self._means.mourn(worker, "recalls_failed")
         self._owner.look()
 
+    def _fetched(self, fetching: asyncio.Task[None]) -> None:
+        self._fetching.discard(fetching)
+        self._means.mourn(fetching, "recalls_failed")
+
     async def close(self) -> None:
         """Bring nothing more."""
         self._is_open = False
         if self._timer is not None:
             self._timer.cancel()
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+        tasks = [*self._fetching, *([self._worker] if self._worker is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._on_the_way.clear()  # nobody waits for them any more
         self._owner.look()
 
@@ -270,8 +276,10 @@ class Waiting:
             if parked is not None and due is not None:
                 chunk.append((queue_id, due, parked.mark & ~_BITS))
                 self._on_the_way[queue_id] = due
-        if chunk:
-            await self._bring(chunk)
+        if chunk:  # a task of its own: who does not wait any more must not leave it half done
+            fetching = asyncio.create_task(self._bring(chunk), name="scheduler.fetching")
+            self._fetching.add(fetching)
+            fetching.add_done_callback(self._fetched)
         await self._owner.until(lambda: not any(queue_id in self._on_the_way for queue_id in wanted))
 
     def promote(self, queue_id: QueueId, now: float) -> bool:

@@ -69,7 +69,7 @@ class Opened(Struct):
 
 
 def open_spool(
-    *, disk: Disk, directory: str, make_tail: Callable[..., Tail], park_as: ParkAs | None, now: Callable[[], float],
+    *, disk: Disk, directory: str, make_tail: Callable[..., Tail], park_as: ParkAs | None,
     on_event: OnEvent, on_full: Callable[[], None],
 ) -> Opened:  # fmt: skip
     """Raises OSError (Locked among them), SpoolRefused and JournalFailed; the spool is as it was, or recovered, and
@@ -95,9 +95,9 @@ def open_spool(
         ids = QueueIds(journal, reading.boot + 1)
         tail = make_tail(disk=disk, directory=places.journal, after=reading.position(journal), boot=ids.boot)
         tail.oldest = min([file.number for file in reading.segments], default=reading.highest + 1)
-        began = now()
+        began = tail.now()
         _begin(tail, on_full)
-        seconds = max(0.0, now() - began)
+        seconds = max(0.0, tail.now() - began)
         orphans = _remove_orphans(disk, places, ledger, reading)
     except BaseException:
         disk.close(lock)

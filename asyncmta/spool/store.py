@@ -176,7 +176,6 @@ class Store(Recalling):
             directory=self._places.root,
             make_tail=partial(Tail, segment_size=self._settings.segment_size, now=self._clock.now),
             park_as=park_as,
-            now=self._clock.now,
             on_event=on_event,
             on_full=self._space.give_up_reserve,
         )

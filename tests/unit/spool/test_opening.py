@@ -25,7 +25,6 @@ def open_it(disk: FakeDisk, on_full: Callable[[], None] | None = None) -> Opened
         directory="spool",
         make_tail=partial(Tail, segment_size=1 << 20, now=lambda: 1000.0),
         park_as=None,
-        now=lambda: 1000.0,
         on_event=lambda name, facts: None,
         on_full=on_full or (lambda: None),
     )
