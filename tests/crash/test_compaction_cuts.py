@@ -51,6 +51,7 @@ async def live(disk: FakeDisk, book: Book) -> int:
         store.note(Attempted(two, 1.5, {0: OK, 1: LATER}))
         ids = await life.accept_together(*[b"Subject: many\r\n" + b"%d\r\n" % at * 99 for at in range(14)])
         await life.deliver(*ids[1:8], *ids[9:])
+        assert all(store.park(each, 1) for each in (two, ids[8]))
         await life.compact()
         await life.accept(b"Subject: in between\r\n")
         await life.deliver(ids[0], large)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 
 import pytest
 
 from asyncmta.mail.envelope import parse_queue_id
+from asyncmta.spool.recall import Recaller, Unreadable
 from tests.incidents.incidentkit import HOUR, MINUTE, failed_recipients
 
 FOREVER = 10_000
@@ -151,3 +153,45 @@ async def test_a_disk_that_does_not_read_for_a_moment_delays_and_sets_nothing_as
     mta.disk.heal()
     await world.run(limit=2 * MINUTE)
     assert len(sink.messages) == 1
+
+
+async def test_who_stops_waiting_for_an_order_leaves_nobody_in_limbo(world, mta, sink):
+    """The order wants a parked message whole; whoever gave it goes away while it is being read back."""
+    queue_id = await parked(world, mta)
+    order = asyncio.create_task(mta.mta.hold([queue_id]))
+    waiting = mta.mta.rooms.scheduler._waiting
+    for _ in range(20):
+        if not waiting._fetching:
+            await asyncio.sleep(0)
+    assert waiting._fetching
+    order.cancel()
+    await asyncio.gather(order, return_exceptions=True)
+    await world.idle()
+    assert mta.mta.next_due() is not None
+    assert await mta.mta.hold([queue_id]) == 1
+    assert [row.state for row in mta.mta.queue()] == ["held"]
+    sink._script.clear()
+    assert await mta.mta.release([queue_id]) == 1
+    await world.run(limit=HOUR)
+    assert len(sink.messages) == 1
+
+
+async def test_what_a_start_cannot_read_for_the_moment_is_tried_a_minute_later(world, mta, sink, monkeypatch):
+    """Several recipients, so that the start has to look; and there are no descriptors left just then."""
+    await parked(world, mta, "bob@b.example", "carol@b.example")
+    sink._script.clear()
+    await mta.kill()
+    entry, failures = Recaller.entry, []
+
+    def scarce(self, row):
+        if not failures:
+            failures.append(row.queue_id)
+            raise Unreadable(row.queue_id, "cannot read the journal: Too many open files")
+        return entry(self, row)
+
+    monkeypatch.setattr(Recaller, "entry", scarce)
+    await mta.open()
+    await world.run(limit=HOUR)
+    assert failures
+    assert [message.recipients for message in sink.messages] == [("bob@b.example", "carol@b.example")]
+    assert mta.mta.queue() == []

@@ -72,6 +72,36 @@ def test_rows_come_and_go_while_somebody_goes_through(there: list[QueueId], goin
     assert set(there) - set(going) <= set(seen) <= set(there)
 
 
+@given(st.lists(ids, unique=True), st.lists(ids, unique=True))
+@settings(deadline=None, max_examples=100)
+def test_rows_come_and_go_between_two_chunks(there: list[QueueId], changing: list[QueueId]) -> None:
+    """Some chunks fall apart meanwhile, others are joined: who is there all the time is seen."""
+    made = Table("I")
+    for queue_id in there:
+        made.put(queue_id, (1,))
+    changes = iter(changing)
+    touched: set[QueueId] = set()
+    seen: list[QueueId] = []
+    for columns in made.walk():
+        found = [made.whole(low) for low in columns[0]]
+        seen += found
+        for queue_id in [each for each, _ in zip(changes, range(5), strict=False)] + found[4:]:
+            touched.add(queue_id)
+            if not made.remove(queue_id):
+                made.put(queue_id, (2,))
+    assert set(there) - touched <= set(seen) <= set(there) | touched
+
+
+def test_the_end_may_go_while_it_is_shown() -> None:
+    made = Table("I")
+    for number in (1, 2):
+        made.put(QueueId(number), (1,))
+    for columns in made.walk():
+        assert list(columns[0]) == [1, 2]
+        made.remove(QueueId(2))
+    assert list(made.ascending()) == [1]
+
+
 def test_all_ids_are_of_one_journal_while_there_are_any() -> None:
     made = Table("I")
     assert list(made.ascending()) == []

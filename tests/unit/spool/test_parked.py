@@ -158,3 +158,13 @@ def test_a_row_that_moves_out_of_what_a_row_can_say_is_whole_again() -> None:
     ledger.apply(entry.carried(), 1 << 32, 128)
     assert ledger.parked(ONE) is None
     assert ledger.get(ONE) is not None
+
+
+def test_nothing_is_put_back_that_is_not_there() -> None:
+    assert Ledger().put_back(ONE, (1, 128), (0, 0)) is None
+    ledger = parked(1, attempted(1, {0: LATER}))
+    before = row(ledger)
+    assert ledger.put_back(ONE, (1, 8), (9, 9)) == (1, 128)
+    after = row(ledger)
+    assert (after.segment, after.offset) == (1, 8)
+    assert (after.tried_segment, after.tried_offset) == (before.tried_segment, before.tried_offset)
