@@ -22,7 +22,7 @@ from asyncmta.spool.carrying import Carrier
 from asyncmta.spool.census import Census
 from asyncmta.spool.compaction import Compactor
 from asyncmta.spool.content import ContentCache, ContentFiles
-from asyncmta.spool.facts import DOUBTFUL, Recovery, SpoolSettings, StoreFacts, summed
+from asyncmta.spool.facts import DOUBTFUL, DOUBTFUL_OPTIONS, Recovery, SpoolSettings, StoreFacts, summed
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
@@ -104,8 +104,9 @@ class Store(Recalling):
         self._opened, self._ledger = opened, ledger
         self._start(opened)
         torn, file_system = reading.torn, self._disk.file_system(self._places.root)
-        if file_system in DOUBTFUL:
-            self._on_event("file_system_doubtful", {"file_system": file_system})
+        options = sorted(self._disk.mount_options(self._places.root) & DOUBTFUL_OPTIONS)
+        if file_system in DOUBTFUL or options:
+            self._on_event("file_system_doubtful", {"file_system": file_system, "options": ",".join(options)})
         return Recovery(
             messages=len(ledger) - sum(entry.is_closed for entry in ledger) - len(ledger.all_parked.closed()),
             records=reading.records,
