@@ -19,6 +19,7 @@ ORDER = [
     "spool",
     "bounce",
     "mailboxes",
+    "policy",
     "inbound",
     "scheduling",
     "delivery",

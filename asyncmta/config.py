@@ -21,6 +21,7 @@ import msgspec
 from asyncmta import routing
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_kinds import Text, Unfit, named
+from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
 from asyncmta.config_sources import Sources
 from asyncmta.config_tables import (
     ARRAYS,
@@ -77,6 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsTable
     queue: QueueTable
     routes: tuple[RouteTable, ...]
+    rules: tuple[RuleEntry, ...]
+    dnsbl: DnsblTable
+    hooks: HooksTable
+    policy: PolicyTable
     remote: RemoteTable
     dns: DnsTable
     admin: AdminTable
@@ -124,6 +129,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             # Only the default can be above lifetime here: then it follows.
             queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),
             routes=tables.route,
+            rules=tables.rule,
+            dnsbl=tables.dnsbl,
+            hooks=tables.hooks,
+            policy=tables.policy,
             remote=tables.remote,
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
@@ -149,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "spool": self.spool,
             "listener": [_shown(listener) for listener in self.listeners],
             "route": [_shown(route) for route in self.routes],
+            "rule": [_shown(rule) for rule in self.rules],
         }
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}
 
@@ -242,5 +252,10 @@ class _Reader:
                 self.report(f"{prefix}{key}", str(error))
         read = table(**values)
         paths = {key: getattr(read, key) for key, kind in known.items() if isinstance(kind, Text) and kind.is_path}
-        absolute = {key: os.path.normpath(os.path.join(self._folder, text)) for key, text in paths.items() if text}
+        absolute: dict[str, Any] = {key: self._absolute(text) for key, text in paths.items() if text}
+        if isinstance(read, LocalTable):
+            absolute["mailboxes"] = anchored(read.mailboxes, self._absolute)
         return msgspec.structs.replace(read, **absolute)
+
+    def _absolute(self, path: str) -> str:
+        return os.path.normpath(os.path.join(self._folder, path))

@@ -14,6 +14,7 @@ import ipaddress
 import ssl
 from collections.abc import Callable
 
+from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_tables import ListenerTable, RouteTable, Tables
 from asyncmta.config_texts import split_port
 from asyncmta.mail.address import parse_address
@@ -32,6 +33,9 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     _check_certificate(tables, report)
     for index, route in enumerate(tables.route):
         _check_route(f"route.{index}", route, given, report)
+    for index, rule in enumerate(tables.rule):
+        check_rule(f"rule.{index}", rule, given, report)
+    check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)
     _check_local(tables, report)

@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from asyncmta import config_texts as texts
 from asyncmta.config_kinds import Choice, Duration, Flag, Kind, Size, Text, TextList, TextListOr, Whole
+from asyncmta.config_policy import DnsblTable, Frequency, HooksTable, PolicyTable, Residents, RuleEntry
+from asyncmta.inbound.rates import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
 KIB, MIB = 1 << 10, 1 << 20
@@ -42,6 +44,7 @@ class ListenerTable(Struct, frozen=True, kw_only=True):
     proxy_protocol: Annotated[bool, Flag()] = False
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
     allow_plaintext_auth: Annotated[bool, Flag()] = False
+    greet_delay: Annotated[float, Duration(SECOND, MINUTE, zero="none")] = 0.0
 
 
 class TlsTable(Struct, frozen=True, kw_only=True):
@@ -58,7 +61,8 @@ class LocalTable(Struct, frozen=True, kw_only=True):
     domains: Annotated[tuple[str, ...], TextList(Text(texts.domain))] = ()
     maildir: Annotated[str, Text(texts.maildir_pattern, is_path=True)] = "var/mail/{domain}/{local_part}"
     mailboxes: Annotated[
-        str | tuple[str, ...], TextListOr(Choice(("existing", "any")), TextList(Text(texts.address_or_local_part)))
+        str | tuple[str, ...],
+        Residents(TextListOr(Choice(("existing", "any")), TextList(Text(texts.address_or_local_part)))),
     ] = "existing"
     aliases: Annotated[str, Text(texts.not_yet, optional=True)] = ""
 
@@ -69,6 +73,10 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     hops: Annotated[int, Whole(10, 1000)] = 100
     session_idle: Annotated[float, Duration(SECOND, DAY)] = 5 * MINUTE
     sessions_per_client: Annotated[int, Whole(1, 1_000_000)] = 50
+    connections_per_client: Annotated[Rate | None, Frequency()] = None
+    messages_per_client: Annotated[Rate | None, Frequency()] = None
+    recipients_per_client: Annotated[Rate | None, Frequency()] = None
+    reverse_dns: Annotated[str, Choice(("off", "log", "require"))] = "off"
 
 
 class QueueTable(Struct, frozen=True, kw_only=True):
@@ -126,6 +134,10 @@ class Tables(Struct, frozen=True, kw_only=True):
     limits: LimitsTable
     queue: QueueTable
     route: tuple[RouteTable, ...]
+    rule: tuple[RuleEntry, ...]
+    dnsbl: DnsblTable
+    hooks: HooksTable
+    policy: PolicyTable
     remote: RemoteTable
     dns: DnsTable
     admin: AdminTable
@@ -138,12 +150,15 @@ TABLES: dict[str, type[Struct]] = {
     "local": LocalTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "dnsbl": DnsblTable,
+    "hooks": HooksTable,
+    "policy": PolicyTable,
     "remote": RemoteTable,
     "dns": DnsTable,
     "admin": AdminTable,
     "log": LogTable,
 }
-ARRAYS: dict[str, type[Struct]] = {"listener": ListenerTable, "route": RouteTable}
+ARRAYS: dict[str, type[Struct]] = {"listener": ListenerTable, "route": RouteTable, "rule": RuleEntry}
 
 
 def kinds(table: type[Struct]) -> dict[str, Kind]:

@@ -119,9 +119,10 @@ def refused(
     client: str,
     stage: str,
     reply: Reply,
-    helo: str,
+    said: tuple[str, str],
     paths: tuple[Address | str | None, Address | str | None],
 ) -> Facts:
+    helo, by = said
     facts: Facts = {
         "client": wording.text(client),
         "helo": wording.text(helo),
@@ -129,6 +130,8 @@ def refused(
         "reply": wording.text(str(reply)),
         "enhanced": str(reply.enhanced or ""),
     }
+    if by:
+        facts["by"] = wording.text(by)
     for key, path in zip(("reverse_path", "recipient"), paths, strict=True):
         if path is not None:
             facts[key] = wording.address(path)

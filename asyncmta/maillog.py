@@ -91,8 +91,21 @@ class MailLog:
         recipient: Address | str | None = None,
     ) -> None:
         """We said no, at this stage ("connect", "MAIL", "RCPT", "dot")."""
+        self.refused_by("", client=client, stage=stage, reply=reply, helo=helo, paths=(reverse_path, recipient))
+
+    def refused_by(
+        self,
+        by: str,
+        *,
+        client: str,
+        stage: str,
+        reply: Reply,
+        helo: str,
+        paths: tuple[Address | str | None, Address | str | None],
+    ) -> None:
+        """The same where a rule, a hook or a limit did. `paths`: sender and recipient."""
         if self._hears_info:
-            facts = (client, stage, reply, helo, (reverse_path, recipient))
+            facts = (client, stage, reply, (helo, by), paths)
             self._push((self._now(), "info", "refused", logline.refused, facts))
 
     def attempt(

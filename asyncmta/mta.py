@@ -27,8 +27,10 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Authenticate, Reception
-from asyncmta.mailboxes.resolver import LocalSettings, Mailboxes
+from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
+from asyncmta.mta_local import Exists, build_mailboxes
+from asyncmta.mta_policy import build_policy
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
@@ -45,7 +47,8 @@ class Mta(Operations):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
     authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; without
-    it AUTH is not offered. log_stream: where log lines go instead of standard output.
+    it AUTH is not offered. hooks and recipients: docs/python.md. log_stream: where log lines go instead of standard
+    output.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class Mta(Operations):
         resolver: Resolves | None = None,
         disk: Disk | None = None,
         authenticator: Authenticate | None = None,
+        hooks: object = None,
+        recipients: Exists | None = None,
         log_stream: BinaryIO | None = None,
     ) -> None:
         self.settings = settings
@@ -63,6 +68,8 @@ class Mta(Operations):
         self._disk: Disk = disk if disk is not None else PosixDisk()
         self._resolver = resolver
         self._authenticator = authenticator
+        self._hooks = hooks
+        self._recipients = recipients
         log = settings.log
         self.maillog = MailLog(
             clock=self._clock, stream=log_stream, format=log.format, level=log.level, addresses=log.addresses
@@ -124,7 +131,8 @@ class Mta(Operations):
         if resolver is None:
             dns = DnsSettings(**_of(DnsSettings, settings.dns))
             resolver = self._own_resolver = Resolver(clock=clock, settings=dns)
-        mailboxes = Mailboxes(settings=self._local(), hostname=settings.hostname, clock=clock, disk=self._disk)
+        self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
+        mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
         self._dialer = Dialer(
             clock=clock,
             resolver=resolver,
@@ -159,15 +167,7 @@ class Mta(Operations):
             routing=routing,
             resolver=resolver,
             remote=self._remote,
-        )
-
-    def _local(self) -> LocalSettings:
-        local = self.settings.local
-        return LocalSettings(
-            domains=local.domains,
-            maildir=local.maildir,
-            mailboxes=local.mailboxes,
-            postmaster=str(self.settings.postmaster),
+            policy=self._policy,
         )
 
     def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
@@ -200,6 +200,7 @@ class Mta(Operations):
             clock=self._clock,
             hostname=self.settings.hostname,
             settings=self._limits(),
+            inspect=self._policy.inspect,
         )
 
     def _limits(self) -> Limits:
@@ -218,6 +219,7 @@ class Mta(Operations):
             limits=self._limits(),
             networks=self.settings.relay.networks,
             authenticate=self._authenticator,
+            gate=self._policy.gate,
         )
         tls = server_context(self.settings.tls.certificate, self.settings.tls.key)
         return [
@@ -244,6 +246,7 @@ class Mta(Operations):
             await rooms.intake.drain()
             while self._handing_in:
                 await asyncio.wait(self._handing_in)
+            rooms.policy.consultation.close()
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()

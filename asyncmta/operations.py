@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from ipaddress import ip_address
 from itertools import islice
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ from asyncmta.mail.address import Address, domain_key, parse_address
 from asyncmta.mail.envelope import Envelope, QueueId, Recipient, format_queue_id, parse_queue_id
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import Unstuffer
+from asyncmta.mta_policy import Asked, Policy, explain
 from asyncmta.routing import Local, Mx, Reject, Routing, Smarthost
 from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.scheduling.snapshot import QueueRow, damaged_row
@@ -46,7 +48,8 @@ class NotRunning(RuntimeError):
 
 
 class RouteReport(Struct, frozen=True):
-    """What would become of a recipient: the rules asked, the destination, the exchangers in order, the TLS policy."""
+    """What would become of a recipient: the routes asked, the destination, the exchangers in order, the TLS policy; and
+    where a client is given, what `[[rule]]` and the like would say to it."""
 
     recipient: str
     sender: str
@@ -54,6 +57,7 @@ class RouteReport(Struct, frozen=True):
     destination: str
     exchangers: list[str]
     tls: str
+    policy: list[str]
 
 
 class Rooms(Struct, frozen=True, eq=False):
@@ -65,6 +69,7 @@ class Rooms(Struct, frozen=True, eq=False):
     routing: Routing
     resolver: Resolves
     remote: RemoteTransport
+    policy: Policy
 
 
 class Operations:
@@ -151,8 +156,10 @@ class Operations:
         """When the next attempt is due, in Unix seconds; None when nothing waits."""
         return self.rooms.scheduler.next_due()
 
-    async def route(self, recipient: str, sender: str | None = None) -> RouteReport:
-        """What would happen to a message; sends nothing. Asks DNS where the route is by MX."""
+    async def route(
+        self, recipient: str, sender: str | None = None, client: str | None = None, login: str | None = None
+    ) -> RouteReport:
+        """What would happen to a message; sends nothing. Asks DNS where the route is by MX, and about the client."""
         address = parse_address(recipient, smtputf8=True)
         origin = parse_address(sender, smtputf8=True) if sender else None
         routing = self.rooms.routing
@@ -165,7 +172,13 @@ class Operations:
             destination=destination,
             exchangers=exchangers,
             tls=tls,
+            policy=[] if client is None else await self._explained(client, login, origin, address),
         )
+
+    async def _explained(self, client: str, login: str | None, origin: Address | None, address: Address) -> list[str]:
+        networks = self.settings.relay.networks
+        asked = Asked(ip_address(client), login, networks, origin, address)
+        return await explain(self.rooms.policy, asked, self.rooms.routing)
 
     async def _exchangers(self, destination: str) -> tuple[list[str], str]:
         route = self.rooms.routing.route_of(destination)

@@ -179,7 +179,7 @@ class Routing:
         # postmaster@hostname is ours even where hostname is no local domain, so hostname alone decides nothing
         by_domain_alone = domain != self._hostname or domain in self._local
         found = ""
-        local = self._is_ours(recipient)
+        local = self.is_ours(recipient)
         for rule, key in zip(self._rules, self._keys, strict=True):
             if not rule.recipient.covers_domain(domain) or (local and rule.spares_local):
                 continue
@@ -225,7 +225,8 @@ class Routing:
         named = self._postmaster
         return named is not None and domain == named.domain_key and name == unquote(named.local_part).casefold()
 
-    def _is_ours(self, recipient: Address) -> bool:
+    def is_ours(self, recipient: Address) -> bool:
+        """Is it at a local domain, or the postmaster at hostname?"""
         if recipient.domain_key in self._local:
             return True
         return recipient.domain_key == self._hostname and self.is_postmaster(recipient)
@@ -233,7 +234,7 @@ class Routing:
     def explain(self, recipient: Address, sender: Address | None) -> list[str]:
         """What is decided and why, a line for each rule asked, for `asyncmta route`."""
         lines = []
-        local = self._is_ours(recipient)
+        local = self.is_ours(recipient)
         for index, (rule, key) in enumerate(zip(self._rules, self._keys, strict=True)):
             head = f"route {index} (recipient {rule.recipient.text}, sender {rule.sender.text})"
             if not rule.recipient.covers(recipient):

@@ -16,7 +16,7 @@ from aiohttp import web
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import HEADERS, ApiError, answer, bounded_body, decode, failure, parameters, queue_id
 from asyncmta.admin.rows import STATES, MessageView, Selection, Tally, newest_page, show
-from asyncmta.mail.address import InvalidAddress, domain_key, parse_address
+from asyncmta.mail.address import InvalidAddress, domain_key, is_ip_address, parse_address
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.reply import Reply
 
@@ -41,7 +41,7 @@ class Operated(Protocol):
     async def remove(
         self, ids: list[str] | None, domain: str | None = None, sender: str | None = None, *, bounce: bool = False
     ) -> int: ...
-    async def route(self, recipient: str, sender: str | None) -> object: ...
+    async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
     def not_ready(self) -> list[str]: ...
     def alive(self) -> list[str]: ...
 
@@ -186,10 +186,13 @@ class Api:
         return response
 
     async def _route(self, request: web.Request) -> web.Response:
-        query = parameters(request, "recipient", "sender")
+        query = parameters(request, "recipient", "sender", "client", "login")
         if not query.get("recipient"):
             raise ApiError(400, "bad_parameter", "recipient is needed")
-        report = await self._mta.route(query["recipient"], query.get("sender"))
+        client = query.get("client")
+        if client is not None and not is_ip_address(client):
+            raise ApiError(400, "bad_parameter", "client is an IP address")
+        report = await self._mta.route(query["recipient"], query.get("sender"), client, query.get("login"))
         return answer(msgspec.to_builtins(report))
 
     # -- changing ---------------------------------------------------------------------------------------------------

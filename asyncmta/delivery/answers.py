@@ -20,6 +20,8 @@ from asyncmta.delivery.exchange import (
     MxAnswer,
     MxRecord,
     MxRecords,
+    NameAnswer,
+    Names,
     NoData,
     NoSuchDomain,
     TemporaryFailure,
@@ -75,6 +77,28 @@ def read_addresses(question: str, kind: str, rows: Sequence[Row]) -> AddressAnsw
     return Addresses(tuple(ips)[:MAX_RECORDS]) if ips else NoData()
 
 
+def read_names(question: str, rows: Sequence[Row]) -> NameAnswer | Alias:
+    """What an address is called; reverse zones are often aliases (RFC 2317)."""
+    target = _follow(question, rows)
+    if isinstance(target, TemporaryFailure):
+        return target
+    names = dict.fromkeys(normal_name(row.value) for row in rows if row.kind == "PTR" and _is_at(row, target))
+    if names:
+        return Names(tuple(names)[:MAX_RECORDS])
+    return NoData() if target == question else Alias(target)
+
+
+def read_answer(question: str, kind: str, rows: Sequence[Row]) -> MxAnswer | AddressAnswer | NameAnswer | Alias:
+    """The answer to a question of that kind."""
+    if kind == "MX":
+        return read_mx(question, rows)
+    return read_names(question, rows) if kind == "PTR" else read_addresses(question, kind, rows)
+
+
+def _is_at(row: Row, name: str) -> bool:
+    return normal_name(row.owner) == name
+
+
 def both_families(four: AddressAnswer, six: AddressAnswer) -> AddressAnswer:
     """One answer for a host from those to A and AAAA; the families take turns, so that a broken one costs little."""
     if isinstance(four, Addresses) and isinstance(six, Addresses):
@@ -91,7 +115,7 @@ def both_families(four: AddressAnswer, six: AddressAnswer) -> AddressAnswer:
     return NoSuchDomain() if isinstance(four, NoSuchDomain) and isinstance(six, NoSuchDomain) else NoData()
 
 
-def lifetime(answer: MxAnswer | AddressAnswer, rows: Sequence[Row]) -> float:
+def lifetime(answer: MxAnswer | AddressAnswer | NameAnswer, rows: Sequence[Row]) -> float:
     """For how many seconds the answer may be kept."""
     if isinstance(answer, TemporaryFailure):
         return FAILURE_TTL

@@ -44,6 +44,12 @@ class Addresses(Struct, frozen=True, gc=False):
     ips: tuple[str, ...]
 
 
+class Names(Struct, frozen=True, gc=False):
+    """Found: what an address is called; at least one name."""
+
+    names: tuple[str, ...]
+
+
 class NoSuchDomain(Struct, frozen=True, gc=False):
     """The name does not exist, said with authority (NXDOMAIN)."""
 
@@ -60,6 +66,7 @@ class TemporaryFailure(Struct, frozen=True, gc=False):
 
 MxAnswer = MxRecords | NoSuchDomain | NoData | TemporaryFailure
 AddressAnswer = Addresses | NoSuchDomain | NoData | TemporaryFailure
+NameAnswer = Names | NoSuchDomain | NoData | TemporaryFailure
 
 
 class Exchanger(Struct, frozen=True, gc=False):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 import aiodns
 from msgspec import Struct
@@ -26,20 +27,21 @@ from asyncmta.delivery.answers import (
     both_families,
     lifetime,
     normal_name,
-    read_addresses,
-    read_mx,
+    read_answer,
 )
-from asyncmta.delivery.deadline import Deadline
 from asyncmta.delivery.exchange import (
     AddressAnswer,
     Addresses,
     MxAnswer,
+    NameAnswer,
+    Names,
     NoData,
     NoSuchDomain,
     TemporaryFailure,
     is_address,
 )
 from asyncmta.system.clock import Clock
+from asyncmta.system.deadline import Deadline
 
 # Below this cache c-ares has one that cannot be switched off from here: it keeps an answer for the lifetime that the
 # zone gives it, an hour at most, so that a negative answer may outlive our five minutes where the zone says so.
@@ -47,9 +49,9 @@ MOST_ENTRIES = 20_000
 MOST_AT_ONCE = 100
 TRIES = 2
 
-_KINDS = {1: "A", 5: "CNAME", 15: "MX", 28: "AAAA"}
+_KINDS = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 28: "AAAA"}
 
-Answer = MxAnswer | AddressAnswer
+Answer = MxAnswer | AddressAnswer | NameAnswer
 
 
 class DnsSettings(Struct, frozen=True, kw_only=True):
@@ -78,8 +80,16 @@ class Resolver:
     async def exchangers(self, domain: str) -> MxAnswer:
         """What DNS says about the MX of a domain; aliases are followed."""
         answer = await self._ask("MX", normal_name(domain))
-        assert not isinstance(answer, Addresses)
+        assert not isinstance(answer, Addresses | Names)
         return answer
+
+    async def listed(self, name: str) -> AddressAnswer:
+        """What a block list has under a name of its own: an IPv4 address, or nothing."""
+        return await self._ask("A", normal_name(name))  # type: ignore[return-value]
+
+    async def pointers(self, ip: str) -> NameAnswer:
+        """What an address is called."""
+        return await self._ask("PTR", ip_address(ip).reverse_pointer)  # type: ignore[return-value]
 
     async def addresses(self, host: str) -> AddressAnswer:
         """The addresses of a host, both families in turn; an address is its own."""
@@ -129,7 +139,7 @@ class Resolver:
                     # An alias that points nowhere is somebody's mistake and no word about the domain asked for.
                     return TemporaryFailure(f"its alias {target} does not exist"), FAILURE_TTL
                 return rows, NEGATIVE_TTL
-            answer = read_mx(target, rows) if kind == "MX" else read_addresses(target, kind, rows)
+            answer = read_answer(target, kind, rows)
             if not isinstance(answer, Alias):
                 return answer, lifetime(answer, rows)
             target = answer.target
@@ -166,7 +176,7 @@ class Resolver:
 def _row(record: object) -> Row:
     kind = _KINDS[record.type]  # type: ignore[attr-defined]
     data = record.data  # type: ignore[attr-defined]
-    value = {"A": "addr", "AAAA": "addr", "MX": "exchange", "CNAME": "cname"}[kind]
+    value = {"A": "addr", "AAAA": "addr", "MX": "exchange", "CNAME": "cname", "PTR": "dname"}[kind]
     return Row(
         record.name,  # type: ignore[attr-defined]
         kind,

@@ -22,12 +22,12 @@ import aiosmtplib
 from msgspec import Struct
 
 from asyncmta.delivery.commands import Capabilities, read_capabilities
-from asyncmta.delivery.deadline import Deadline
 from asyncmta.delivery.exchange import Login
 from asyncmta.delivery.verdict import Fault, Stage, blame, judge, spoken
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Place, Scope
 from asyncmta.mail.reply import reply
 from asyncmta.system.clock import Clock
+from asyncmta.system.deadline import Deadline
 
 IMPLICIT_TLS_PORT = 465
 GREETING_TIME = 300.0

@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.limits import Limits
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key
@@ -49,6 +50,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     plaintext_auth: bool = False
     networks: tuple[Network, ...] = ()
     limits: Limits = Limits()
+    greet_delay: float = 0.0
 
     @property
     def offers_starttls(self) -> bool:
@@ -66,15 +68,32 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
+def serves_anybody(routing: Routing, address: Address) -> bool:
+    """A relay domain of ours; but not what a host there may send on to somewhere else (percent hack, bang path, an @
+    in quotes)."""
+    local_part = address.local_part
+    return routing.may_relay_to(address.domain_key) and not (
+        "%" in local_part or "!" in local_part or "@" in local_part
+    )
+
+
 class Acceptance:
     """The decisions of one listener."""
 
     def __init__(
-        self, *, terms: Terms, routing: Routing, lookup: Lookup, refusal: Refusal, pressure: Callable[[], Reply | None]
+        self,
+        *,
+        terms: Terms,
+        routing: Routing,
+        lookup: Lookup,
+        refusal: Refusal,
+        pressure: Callable[[], Reply | None],
+        gate: Gate | None = None,
     ) -> None:
         self.terms = terms
         self.limits = terms.limits
         self.lookup = lookup
+        self.gate = gate
         self.postmaster = Address("postmaster", terms.hostname, domain_key(terms.hostname))
         self.greeting = replies.greeting(terms.hostname).wire
         self.offers = {tls: self._offer(tls) for tls in (False, True)}
@@ -129,7 +148,7 @@ class Acceptance:
         if destination.startswith("local:"):
             existence = self.lookup(address)
             return self.existence(existence) if isinstance(existence, Existence) else existence
-        if not may_relay and not routing.is_local(address.domain_key) and not self._serves_anybody(address):
+        if not may_relay and not routing.is_local(address.domain_key) and not serves_anybody(routing, address):
             return replies.RELAY_DENIED
         if destination.startswith("reject:"):
             route = routing.route_of(destination)
@@ -137,13 +156,15 @@ class Acceptance:
             return route.reply
         return None
 
-    def _serves_anybody(self, address: Address) -> bool:
-        """A relay domain of ours; but not what a host there may send on to somewhere else (percent hack, bang path,
-        an @ in quotes)."""
-        local_part = address.local_part
-        return self._routing.may_relay_to(address.domain_key) and not (
-            "%" in local_part or "!" in local_part or "@" in local_part
-        )
+    def serves(self, address: Address, reverse_path: Address | None, *, may_relay: bool) -> bool:
+        """May it be sent there through us, whether or not there is anybody?"""
+        routing = self._routing
+        if may_relay or routing.is_local(address.domain_key) or serves_anybody(routing, address):
+            return True
+        return routing.destination(address, reverse_path).startswith("local:")
+
+    def is_postmaster(self, address: Address) -> bool:
+        return self._routing.is_postmaster(address)
 
     @staticmethod
     def existence(found: object) -> Reply | None:

@@ -94,10 +94,11 @@ class Connection(Entrance):
             case MessageEnded():
                 self._take(event)
             case Refused():
-                self._log(conversation, event)
+                if not event.reply.is_positive:  # else intake has said that it was discarded
+                    self._log(conversation, event)
             case LookUp():
                 self._is_our_turn = True
-                self._work = self._sessions.own(event.existence)
+                self._work = self._sessions.own(event.answer)
                 self._work.add_done_callback(self._found)
             case Closing():
                 self._end()
@@ -206,11 +207,11 @@ class Connection(Entrance):
             self._advance(lambda conversation: conversation.close(word))
 
     def _log(self, conversation: Conversation, event: Refused) -> None:
-        self._sessions.reception.maillog.refused(
+        self._sessions.reception.maillog.refused_by(
+            event.by,
             client=conversation.state.client.ip,
             stage=event.stage,
             reply=event.reply,
             helo=conversation.state.helo,
-            reverse_path=event.reverse_path,
-            recipient=event.recipient,
+            paths=(event.reverse_path, event.recipient),
         )

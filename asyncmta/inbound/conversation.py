@@ -95,6 +95,13 @@ class Conversation:
         self._greeted = True
         return self.state.acceptance.greeting
 
+    def turn_away(self, because: Reply, by: str = "") -> bytes:
+        """No greeting: for an early talker (a client waits for the greeting, a spam engine does not), or by a hook."""
+        word = replies.refused_session(self.state.acceptance.terms.hostname, because)
+        self._greeted = True
+        self.events.append(Refused("greeting", word, by=by))
+        return self.close(word)
+
     def feed(self, chunk: bytes) -> bytes:
         """What the client sent."""
         if self._buffer:
@@ -105,7 +112,7 @@ class Conversation:
                 self._buffer = chunk
             return b""
         if not self._greeted:
-            return self._speaks_first()
+            return self.turn_away(lines.NOT_SMTP)
         return self._run(chunk)
 
     def go_on(self) -> bytes:
@@ -118,7 +125,9 @@ class Conversation:
         assert wanted is not None
         if self.is_closed:
             return b""
-        return self._resume(self._said("RCPT", transaction.looked_up(self.state, wanted.recipient, found)))
+        self.is_paused = False
+        out = self._said(wanted.stage, wanted.proceed(found))
+        return out if self.is_paused else self._resume(out)  # else somebody else is to be asked too
 
     def answered(self, reply: Reply) -> bytes:
         """The answer to `MessageEnded` or `LargeEnded`: the reply to the dot."""
@@ -186,13 +195,6 @@ class Conversation:
         return word.wire
 
     # -- the engine --------------------------------------------------------------------------------------------------
-
-    def _speaks_first(self) -> bytes:
-        """An early talker: a client waits for the greeting, a spam engine or another protocol does not."""
-        word = replies.refused_session(self.state.acceptance.terms.hostname, lines.NOT_SMTP)
-        self._greeted = True
-        self.events.append(Refused("greeting", word))
-        return self.close(word)
 
     def _resume(self, out: bytes) -> bytes:
         self.is_paused = False

@@ -19,6 +19,7 @@ from asyncmta.inbound.flow import Flow, LargeArrival
 from asyncmta.inbound.session import Client
 from asyncmta.inbound.sessions import Sessions
 from asyncmta.inbound.tunnel import HandshakeFailed, describe_tls, has_input, plain_ip, start_tls
+from asyncmta.inbound.welcome import Welcome, welcome
 from asyncmta.mail import replies
 
 
@@ -35,6 +36,7 @@ class Entrance(asyncio.Protocol):
         self._work: asyncio.Future[Any] | None = None  # a lookup or an AUTH exchange, given up with its client
         self._on_input: Callable[[], None] | None = None  # the AUTH exchange waits for a line
         self._large: LargeArrival | None = None
+        self._welcome: Welcome | None = None
         self._is_our_turn = False  # the client waits for us: its deadline does not run
         self._half_closed = False
         self._early = b""
@@ -78,14 +80,15 @@ class Entrance(asyncio.Protocol):
     def _admit(self, ip: str, port: int, *, rest: bytes = b"", may_be_trusted: bool = True) -> None:
         """The client is known: count it, and begin. `rest` came behind its PROXY header."""
         sessions = self._sessions
-        refusal = sessions.counts.admit(ip)
+        acceptance = sessions.acceptance
+        trusted = may_be_trusted and acceptance.is_trusted(ip)
+        refusal = sessions.admit(ip, trusted)
         if refusal is not None:
             sessions.reception.maillog.refused(client=ip, stage="connect", reply=refusal)
             self._write(refusal.wire)
             self._end()
             return
-        acceptance = sessions.acceptance
-        self._client = Client(ip, port, may_be_trusted and acceptance.is_trusted(ip))
+        self._client = Client(ip, port, trusted)
         tls = describe_tls(self.transport)
         if acceptance.terms.tls == "implicit" and not tls:
             self._begin_tls(rest)
@@ -101,7 +104,9 @@ class Entrance(asyncio.Protocol):
         if early:
             self.data_received(early)
         elif not is_early:
-            self._write(conversation.greet())
+            self._welcome = welcome(self._sessions, conversation, self._advance)
+            if self._welcome is None or self._welcome.is_due:
+                self._write(conversation.greet())
 
     def _begin_tls(self, rest: bytes = b"") -> None:
         """The handshake, at the start or after STARTTLS: from here on nothing is read in clear text."""
@@ -162,6 +167,8 @@ class Entrance(asyncio.Protocol):
             self._large.abort()
         if self._work is not None:
             self._work.cancel()
+        if self._welcome is not None:
+            self._welcome.cancel()
 
     def _fail(self, error: Exception) -> None:
         """A bug. The state of the conversation is not to be trusted any more."""

@@ -7,20 +7,20 @@ Never: octets for the client (they are returned), and no behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
 from asyncmta.inbound.data import Shape
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail.address import Address
-from asyncmta.mail.envelope import Envelope, Recipient
+from asyncmta.mail.envelope import Envelope
 from asyncmta.mail.reply import Reply
 
 
 class Refused(Struct, frozen=True):
     """We said no: for the log. `stage` is the command, or "greeting" or "dot". `counts`: it is an error of the
-    client's; None leaves it to the code (5yz is one). `closes`: it was the last word."""
+    client's; None leaves it to the code (5yz is one). `closes`: it was the last word. `by`: the rule that said so."""
 
     stage: str
     reply: Reply
@@ -28,13 +28,16 @@ class Refused(Struct, frozen=True):
     recipient: Address | str | None = None
     counts: bool | None = None
     closes: bool = False
+    by: str = ""
 
 
 class LookUp(Struct, frozen=True, eq=False):
-    """Does this local recipient exist? `existence` gives an `acceptance.Existence`. Pauses until `looked_up`."""
+    """Somebody else knows: whether a local recipient exists (`answer` gives an `acceptance.Existence`), or what policy
+    says. `proceed` makes our answer of it, to the command `stage`. Pauses until `looked_up`."""
 
-    recipient: Recipient
-    existence: Awaitable[object]
+    stage: str
+    answer: Awaitable[object]
+    proceed: Callable[[object], bytes | Event]
 
 
 class MessageEnded(Struct, frozen=True, eq=False):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from asyncmta.inbound.arrival import LargeMessage
 from asyncmta.inbound.events import LargeAborted, LargeBegan, LargeEnded, LargeWent
-from asyncmta.inbound.intake import Intake, LargeMessage
+from asyncmta.inbound.intake import Intake
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 

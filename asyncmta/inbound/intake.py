@@ -10,13 +10,16 @@ RFC 5321 4.4 (Received), 6.1 (responsibility), 6.3 (loops).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 from msgspec import structs
 
+from asyncmta.inbound.arrival import LargeMessage
 from asyncmta.inbound.data import Shape
 from asyncmta.inbound.injection import Prepared, prepare
+from asyncmta.inbound.inspection import Done, Entering, inspect, kept, note_handling
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail import replies
@@ -25,16 +28,18 @@ from asyncmta.mail.headers import Arrival, header_section, hop_count, received, 
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest
 from asyncmta.maillog import MailLog
+from asyncmta.policy.verdict import Inspect
 from asyncmta.spool.journal import JournalFailed, resolve
-from asyncmta.spool.large import LargeContent
 from asyncmta.spool.records import INLINE_LIMIT, Accepted
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
-Done = Callable[[Reply], None]
-
 _IN_THREAD = 1 << 18  # content of our own above this is prepared beside the loop
 _SLICE = 1 << 16
+
+
+def _nothing() -> None:
+    """To give up, where all there is goes with its record."""
 
 
 class Intake:
@@ -49,6 +54,7 @@ class Intake:
         clock: Clock,
         hostname: str,
         settings: Limits,
+        inspect: Inspect | None = None,
     ) -> None:
         self._store = store
         self._on_accepted = on_accepted
@@ -56,6 +62,7 @@ class Intake:
         self._clock = clock
         self._hostname = hostname
         self._settings = settings
+        self._inspect = inspect
         self._commits: set[asyncio.Task[None]] = set()
 
     # -- from a session ----------------------------------------------------------------------------------------------
@@ -65,54 +72,99 @@ class Intake:
         if hop_count(_section(parts)) > self._settings.hops:
             done(replies.TOO_MANY_HOPS)
             return
+        envelope = kept(given := envelope, facts)
+        if not envelope.recipients:
+            note_handling(self._maillog, None, facts, given)
+            done(replies.DISCARDED)
+            return
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
-        stamp = _stamp(facts.opening, queue_id, at, envelope)
-        kept = (stamp, *parts)
+        stamp = _stamp(facts, queue_id, at, envelope)
+        written = (stamp, *parts)
         size = len(stamp)
         content = Content(
-            shape.size + size, digest(kept, shape.dotted), shape.dotted, shape.wire_size + size, shape.eight_bit
+            shape.size + size, digest(written, shape.dotted), shape.dotted, shape.wire_size + size, shape.eight_bit
         )
-        record = Accepted(queue_id, at, envelope, content, facts.ip, facts.login, False, kept)
-        self._store.submit((record,), partial(self._is_durable, record, facts.helo, done))
+        record = Accepted(queue_id, at, envelope, content, facts.ip, facts.login, False, written)
+        if facts.handling is None:
+            self._store.submit((record,), partial(self._is_durable, record, facts.helo, done))
+        elif self._inspect is None:
+            self._enter(Entering(record, facts), done)
+        else:
+            self._own(self._look_at(Entering(record, facts), done))
 
     def begin_large(self, envelope: Envelope, *, facts: ClientFacts, parts: list[bytes]) -> LargeMessage | Reply:
         """Content that has outgrown memory; `parts` are its beginning. A reply: it is not wanted."""
         if hop_count(_section(parts)) > self._settings.hops:
             return replies.TOO_MANY_HOPS
+        envelope = kept(given := envelope, facts)
+        if not envelope.recipients:
+            note_handling(self._maillog, None, facts, given)
+            return replies.DISCARDED
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
         content = self._store.begin_large(queue_id)
-        content.write(_stamp(facts.opening, queue_id, at, envelope))
+        content.write(_stamp(facts, queue_id, at, envelope))
         record = Accepted(queue_id, at, envelope, _NO_CONTENT, facts.ip, facts.login, True)
-        large = LargeMessage(self, record=record, helo=facts.helo, content=content)
+        large = LargeMessage(finish=self.finish_large, record=record, facts=facts, content=content)
         large.write(parts)
         return large
 
     def finish_large(self, large: LargeMessage, done: Done) -> None:
         """Its dot came. The task is ours, so that it survives a client that is gone."""
-        task = asyncio.get_running_loop().create_task(self._commit_large(large, done))
+        self._own(self._commit_large(large, done))
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
 
     async def _commit_large(self, large: LargeMessage, done: Done) -> None:
         begun = large.record
 
-        def is_durable(failure: JournalFailed | None) -> None:
-            if failure is not None:
-                large.abort()
-            self._is_durable(record, large.helo, done, failure)
-
         try:
             content = await large.content.finish()
             record = Accepted(begun.queue_id, begun.at, begun.envelope, content, begun.client, begun.login, True)
-            self._store.submit((record,), is_durable)
+            entering = Entering(record, large.facts)
+            if self._inspect is not None and large.facts.handling is not None:
+                await self._look_at(entering, done, large.abort)
+            else:
+                self._enter(entering, done, large.abort)
         except JournalFailed as failure:
             done(_reply_to(failure))
         except Exception as error:
             self._maillog.note("error", "large_content_failed", error=error, queue_id=begun.queue_id)
             large.abort()
             done(replies.LOCAL_ERROR)
+
+    async def _look_at(self, entering: Entering, done: Done, give_up: Callable[[], None] = _nothing) -> None:
+        """Somebody wants to see the content first."""
+        assert self._inspect is not None
+        refusal: Reply | None = replies.LOCAL_ERROR
+        try:
+            entering, refusal = await inspect(entering, self._inspect, self._store.read_back)
+        except Exception as error:
+            self._maillog.note("error", "inspection_failed", error=error, queue_id=entering.record.queue_id)
+        if refusal is None:
+            self._enter(entering, done, give_up)
+            return
+        if refusal.is_positive:
+            note_handling(self._maillog, None, entering.facts, entering.record.envelope)
+        give_up()
+        done(refusal)
+
+    def _enter(self, entering: Entering, done: Done, give_up: Callable[[], None] = _nothing) -> None:
+        """Commit it. `give_up` forgets what was written of it beside the journal."""
+        record = entering.record
+
+        def is_durable(failure: JournalFailed | None) -> None:
+            if failure is None:
+                note_handling(self._maillog, record.queue_id, entering.facts, record.envelope)
+            else:
+                give_up()
+            self._is_durable(record, entering.facts.helo, done, failure)
+
+        self._store.submit(entering.records, is_durable)
 
     async def drain(self) -> None:
         """Until every large message whose dot came is committed or refused."""
@@ -162,7 +214,8 @@ class Intake:
             return prepared
         if hop_count(prepared.section) > limits.hops:
             return replies.TOO_MANY_HOPS
-        stamp = _stamp(received_opening(Arrival(by=self._hostname)), queue_id, at, envelope)
+        facts = ClientFacts(client, "", login, received_opening(Arrival(by=self._hostname)))
+        stamp = _stamp(facts, queue_id, at, envelope)
         draft = Accepted(queue_id, at, _fitting(envelope, prepared.eight_bit), _NO_CONTENT, client, login)
         is_large = len(stamp) + len(prepared.wire) > INLINE_LIMIT
         try:
@@ -207,41 +260,14 @@ class Intake:
             raise
 
 
-class LargeMessage:
-    """A message whose content is on its way to a file. `finish` or `abort` ends it."""
-
-    __slots__ = ("_intake", "content", "helo", "record")
-
-    def __init__(self, intake: Intake, *, record: Accepted, helo: str, content: LargeContent) -> None:
-        self._intake = intake
-        self.record = record  # its content is not known yet
-        self.helo = helo
-        self.content = content
-
-    @property
-    def unwritten(self) -> int:
-        """Octets that are still in memory."""
-        return self.content.unwritten
-
-    def write(self, parts: Sequence[bytes]) -> None:
-        for part in parts:
-            self.content.write(part)
-
-    def finish(self, done: Done) -> None:
-        self._intake.finish_large(self, done)
-
-    def abort(self) -> None:
-        self.content.abort()
-
-
 _NO_CONTENT = Content(0, b"", False, 0)
 
 
-def _stamp(opening: str, queue_id: QueueId, at: float, envelope: Envelope) -> bytes:
-    recipients = envelope.recipients
-    return received(
-        opening, queue_id=queue_id, at=at, recipient=recipients[0].address if len(recipients) == 1 else None
-    )
+def _stamp(facts: ClientFacts, queue_id: QueueId, at: float, envelope: Envelope) -> bytes:
+    """What goes on top."""
+    recipient = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
+    field = received(facts.opening, queue_id=queue_id, at=at, recipient=recipient)
+    return field if facts.handling is None else facts.handling.header + field
 
 
 def _section(parts: Sequence[bytes]) -> bytes:

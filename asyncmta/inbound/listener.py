@@ -25,7 +25,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, _AuthMechAttr
 from aiosmtpd.smtp import Session as LibrarySession
 from msgspec import Struct
 
-from asyncmta.inbound.acceptance import Acceptance, Terms
+from asyncmta.inbound.acceptance import Terms
 from asyncmta.inbound.connection import Connection
 from asyncmta.inbound.events import AuthWanted
 from asyncmta.inbound.exchange import ExchangeLines, ExchangeOver
@@ -62,6 +62,7 @@ class ListenerSettings(Struct, frozen=True, kw_only=True):
     proxy_protocol: bool = False
     max_sessions: int = 1000
     allow_plaintext_auth: bool = False
+    greet_delay: float = 0.0
 
     def __post_init__(self) -> None:
         if self.role not in ("relay", "submission"):
@@ -93,15 +94,11 @@ class Listener:
             plaintext_auth=settings.allow_plaintext_auth,
             networks=reception.networks,
             limits=reception.limits,
+            greet_delay=settings.greet_delay,
         )
-        acceptance = Acceptance(
-            terms=terms,
-            routing=reception.routing,
-            lookup=reception.lookup,
-            refusal=reception.refusal,
-            pressure=reception.pressure,
+        self.sessions = Sessions(
+            reception=reception, acceptance=reception.acceptance(terms), max_sessions=settings.max_sessions
         )
-        self.sessions = Sessions(reception=reception, acceptance=acceptance, max_sessions=settings.max_sessions)
         self._server: asyncio.Server | None = None
 
     @property

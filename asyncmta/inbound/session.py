@@ -6,7 +6,10 @@ forget; `facts` is made once for all messages between two changes of it. Never: 
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Awaitable
+from ipaddress import ip_address
+
+from msgspec import Struct, structs
 
 from asyncmta.inbound.acceptance import Acceptance
 from asyncmta.inbound.data import ContentReader
@@ -14,6 +17,10 @@ from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
 from asyncmta.mail.headers import Arrival, protocol_name, received_opening
 from asyncmta.mail.reply import Reply
+from asyncmta.policy.rules import UNDECIDED
+from asyncmta.policy.verdict import Findings, Handling, Peer
+
+_NOTHING = Findings()
 
 
 class Client(Struct, frozen=True):
@@ -31,6 +38,7 @@ class ClientFacts(Struct, frozen=True):
     helo: str
     login: str | None
     opening: str
+    handling: Handling | None = None  # what the rules said of the transaction
 
 
 class SessionState:
@@ -38,13 +46,18 @@ class SessionState:
 
     __slots__ = (
         "_facts",
+        "_peer",
         "acceptance",
         "auth_failures",
         "client",
         "content_refusal",
+        "decision",
+        "declared_size",
         "envelope",
         "errors",
         "extended",
+        "findings",
+        "handling",
         "helo",
         "is_large",
         "is_locked",
@@ -64,6 +77,7 @@ class SessionState:
         self.errors = 0
         self.junk = 0
         self.auth_failures = 0
+        self.findings: Findings | Awaitable[object] = _NOTHING  # or who finds out
         self.secure(tls)
 
     def secure(self, tls: str) -> None:
@@ -89,9 +103,18 @@ class SessionState:
         self.reader: ContentReader | None = None
         self.is_large = False
         self.content_refusal: Reply | None = None
+        self.decision = UNDECIDED
+        self.declared_size = 0
+        self.handling: Handling | None = None
 
     def forget_facts(self) -> None:
         self._facts: ClientFacts | None = None
+        self._peer: Peer | None = None
+
+    def learn(self, findings: Findings) -> None:
+        """What DNS says of the client."""
+        self.findings = findings
+        self.forget_facts()
 
     def log_in(self, login: str) -> None:
         self.login = login
@@ -126,18 +149,38 @@ class SessionState:
             self.keys.add(key)
         self.recipients.append(recipient)
 
+    def peer(self) -> Peer:
+        """The client as rules, hooks and services see it."""
+        if self._peer is None:
+            client = self.client
+            self._peer = Peer(
+                ip=client.ip,
+                address=ip_address(client.ip) if client.ip else None,
+                port=client.port,
+                helo=self.helo,
+                extended=self.extended,
+                login=self.login,
+                tls=self.tls,
+                may_relay=self.may_relay,
+                findings=self.findings if isinstance(self.findings, Findings) else _NOTHING,
+            )
+        return self._peer
+
     @property
     def reverse_path(self) -> Address | None:
         return None if self.envelope is None else self.envelope.reverse_path
 
     def facts(self, *, smtputf8: bool) -> ClientFacts:
         """Also remembered, but for the rare message with SMTPUTF8, whose `Received` says so."""
-        if self._facts is not None and not smtputf8:
-            return self._facts
+        facts = self._facts if self._facts is not None and not smtputf8 else self._new_facts(smtputf8)
+        return facts if self.handling is None else structs.replace(facts, handling=self.handling)
+
+    def _new_facts(self, smtputf8: bool) -> ClientFacts:
         arrival = Arrival(
             by=self.acceptance.terms.hostname,
             helo=self.helo,
             ip=self.client.ip,
+            name=self.findings.name if isinstance(self.findings, Findings) else "",
             protocol=protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),

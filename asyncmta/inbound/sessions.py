@@ -16,9 +16,11 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from asyncmta.inbound.acceptance import Acceptance, Lookup, Network, Refusal
+from asyncmta.inbound.acceptance import Acceptance, Lookup, Network, Refusal, Terms
+from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits, SessionCounts
+from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
@@ -44,7 +46,19 @@ class Reception(Struct, kw_only=True, eq=False):
     limits: Limits = Limits()
     networks: tuple[Network, ...] = ()
     authenticate: Authenticate | None = None
+    gate: Gate | None = None
     clients: dict[int | str, int] = field(default_factory=dict)
+
+    def acceptance(self, terms: Terms) -> Acceptance:
+        """The decisions of a listener with these terms."""
+        return Acceptance(
+            terms=terms,
+            routing=self.routing,
+            lookup=self.lookup,
+            refusal=self.refusal,
+            pressure=self.pressure,
+            gate=self.gate,
+        )
 
 
 class Live(Protocol):
@@ -81,6 +95,13 @@ class Sessions:
             self.second = self.reception.clock.monotonic()
             self._set_timer(self.second + SWEEP)
         return self.second
+
+    def admit(self, ip: str, trusted: bool) -> Reply | None:
+        """Count one more session of this client, or say why not."""
+        gate = self.reception.gate
+        if gate is not None and not trusted and not gate.connects(ip):
+            return replies.RATE_OF_CONNECTIONS
+        return self.counts.admit(ip)
 
     def enter(self, connection: Live) -> None:
         self.live.add(connection)

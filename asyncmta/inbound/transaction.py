@@ -10,9 +10,11 @@ RFC 5321 4.1.1, 4.1.4 (order of commands); RFC 2033 for what comes with LMTP.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from asyncmta.inbound import ruling
 from asyncmta.inbound.commands import parse_mail, parse_rcpt
 from asyncmta.inbound.data import ContentReader, Violation
 from asyncmta.inbound.events import (
@@ -53,14 +55,18 @@ def ehlo(state: SessionState, argument: str) -> bytes | Event:
     if (refused := _hello("EHLO", state, argument)) is not None:
         return refused
     state.extended = True
-    return state.acceptance.offers[bool(state.tls)]
+    acceptance = state.acceptance
+    consent = acceptance.offers[bool(state.tls)]
+    return consent if acceptance.gate is None else ruling.hello(acceptance.gate, state, "EHLO", consent)
 
 
 def helo(state: SessionState, argument: str) -> bytes | Event:
     if (refused := _hello("HELO", state, argument)) is not None:
         return refused
     state.extended = False
-    return state.acceptance.helo_answer
+    acceptance = state.acceptance
+    consent = acceptance.helo_answer
+    return consent if acceptance.gate is None else ruling.hello(acceptance.gate, state, "HELO", consent)
 
 
 def _hello(stage: str, state: SessionState, argument: str) -> Refused | None:
@@ -88,6 +94,8 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
     refusal = acceptance.sender(sender.size)
     if refusal is not None:
         return Refused("MAIL", refusal, sender.envelope.reverse_path)
+    if acceptance.gate is not None:
+        return ruling.mail(acceptance.gate, state, sender.envelope, sender.size)
     state.envelope = sender.envelope
     return _SENDER_OK
 
@@ -105,16 +113,18 @@ def rcpt(state: SessionState, argument: str) -> bytes | Event:
     over = state.offered_recipients - limits.recipients > limits.spare_recipients
     if over or len(state.recipients) >= limits.recipients:  # `over` alone: the same few, again and again
         return Refused("RCPT", replies.TOO_MANY_RECIPIENTS, envelope.reverse_path, recipient.address, counts=over)
+    if acceptance.gate is not None:
+        return ruling.rcpt(acceptance.gate, state, recipient)
     answer = acceptance.recipient(recipient.address, envelope.reverse_path, may_relay=state.may_relay)
     if answer is None:
         state.add(recipient)
         return _RECIPIENT_OK
     if isinstance(answer, Reply):
         return Refused("RCPT", answer, envelope.reverse_path, recipient.address)
-    return LookUp(recipient, answer)
+    return LookUp("RCPT", answer, partial(_looked_up, state, recipient))
 
 
-def looked_up(state: SessionState, recipient: Recipient, found: object) -> bytes | Event:
+def _looked_up(state: SessionState, recipient: Recipient, found: object) -> bytes | Event:
     """The rest of RCPT, when the lookup has answered."""
     refusal = state.acceptance.existence(found)
     if refusal is None:

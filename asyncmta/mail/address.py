@@ -65,6 +65,14 @@ class Address(Struct, frozen=True, gc=False, array_like=True):
         return self.local_part.isascii() and self.domain.isascii()
 
 
+def is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def unquote(local_part: str) -> str:
     """The local-part without quotes and backslashes: what it means."""
     if local_part.startswith('"'):

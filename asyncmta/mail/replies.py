@@ -55,6 +55,11 @@ MAILBOX_UNSURE = reply(451, "4.3.0", "Cannot tell now whether the mailbox exists
 RELAY_DENIED = reply(550, "5.7.1", "Relaying denied")
 SENDER_NOT_OWNED = reply(553, "5.7.1", "The sender address is not yours")
 REJECTED_BY_RULE = reply(550, "5.7.1", "Refused by a rule of the postmaster")
+DEFERRED_BY_RULE = reply(450, "4.7.1", "Not now, by a rule of the postmaster; try again later")
+POLICY_UNAVAILABLE = reply(451, "4.3.5", "Cannot decide about this now; try again later")
+DNS_UNSURE = reply(450, "4.4.3", "Cannot ask the DNS about you now; try again later")
+LISTED = reply(554, "5.7.1", "Your address is on a block list")
+NAMELESS = reply(550, "5.7.25", "Your address has no name that leads back to it")
 NEED_SMTPUTF8_SENDER = reply(550, "5.6.7", "A non-ASCII address needs SMTPUTF8")
 NEED_SMTPUTF8_RECIPIENT = reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8")
 NO_MAIL_TO_DOMAIN = reply(556, "5.1.10", "The domain takes no mail")
@@ -75,6 +80,9 @@ TOO_MANY_SESSIONS = reply(421, "4.7.0", "Too many sessions; try again later")
 TOO_MANY_SESSIONS_OF_CLIENT = reply(421, "4.7.0", "Too many sessions from your address; try again later")
 TOO_MANY_ERRORS = reply(421, "4.7.0", "Too many errors")
 IDLE_TIMEOUT = reply(421, "4.4.2", "Idle for too long")
+RATE_OF_CONNECTIONS = reply(421, "4.7.0", "Too many connections from your network; try again later")
+RATE_OF_MESSAGES = reply(450, "4.7.1", "Too many messages from your network; try again later")
+RATE_OF_RECIPIENTS = reply(452, "4.5.3", "Too many recipients from your network; try again later")
 SHUTTING_DOWN = reply(421, "4.3.2", "Shutting down; try again later")
 
 # TLS and AUTH.
@@ -105,6 +113,11 @@ def greeting(hostname: str, *, protocol: str = "ESMTP") -> Reply:
 def refused_session(hostname: str, because: Reply) -> Reply:
     """`because` in the form that it needs in place of the greeting: our name first, no enhanced status (RFC 2034 4)."""
     return reply(because.code, None, f"{hostname} {because.text}")
+
+
+def listed_by(names: tuple[str, ...]) -> Reply:
+    """554: which block lists have the client. The names are those of our settings."""
+    return reply(LISTED.code, "5.7.1", f"{LISTED.text}: {', '.join(names)}") if names else LISTED
 
 
 def queued(queue_id: QueueId) -> Reply:

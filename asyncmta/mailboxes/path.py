@@ -13,7 +13,7 @@ import unicodedata
 
 from msgspec import Struct
 
-from asyncmta.mail.address import unquote
+from asyncmta.mail.address import InvalidAddress, parse_address, unquote
 
 MAX_NAME = 255  # octets of one path component, on every file system that we know
 POSTMASTER = "postmaster"
@@ -32,6 +32,16 @@ def mailbox_name(local_part: str) -> str | None:
     # NFC after lowering: two spellings that look the same are one mailbox, as RFC 8265 3.3.2 has it for user names.
     name = name.lower() if name.isascii() else unicodedata.normalize("NFC", name.lower())
     return name if is_component(name) else None
+
+
+def entry_name(text: str) -> str:
+    """A local part, or an address, of a list of mailboxes -> "name" or "name@domain" in normal form; raises
+    InvalidAddress."""
+    address = parse_address(text if "@" in text else f"{text}@localhost", smtputf8=True)
+    name = mailbox_name(address.local_part)
+    if name is None:
+        raise InvalidAddress(f"cannot be the name of a mailbox: {text!r}")
+    return f"{name}@{address.domain_key}" if "@" in text else name
 
 
 def is_component(name: str) -> bool:

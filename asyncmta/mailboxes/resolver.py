@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from msgspec import Struct
 
 from asyncmta.mail.address import Address, domain_key, parse_address
-from asyncmta.mailboxes.path import POSTMASTER, mailbox_name, parse_pattern
+from asyncmta.mailboxes.path import POSTMASTER, entry_name, mailbox_name, parse_pattern
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -29,24 +30,31 @@ KEPT_FOUND = 5.0
 KEPT_MISSING = 2.0  # short, since an operator who has just made a mailbox wants to see it work
 KEPT_UNKNOWN = 1.0
 LOOK_TIMEOUT = 5.0
+LIST_FILE = "file:"
 
 
 class LocalSettings(Struct, frozen=True, kw_only=True):
-    """[local], and the postmaster. mailboxes: "existing", "any", or those there are: "alice" (in each local domain),
-    "bob@example.org". postmaster: an address, or a local-part at the host name."""
+    """[local], and the postmaster. mailboxes: "existing", "any", "file:PATH" (`list_file`), or those there are: "alice"
+    (in each local domain), "bob@example.org". postmaster: an address, or a local-part at the host name."""
 
     domains: tuple[str, ...] = ()
     maildir: str = "var/mail/{domain}/{local_part}"
     mailboxes: str | tuple[str, ...] = "existing"
     postmaster: str = POSTMASTER
 
+    @property
+    def list_file(self) -> str:
+        """The path behind "file:", or nothing."""
+        text = self.mailboxes
+        return text.removeprefix(LIST_FILE) if isinstance(text, str) and text.startswith(LIST_FILE) else ""
+
     def __post_init__(self) -> None:
         parse_pattern(self.maildir)
         for domain in self.domains:
             domain_key(domain)
         entries = () if isinstance(self.mailboxes, str) else self.mailboxes
-        if isinstance(self.mailboxes, str) and self.mailboxes not in {"existing", "any"}:
-            raise ValueError('mailboxes is "existing", "any", or a list of local-parts and addresses')
+        if isinstance(self.mailboxes, str) and self.mailboxes not in {"existing", "any"} and not self.list_file:
+            raise ValueError('mailboxes is "existing", "any", "file:PATH", or a list of local-parts and addresses')
         for entry in (*entries, self.postmaster):
             address = parse_address(entry if "@" in entry else f"{entry}@localhost", smtputf8=True)
             if mailbox_name(address.local_part) is None:
@@ -72,17 +80,29 @@ class MailboxUnknown(Struct, frozen=True):
 
 Answer = Mailbox | NoMailbox | MailboxUnknown
 
+Recipients = Callable[[Address], Awaitable[bool | None]]
+"""Somebody else who knows: a file, a program around us. None: it cannot be told now. Never raises."""
+
 _NONE = NoMailbox()
 
 
 class Mailboxes:
-    """The mailboxes of the local domains."""
+    """The mailboxes of the local domains. `recipients` says who there is, in place of the settings."""
 
-    def __init__(self, *, settings: LocalSettings, hostname: str, clock: Clock, disk: Disk) -> None:
+    def __init__(
+        self,
+        *,
+        settings: LocalSettings,
+        hostname: str,
+        clock: Clock,
+        disk: Disk,
+        recipients: Recipients | None = None,
+    ) -> None:
         self._pattern = parse_pattern(settings.maildir)
         self._domains = frozenset(map(domain_key, settings.domains))
         self._any = settings.mailboxes == "any"
         self._listed = _listed_names(settings)
+        self._recipients = recipients
         self._hostname = hostname.lower()
         self._postmaster = _postmaster_key(settings.postmaster, self._hostname)
         self._clock = clock
@@ -108,9 +128,23 @@ class Mailboxes:
         place = self._place(address)
         if not isinstance(place, Mailbox):
             return place
-        answer = await asyncio.shield(self._look_shared(place))
+        answer = await self._asked(address)
+        if answer is None:
+            answer = await asyncio.shield(self._look_shared(place))
         self._keep((address.local_part, address.domain_key), answer)
         return answer
+
+    async def _asked(self, address: Address) -> Answer | None:
+        """What somebody else says of it; None: it is there, as far as that goes."""
+        if self._recipients is None or self._is_postmaster(mailbox_name(address.local_part), address.domain_key):
+            return None
+        found = await self._recipients(address)
+        if found is None:
+            return MailboxUnknown("who lives here cannot be told now")
+        return None if found else _NONE
+
+    def _is_postmaster(self, name: str | None, domain: str) -> bool:
+        return name == POSTMASTER or (domain, name) == self._postmaster
 
     def _place(self, address: Address) -> Mailbox | NoMailbox:
         """Where the mailbox would be, and whether it may be made: what the settings alone can say."""
@@ -118,13 +152,16 @@ class Mailboxes:
         is_local = domain in self._domains
         if name is None or not (is_local or domain == self._hostname):
             return _NONE
-        may_make = name == POSTMASTER or (domain, name) == self._postmaster
+        may_make = self._is_postmaster(name, domain)
         if not may_make:
             if not is_local:
                 return _NONE
-            if self._listed is not None and name not in self._listed and f"{name}@{domain}" not in self._listed:
+            if self._recipients is not None:
+                may_make = True
+            elif self._listed is not None and name not in self._listed and f"{name}@{domain}" not in self._listed:
                 return _NONE
-            may_make = self._any or self._listed is not None
+            else:
+                may_make = self._any or self._listed is not None
         path = self._pattern.expand(domain, name)
         return _NONE if path is None else Mailbox(path, may_make)
 
@@ -192,12 +229,7 @@ def _listed_names(settings: LocalSettings) -> frozenset[str] | None:
     """The entries of `mailboxes` in normal form, "name" or "name@domain"; None when it is not a list."""
     if isinstance(settings.mailboxes, str):
         return None
-    names = set()
-    for entry in settings.mailboxes:
-        local_part, at, domain = entry.rpartition("@")
-        name = mailbox_name(local_part if at else entry)
-        names.add(f"{name}@{domain_key(domain)}" if at else str(name))
-    return frozenset(names)
+    return frozenset(map(entry_name, settings.mailboxes))
 
 
 def _postmaster_key(text: str, hostname: str) -> tuple[str, str | None]:

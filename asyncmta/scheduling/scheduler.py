@@ -148,6 +148,9 @@ class Scheduler:
         entry = self._store.entry(queue_id)
         if entry is None or not self._is_open:
             return
+        if entry.held:  # it was accepted so, by a rule
+            self._held.restore(entry)
+            return
         envelope = entry.envelope
         recipients = envelope.recipients
         if len(recipients) == 1:  # the way of most messages

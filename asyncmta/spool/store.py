@@ -29,7 +29,7 @@ from asyncmta.spool.large import LargeContent
 from asyncmta.spool.ledger import Entry, ParkAs
 from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, open_spool, read_only
 from asyncmta.spool.recalling import Recalling
-from asyncmta.spool.records import Accepted, Record
+from asyncmta.spool.records import Accepted, Held, Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
 from asyncmta.spool.segment import HEADER_SIZE
@@ -207,7 +207,7 @@ class Store(Recalling):
     def _is_new_mail(self, records: Sequence[Record]) -> bool:
         """And not a report that ends a message: what giving up the reserve made free is not for new mail."""
         accepted = [record for record in records if isinstance(record, Accepted)]
-        if not accepted or len(accepted) < len(records):
+        if not accepted or not all(isinstance(record, Accepted | Held) for record in records):
             return False
         for record in accepted:
             if record.large:
@@ -270,6 +270,10 @@ class Store(Recalling):
             except ContentUnavailable:
                 if entry.large or self._ledger.place(queue_id) in {None, (entry.segment, entry.offset)}:
                     raise  # else it was parked, and was carried away under our eyes
+
+    def read_back(self, record: Accepted) -> AsyncIterator[bytes]:
+        """Large content that is finished and not committed yet, checked like any other."""
+        return self._content.stream(Entry(record, 0, 0))
 
     def begin_large(self, queue_id: QueueId) -> LargeContent:
         return self._content.begin(queue_id)

@@ -7,6 +7,7 @@ exist. The zone may be changed while it is used. Never: a packet, a cache, or ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import TypedDict
 
 from asyncmta.delivery.exchange import (
@@ -15,6 +16,8 @@ from asyncmta.delivery.exchange import (
     MxAnswer,
     MxRecord,
     MxRecords,
+    NameAnswer,
+    Names,
     NoData,
     NoSuchDomain,
     TemporaryFailure,
@@ -28,6 +31,7 @@ class Records(TypedDict, total=False):
     MX: Sequence[tuple[int, str]]
     A: Sequence[str]
     AAAA: Sequence[str]
+    PTR: Sequence[str]
 
 
 class FakeResolver:
@@ -72,6 +76,22 @@ class FakeResolver:
             return records
         ips = (*records.get("A", ()), *records.get("AAAA", ()))
         return Addresses(ips) if ips else NoData()
+
+    async def listed(self, name: str) -> AddressAnswer:
+        """A block list's name; IPv4 alone."""
+        records = self._ask("A", name)
+        if not isinstance(records, dict):
+            return records
+        ips = tuple(records.get("A", ()))
+        return Addresses(ips) if ips else NoData()
+
+    async def pointers(self, ip: str) -> NameAnswer:
+        """PTR records stand in the zone under the name that is asked for: "1.2.0.192.in-addr.arpa"."""
+        records = self._ask("PTR", ip_address(ip).reverse_pointer)
+        if not isinstance(records, dict):
+            return records
+        names = tuple(map(_normal, records.get("PTR", ())))
+        return Names(names) if names else NoData()
 
     def _ask(self, kind: str, name: str) -> Records | NoSuchDomain | TemporaryFailure:
         name = _normal(name)

@@ -169,8 +169,8 @@ class Player:
                 case TurnEnded():
                     self._do(conversation.go_on())
                 case LookUp():
-                    assert isinstance(event.existence, Later)
-                    self._do(conversation.looked_up(event.existence.existence))
+                    assert isinstance(event.answer, Later)
+                    self._do(conversation.looked_up(event.answer.existence))
                 case _:
                     self._content(event)
 

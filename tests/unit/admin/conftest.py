@@ -91,7 +91,7 @@ class FakeMta:
     async def remove(self, ids, domain=None, sender=None, *, bounce=False):
         return self._carry_out("remove", ids, domain, sender, bounce)
 
-    async def route(self, recipient, sender):
+    async def route(self, recipient, sender, client=None, login=None):
         parse_address(recipient)
         return Report(
             recipient, sender or "<>", ["no route matches"], "mx:example.net", ["mx.example.net"], "opportunistic"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncmta.delivery.deadline import Deadline
+from asyncmta.system.deadline import Deadline
 from asyncmta.testing.clock import FakeClock
 
 
