@@ -65,11 +65,13 @@ def test_the_shipped_file_says_the_defaults_and_explains_every_key() -> None:
     assert shipped.effective() == plain.effective()
     for path in known_paths():
         assert re.search(rf"^(# )?{path.rpartition('.')[2]} = ", text, re.MULTILINE), path
-    commented = "\n".join(
-        line[2:] for line in text.partition("# [[route]]")[2].splitlines() if re.match(r"# \w+ = ", line)
-    )
-    route = tomllib.loads(commented.split("\n\n")[0])
-    assert Settings.from_dict({"route": [route]}).routes[0].hosts == ("smtp.provider.example:587",)
+    examples = {}
+    for name in ("route", "rule"):
+        block = text.partition(f"# [[{name}]]\n")[2].partition("\n\n")[0]
+        examples[name] = [tomllib.loads("\n".join(line[2:] for line in block.splitlines()))]
+    settings = Settings.from_dict(examples)
+    assert settings.routes[0].hosts == ("smtp.provider.example:587",)
+    assert settings.rules[0].reply == "550 5.7.1 Not from there"
 
 
 def test_paths_are_relative_to_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,6 +325,8 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again() 
         "hostname": "mx.example.org",
         "listener": [{"port": 0}, {"address": "::1", "port": 0}],
         "route": [{"via": "smarthost", "hosts": ["[::1]:25"], "tls": "none", "username": "u", "password": "hush"}],
+        "rule": [{"client": "192.0.2.0/24", "sender": ["<>", "example.com"], "action": "tag", "tag": "hm"}],
+        "limits": {"messages_per_client": "60/90s"},
         "admin": {"listen": "127.0.0.1:8025", "token": "secret"},
         "local": {"mailboxes": ["alice"]},
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
@@ -342,7 +346,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again() 
     names = {path.replace(".0.", ".") for path in known_paths()}
     flat = {key for key, value in shown.items() if not isinstance(value, dict | list)}
     flat |= {f"{name}.{key}" for name, table in shown.items() if isinstance(table, dict) for key in table}
-    flat |= {f"{name}.{key}" for name in ("listener", "route") for key in shown[name][0]}
+    flat |= {f"{name}.{key}" for name in ("listener", "route", "rule") for key in shown[name][0]}
     assert flat == names
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from asyncmta.inbound.acceptance import parse_networks
+from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings, SmtpConnection
@@ -101,6 +102,10 @@ class KitLog:
     def refused(self, **facts: Any) -> None:
         self.lines.append(("refused", facts))
 
+    def refused_by(self, by: str, *, paths: tuple[Any, Any], **facts: Any) -> None:
+        facts |= {"reverse_path": paths[0], "recipient": paths[1]} | ({"by": by} if by else {})
+        self.lines.append(("refused", facts))
+
     def note(self, level: str, event: str, /, **facts: Any) -> None:
         self.lines.append((event, {"level": level, **facts}))
 
@@ -163,12 +168,14 @@ class Kit:
         authenticate: Authenticate | None = None,
         tls_context: Any = None,
         on_accepted: Callable[[QueueId], None] | None = None,
+        gate: Callable[[Kit], Gate] | None = None,
         **settings: Any,
     ) -> None:
         self.clock = FakeClock()
         self.store = KitStore()
         self.log = KitLog()
         self.queued: list[QueueId] = []
+        self.gate = None if gate is None else gate(self)
         limits = limits or Limits()
         self.intake = Intake(
             store=self.store,  # type: ignore[arg-type]
@@ -177,6 +184,7 @@ class Kit:
             clock=self.clock,
             hostname=HOSTNAME,
             settings=limits,
+            inspect=None if self.gate is None else self.gate.inspect,
         )
         self.reception = Reception(
             intake=self.intake,
@@ -190,6 +198,7 @@ class Kit:
             limits=limits,
             networks=parse_networks(["10.0.0.0/8", "127.0.0.0/8"]),
             authenticate=authenticate,
+            gate=self.gate,
         )
         self.listener = Listener(
             settings=ListenerSettings(port=0, **settings), reception=self.reception, tls_context=tls_context
