@@ -22,7 +22,7 @@ from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
 from asyncmta.mail.reply import Reply
-from asyncmta.policy.verdict import About, Findings, Handling, Stage, Verdict
+from asyncmta.policy.verdict import MAX_HEADER, TAG_FIELD, About, Findings, Handling, Stage, Verdict
 
 _CLOSING = (421, 521)  # codes that say that the connection ends
 
@@ -190,6 +190,8 @@ def _note(state: SessionState, verdict: Verdict) -> None:
     """What is to be done with the message, beside taking it."""
     handling = state.handling
     assert handling is not None
+    if len(handling.header) + len(verdict.text) > MAX_HEADER - len(TAG_FIELD) - 4:
+        return  # somebody is playing; mail is not lost for that
     match verdict.action:
         case "hold" if not handling.held_by:
             handling = structs.replace(handling, held_by=verdict.by)

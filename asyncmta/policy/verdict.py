@@ -23,6 +23,7 @@ Action = Literal["accept", "reject", "defer", "hold", "discard", "tag", "prepend
 Stage = Literal["connect", "EHLO", "MAIL", "RCPT", "dot"]
 
 MAX_TAG = 200
+MAX_HEADER = 2000  # octets of all lines of one message; with our Received they fit into what intake leaves for them
 TAG_FIELD = "X-Asyncmta-Tag"
 
 _FIELD = re.compile(r"[!-9;-~]{1,76}: ?[ -~]{0,900}\Z")
