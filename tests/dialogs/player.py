@@ -11,6 +11,7 @@ A file of dialogs/*.smtp has one line for each step; a turn is what stands betwe
     S: text           the server says a line that begins so
     M: from > to, to > content      a message was taken; content unstuffed, with escapes, or `...` for any
     T:                the handshake that was asked for succeeds
+    H: text           what is to be done with the message just taken: held, tags, header lines, who is discarded
     A: name           the AUTH exchange that was asked for succeeds; `A: -` it fails, `A: ?` it cannot be told
     X:                the server closes
 """
@@ -19,9 +20,12 @@ from __future__ import annotations
 
 import codecs
 import re
+import tomllib
 from collections.abc import Iterable
 from typing import Any
 
+from asyncmta.config import Settings
+from asyncmta.config_policy import Frequency
 from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
 from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.events import (
@@ -37,13 +41,17 @@ from asyncmta.inbound.events import (
     TlsWanted,
     TurnEnded,
 )
+from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.limits import Limits
-from asyncmta.inbound.session import Client
+from asyncmta.inbound.session import Client, ClientFacts
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.mail.wire import unstuff
+from asyncmta.mta_policy import rules_of
+from asyncmta.policy.delegation import parse_action
+from asyncmta.policy.verdict import About, Findings, Handling
 from asyncmta.routing import Mx, Reject, Routing, Rule, parse_pattern
 
 HOSTNAME = "mx.example.org"
@@ -97,14 +105,43 @@ class World:
             networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
             limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
         )
+        self.gate = self._gate()
         self.storage = get("storage", "")
         self.verdict = get("verdict", "")
+
+    def _toml(self, key: str) -> Any:
+        return tomllib.loads(f"it = {self.settings[key]}")["it"] if key in self.settings else None
+
+    def _gate(self) -> Gate | None:
+        """`! rules [{...}]` as in config.toml; `! rates ["", "", "2/1m"]`; `! asks {RCPT = "HOLD"}`: the answers."""
+        asks = self._toml("asks") or {}
+        rates = self._toml("rates") or ("", "", "")
+        if not any(key in self.settings for key in ("rules", "rates", "asks", "findings")):
+            return None
+        tree = {"rule": self._toml("rules") or [], "dnsbl": {"lists": ["a.example"]} | (self._toml("dnsbl") or {})}
+
+        def ask(about: About) -> Any:
+            found = [parse_action(text) for text in asks[about.stage].split("; ")]
+            return Later(tuple(verdict for verdict in found if verdict is not None))
+
+        return Gate(
+            rules=rules_of(Settings.from_dict(tree)),
+            now=lambda: 0.0,
+            rates=tuple(map(Frequency().parse, rates)),  # type: ignore[arg-type]
+            ask=ask,
+            stages=frozenset(asks),
+        )
 
     def acceptance(self) -> Acceptance:
         full = replies.STORAGE_FULL if self.storage == "full" else None
         busy = replies.BUSY if self.storage == "busy" else None
         return Acceptance(
-            terms=self.terms, routing=ROUTING, lookup=lookup, refusal=lambda size=0: full, pressure=lambda: busy
+            terms=self.terms,
+            routing=ROUTING,
+            lookup=lookup,
+            refusal=lambda size=0: full,
+            pressure=lambda: busy,
+            gate=self.gate,
         )
 
     def player(self, **options: Any) -> Player:
@@ -112,6 +149,9 @@ class World:
         ip = self.settings.get("client", STRANGER)
         tls = "TLSv1.3 IMPLICIT" if self.terms.tls == "implicit" else ""
         conversation = Conversation(acceptance, Client(ip, 4321, acceptance.is_trusted(ip)), tls=tls)
+        findings = self._toml("findings")
+        if findings is not None:
+            conversation.state.findings = Later(Findings(**findings) if findings else None)
         return Player(conversation, verdict=self.verdict, **options)
 
 
@@ -122,6 +162,7 @@ class Player:
         self.conversation = conversation
         self.out = b""
         self.messages: list[tuple[Envelope, bytes]] = []
+        self.handlings: list[str] = []
         self.refused: list[Refused] = []
         self.closing: Closing | None = None
         self.waits_for: TlsWanted | AuthWanted | None = None
@@ -129,6 +170,7 @@ class Player:
         self._verdict = reply(451, "4.3.0", "no") if verdict == "deferred" else None
         self._large_verdict = replies.TOO_MANY_HOPS if verdict == "refuse large" else None
         self._large: tuple[Envelope, list[bytes]] | None = None
+        self._facts: ClientFacts | None = None
         if greet:
             self._do(conversation.greet())
 
@@ -177,8 +219,10 @@ class Player:
     def _content(self, event: MessageEnded | LargeBegan | LargeWent | LargeEnded | LargeAborted) -> None:
         match event:
             case MessageEnded():
+                self._facts = event.facts
                 self._finish(event.envelope, event.parts, event.shape.size)
             case LargeBegan():
+                self._facts = event.facts
                 self._large = (event.envelope, list(event.parts))
                 if self._large_verdict is not None:
                     self._large = None
@@ -204,6 +248,7 @@ class Player:
             self._do(self.conversation.answered(self._verdict))
             return
         self.messages.append((envelope, content))
+        self.handlings.append(_told(self._facts.handling if self._facts is not None else None))
         self._do(self.conversation.answered(replies.queued(QueueId(len(self.messages)))))
 
 
@@ -226,7 +271,7 @@ class Dialog:
                     octets = self.steps.pop()[1] + octets
                 self.steps.append(("C", octets))
             else:
-                assert mark in ("S:", "M:", "T:", "A:", "X:"), line
+                assert mark in ("S:", "M:", "H:", "T:", "A:", "X:"), line
                 self.steps.append((mark[0], argument))
 
     @property
@@ -248,6 +293,8 @@ class Dialog:
                 case "M":
                     check_message(argument, *player.messages[taken])
                     taken += 1
+                case "H":
+                    assert player.handlings[taken - 1] == argument
                 case "T":
                     player.handshake()
                 case "A":
@@ -258,6 +305,15 @@ class Dialog:
         assert len(player.messages) == taken, "took more than that"
         assert (player.closing is not None) == any(mark == "X" for mark, _ in self.steps)
         return player
+
+
+def _told(handling: Handling | None) -> str:
+    if handling is None:
+        return ""
+    said = [f"held by {handling.held_by}"] if handling.held_by else []
+    said += [f"tag {tag}" for tag in handling.tags] + [f"line {line}" for line in handling.lines]
+    said += [f"discard {address} by {by}" for address, by in handling.discarded]
+    return "; ".join([*said, "accepted"] if handling.is_accepted else said)
 
 
 def check_message(expected: str, envelope: Envelope, content: bytes) -> None:
