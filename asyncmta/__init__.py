@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncmta.config import InvalidConfig, Settings
+    from asyncmta.mail.reply import reply
     from asyncmta.mta import Mta
+    from asyncmta.policy.verdict import Verdict
 
 __version__ = "0.1.0"
-__all__ = ["InvalidConfig", "Mta", "Settings", "__version__"]
+__all__ = ["InvalidConfig", "Mta", "Settings", "Verdict", "__version__", "reply"]
 
-_HOMES = {"InvalidConfig": "asyncmta.config", "Settings": "asyncmta.config", "Mta": "asyncmta.mta"}
+_HOMES = {
+    "InvalidConfig": "asyncmta.config",
+    "Mta": "asyncmta.mta",
+    "Settings": "asyncmta.config",
+    "Verdict": "asyncmta.policy.verdict",
+    "reply": "asyncmta.mail.reply",
+}
 
 
 def __getattr__(name: str) -> Any:

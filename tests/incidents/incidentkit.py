@@ -152,6 +152,7 @@ class House:
         self.disk = FakeDisk()
         self.tables: dict[str, Any] = dict(tables)
         self.resolver: Any = world.resolver
+        self.program: dict[str, Any] = {}  # what the Python program around it brings: hooks, recipients
         self.log = io.BytesIO()
         self.is_open = False
         world.name(self.host, self.address, domain)
@@ -171,8 +172,14 @@ class House:
         return Settings.from_dict(mine)
 
     async def open(self) -> Mta:
+        world = self.world
         self.mta = Mta(
-            self.settings, clock=self.world.clock, resolver=self.resolver, disk=self.disk, log_stream=self.log
+            self.settings,
+            clock=world.clock,
+            resolver=self.resolver,
+            disk=self.disk,
+            log_stream=self.log,
+            **self.program,
         )
         await self.mta.__aenter__()
         self.is_open = True
