@@ -131,7 +131,7 @@ def dns_list(text: str) -> str:
     try:
         parse_list(text)
     except InvalidList as error:
-        raise Unfit(f"{named(text)} is {error}") from None
+        raise Unfit(f"{error}; got {named(text)}") from None
     return text
 
 

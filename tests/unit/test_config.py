@@ -15,6 +15,7 @@ import trustme
 
 from asyncmta.config import InvalidConfig, Settings, own_hostname
 from asyncmta.config_tables import kind_of, known_paths
+from asyncmta.inbound.rates import Rate
 from asyncmta.mail.address import parse_address
 from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Smarthost
 
@@ -428,3 +429,51 @@ def test_load_without_arguments_reads_the_environment_of_the_process(monkeypatch
     monkeypatch.setenv("ASYNCMTA_REMOTE__PORT", "2526")
     assert Settings.load().remote.port == 2526
     assert Settings.load().source.folder == os.getcwd()
+
+
+def test_rules_and_the_rest_of_policy() -> None:
+    settings = Settings.from_dict(
+        {
+            "rule": [
+                {"client": "192.0.2.1", "client_name": ".Example.org", "helo": ["A.example", "b"], "action": "reject"},
+                {"login": ["*"], "sender": "<>", "recipient": ["*"], "tls": True, "action": "accept"},
+                {"action": "defer", "reply": "451 4.3.2 Later"},
+            ],
+            "limits": {"recipients_per_client": "1000/1.5h", "reverse_dns": "log"},
+            "dnsbl": {"lists": ["zen.example=127.0.0.[2..11]*3"], "threshold": 3},
+            "policy": {"service": "inet:LOCALHOST:10023"},
+            "listener": [{"greet_delay": "6s"}],
+        }
+    )
+    first, second, third = settings.rules
+    assert first.client == (ipaddress.ip_network("192.0.2.1/32"),)
+    assert (first.client_name, first.helo) == ((".example.org",), ("a.example", "b"))
+    assert (second.client, second.recipient, second.sender, second.login) == ((), (), ("<>",), ("*",))
+    assert third.reply == "451 4.3.2 Later"
+    assert settings.limits.recipients_per_client == Rate(1000, 5400.0)
+    assert settings.limits.messages_per_client is None
+    assert settings.policy.service == "inet:localhost:10023"
+    shown = settings.effective()
+    assert shown["rule"][0]["client"] == ["192.0.2.1/32"]
+    assert shown["rule"][1]["client"] == "*"
+    assert shown["limits"]["recipients_per_client"] == "1000/90m"
+    assert shown["limits"]["messages_per_client"] == ""
+    assert Settings.from_dict(shown).rules == settings.rules
+
+
+def test_policy_from_the_environment() -> None:
+    settings = loaded(
+        ASYNCMTA_RULE__0__CLIENT="192.0.2.0/24, 2001:db8::/32",
+        ASYNCMTA_RULE__0__ACTION="hold",
+        ASYNCMTA_RULE__1__SENDER="*",
+        ASYNCMTA_RULE__1__ACTION="hold",
+        ASYNCMTA_LIMITS__CONNECTIONS_PER_CLIENT="60/1m",
+        ASYNCMTA_LOCAL__MAILBOXES="file:/etc/recipients",
+    )
+    assert len(settings.rules[0].client) == 2
+    assert settings.rules[1].sender == ()
+    assert settings.limits.connections_per_client == Rate(60, 60.0)
+    assert settings.local.mailboxes == "file:/etc/recipients"
+    assert loaded(ASYNCMTA_LOCAL__MAILBOXES="any").local.mailboxes == "any"
+    (fault,) = faults(ASYNCMTA_POLICY__SERVICE="unix:relative")
+    assert fault.startswith('environment: ASYNCMTA_POLICY__SERVICE: expected "unix:/run/policy.sock" or ')

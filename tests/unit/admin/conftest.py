@@ -36,6 +36,7 @@ class Report(Struct):
     destination: str
     exchangers: list[str]
     tls: str
+    policy: list[str]
 
 
 class SaidNo(Exception):
@@ -93,8 +94,15 @@ class FakeMta:
 
     async def route(self, recipient, sender, client=None, login=None):
         parse_address(recipient)
+        policy = [] if client is None else [f"client {client} as {login}"]
         return Report(
-            recipient, sender or "<>", ["no route matches"], "mx:example.net", ["mx.example.net"], "opportunistic"
+            recipient,
+            sender or "<>",
+            ["no route matches"],
+            "mx:example.net",
+            ["mx.example.net"],
+            "opportunistic",
+            policy,
         )
 
     def not_ready(self):

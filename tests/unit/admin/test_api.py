@@ -157,6 +157,11 @@ async def test_a_route_is_explained(client):
     assert said["destination"] == "mx:example.net"
     assert await refusal(client.get, "/v1/route", [("recipient", "nonsense")]) == (400, "invalid_address")
     assert await refusal(client.get, "/v1/route") == (400, "bad_parameter")
+    asked = [("recipient", "you@example.net"), ("client", "192.0.2.1"), ("login", "carol")]
+    said = await asyncio.to_thread(client.get, "/v1/route", asked)
+    assert said["policy"] == ["client 192.0.2.1 as carol"]
+    nonsense = [("recipient", "you@example.net"), ("client", "nonsense")]
+    assert await refusal(client.get, "/v1/route", nonsense) == (400, "bad_parameter")
 
 
 # -- changing -------------------------------------------------------------------------------------------------------

@@ -86,3 +86,10 @@ def test_a_route_is_explained(run, mta):
     ]
     assert json.loads(run("route", "--json", "you@example.net", "--from", "<>").out)["tls"] == "opportunistic"
     assert run("route", "nonsense").code == 65
+
+
+def test_a_route_is_explained_for_a_client(run, mta):
+    ended = run("route", "you@example.net", "--client", "192.0.2.1", "--login", "carol")
+    assert ended.out.splitlines()[-1] == "policy: client 192.0.2.1 as carol"
+    assert run("route", "you@example.net", "--client", "nonsense").code == 65
+    assert run("route", "you@example.net", "--login", "carol").code == 64

@@ -16,13 +16,16 @@ from asyncmta.delivery.answers import (
     lifetime,
     normal_name,
     read_addresses,
+    read_answer,
     read_mx,
+    read_names,
 )
 from asyncmta.delivery.exchange import (
     AddressAnswer,
     Addresses,
     MxRecord,
     MxRecords,
+    Names,
     NoData,
     NoSuchDomain,
     TemporaryFailure,
@@ -53,6 +56,25 @@ def test_the_root_is_the_null_mx() -> None:
 def test_answers_for_other_names_are_ignored() -> None:
     rows = [mx("evil.example", 0, "mx.evil.example"), Row("example.org", "A", 300, "192.0.2.1")]
     assert read_mx("example.org", rows) == NoData()
+
+
+def test_names_of_an_address() -> None:
+    rows = [
+        Row("a.arpa", "PTR", 300, "B.example."),
+        Row("a.arpa", "PTR", 300, "b.example"),
+        Row("x.arpa", "PTR", 1, "y"),
+    ]
+    assert read_names("a.arpa", rows) == Names(("b.example",))
+    assert read_names("c.arpa", rows) == NoData()
+    assert read_names("c.arpa", [cname("c.arpa", "a.arpa")]) == Alias("a.arpa")
+    assert isinstance(read_names("c.arpa", [cname("c.arpa", "c.arpa")]), TemporaryFailure)
+
+
+def test_each_kind_is_read_as_what_it_is() -> None:
+    rows = [mx("a.example", 5, "mx.example"), Row("a.example", "A", 300, "192.0.2.1"), Row("a.example", "PTR", 1, "b")]
+    assert read_answer("a.example", "MX", rows) == MxRecords((MxRecord(5, "mx.example"),))
+    assert read_answer("a.example", "A", rows) == Addresses(("192.0.2.1",))
+    assert read_answer("a.example", "PTR", rows) == Names(("b",))
 
 
 def test_an_alias_leads_to_the_records_of_its_target() -> None:

@@ -14,6 +14,7 @@ from asyncmta.delivery.exchange import (
     Addresses,
     MxRecord,
     MxRecords,
+    Names,
     NoData,
     NoSuchDomain,
     TemporaryFailure,
@@ -21,7 +22,7 @@ from asyncmta.delivery.exchange import (
 from asyncmta.delivery.resolver import DnsSettings, Resolver
 from asyncmta.testing.clock import FakeClock
 
-KINDS = {1: "A", 5: "CNAME", 15: "MX", 28: "AAAA"}
+KINDS = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 28: "AAAA"}
 NUMBERS = {name: number for number, name in KINDS.items()}
 NXDOMAIN, SERVFAIL, REFUSED, NOTIMP, FORMERR = 3, 2, 5, 4, 1
 
@@ -34,7 +35,7 @@ def name_octets(name: str) -> bytes:
 def record(owner: str, kind: str, value: Any, ttl: int = 600) -> bytes:
     if kind == "MX":
         octets = struct.pack(">H", value[0]) + name_octets(value[1])
-    elif kind == "CNAME":
+    elif kind in ("CNAME", "PTR"):
         octets = name_octets(value)
     elif kind == "A":
         octets = bytes(map(int, value.split(".")))
@@ -139,6 +140,25 @@ async def test_addresses_of_both_families(server: NameServer, resolver: Resolver
     answer = await resolver.addresses("mx.example.")
     assert answer == Addresses(("192.0.2.1", "2001:db8::1", "192.0.2.2"))
     assert sorted(server.asked) == [("mx.example", "A"), ("mx.example", "AAAA")]
+
+
+async def test_what_an_address_is_called_also_where_the_zone_is_an_alias(
+    server: NameServer, resolver: Resolver
+) -> None:
+    name, real = "7.2.0.192.in-addr.arpa", "7.0-15.2.0.192.in-addr.arpa"
+    server.zone[name, "PTR"] = [record(name, "CNAME", real), record(real, "PTR", "Host.example")]
+    assert await resolver.pointers("192.0.2.7") == Names(("host.example",))
+    other = "8.2.0.192.in-addr.arpa"
+    server.zone[other, "PTR"] = NXDOMAIN
+    assert await resolver.pointers("192.0.2.8") == NoSuchDomain()
+    assert server.asked == [(name, "PTR"), (other, "PTR")]
+
+
+async def test_an_entry_of_a_block_list_is_an_ipv4_address(server: NameServer, resolver: Resolver) -> None:
+    name = "7.2.0.192.bad.example"
+    server.zone[name, "A"] = [record(name, "A", "127.0.0.2")]
+    assert await resolver.listed(name) == Addresses(("127.0.0.2",))
+    assert server.asked == [(name, "A")]
 
 
 async def test_an_address_is_its_own(server: NameServer, resolver: Resolver) -> None:

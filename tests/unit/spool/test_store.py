@@ -500,6 +500,9 @@ async def test_what_a_full_disk_has_left_is_for_outcomes_and_reports_not_for_new
         with pytest.raises(JournalFailed) as caught:
             await store.commit(record)
         assert (caught.value.full, caught.value.final) == (True, False)
+    held = scene.message()
+    with pytest.raises(JournalFailed):
+        await store.commit(held, Held(held.queue_id, 2.0))  # new mail as well
     dsn = scene.message()
     await store.commit(Attempted(queue_id, 2.0, {0: NEVER}), dsn, Reported(queue_id, 2.0, (0,), dsn.queue_id))
     await store.commit(Held(dsn.queue_id, 2.0))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from asyncmta.delivery.exchange import Addresses, MxRecord, MxRecords, NoData, NoSuchDomain, TemporaryFailure
+from asyncmta.delivery.exchange import Addresses, MxRecord, MxRecords, Names, NoData, NoSuchDomain, TemporaryFailure
 from asyncmta.testing.dns import FakeResolver
 
 
@@ -47,3 +47,20 @@ async def test_the_zone_changes_under_way() -> None:
     fake.set("new.example", {"A": ["192.0.2.7"]})
     assert await fake.exchangers("example.org") == NoSuchDomain()
     assert await fake.addresses("new.example") == Addresses(("192.0.2.7",))
+
+
+async def test_names_of_an_address_and_entries_of_a_block_list() -> None:
+    zone = resolver()
+    zone.set("1.2.0.192.in-addr.arpa", {"PTR": ["MX1.example.org."]})
+    zone.set("2.2.0.192.in-addr.arpa", {})
+    zone.set("3.2.0.192.in-addr.arpa", "server failure")
+    zone.set("1.2.0.192.bad.example", {"A": ["127.0.0.2"], "AAAA": ["::1"]})
+    zone.set("2.2.0.192.bad.example", {"AAAA": ["::1"]})
+    assert await zone.pointers("192.0.2.1") == Names(("mx1.example.org",))
+    assert await zone.pointers("192.0.2.2") == NoData()
+    assert await zone.pointers("192.0.2.3") == TemporaryFailure("server failure")
+    assert await zone.pointers("192.0.2.4") == NoSuchDomain()
+    assert await zone.listed("1.2.0.192.bad.example") == Addresses(("127.0.0.2",))
+    assert await zone.listed("2.2.0.192.bad.example") == NoData()
+    assert await zone.listed("4.2.0.192.bad.example") == NoSuchDomain()
+    assert zone.asked[-1] == ("A", "4.2.0.192.bad.example")
