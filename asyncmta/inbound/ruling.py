@@ -22,7 +22,7 @@ from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
 from asyncmta.mail.reply import Reply
-from asyncmta.policy.verdict import MAX_HEADER, TAG_FIELD, About, Findings, Handling, Stage, Verdict
+from asyncmta.policy.verdict import MAX_HEADER, About, Findings, Handling, Stage, Verdict
 
 _CLOSING = (421, 521)  # codes that say that the connection ends
 
@@ -68,7 +68,9 @@ def _judge_sender(gate: Gate, state: SessionState, envelope: Envelope, size: int
         return _refused("MAIL", decision.verdict, state, envelope)
     state.decision = decision
     state.declared_size = size
-    state.handling = Handling(peer=peer, instance=gate.new_instance(), tags=decision.tags)
+    state.handling = Handling(peer=peer, instance=gate.new_instance())
+    for tag in decision.tags:
+        _note(state, Verdict("tag", text=tag))
     if "MAIL" not in gate.stages:
         return _sender_answered(state, envelope, ())
     return _ask(gate, _about(state, "MAIL", envelope.reverse_path), partial(_sender_answered, state, envelope))
@@ -190,18 +192,18 @@ def _note(state: SessionState, verdict: Verdict) -> None:
     """What is to be done with the message, beside taking it."""
     handling = state.handling
     assert handling is not None
-    if len(handling.header) + len(verdict.text) > MAX_HEADER - len(TAG_FIELD) - 4:
-        return  # somebody is playing; mail is not lost for that
+    added = handling
     match verdict.action:
         case "hold" if not handling.held_by:
-            handling = structs.replace(handling, held_by=verdict.by)
+            added = structs.replace(handling, held_by=verdict.by)
         case "tag" if verdict.text not in handling.tags:
-            handling = structs.replace(handling, tags=(*handling.tags, verdict.text))
+            added = structs.replace(handling, tags=(*handling.tags, verdict.text))
         case "prepend" if verdict.text not in handling.lines:
-            handling = structs.replace(handling, lines=(*handling.lines, verdict.text))
+            added = structs.replace(handling, lines=(*handling.lines, verdict.text))
         case "accept":
-            handling = structs.replace(handling, is_accepted=True)
-    state.handling = handling
+            added = structs.replace(handling, is_accepted=True)
+    if len(added.header) <= max(MAX_HEADER, len(handling.header)):  # else somebody is playing: no mail is lost for that
+        state.handling = added
 
 
 def _refused(

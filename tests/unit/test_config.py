@@ -475,5 +475,6 @@ def test_policy_from_the_environment() -> None:
     assert settings.limits.connections_per_client == Rate(60, 60.0)
     assert settings.local.mailboxes == "file:/etc/recipients"
     assert loaded(ASYNCMTA_LOCAL__MAILBOXES="any").local.mailboxes == "any"
+    assert loaded(ASYNCMTA_POLICY__SERVICE="unix:/run/policy.sock").policy.service == "unix:/run/policy.sock"
     (fault,) = faults(ASYNCMTA_POLICY__SERVICE="unix:relative")
     assert fault.startswith('environment: ASYNCMTA_POLICY__SERVICE: expected "unix:/run/policy.sock" or ')

@@ -95,6 +95,12 @@ def test_accepted_without_login_from_the_null_reverse_path() -> None:
     assert "login" not in line
 
 
+def test_refused_says_which_rule_did() -> None:
+    paths = (ALICE, None)
+    line = one_line(lambda log: log.refused_by("rule 3", client="c", stage="MAIL", reply=NO, helo="h", paths=paths))
+    assert (line["by"], line["helo"], line["reverse_path"]) == ("rule 3", "h", "alice@example.org")
+
+
 def test_refused_shows_what_was_said_even_when_it_was_no_address() -> None:
     line = one_line(lambda log: log.refused(client="c", stage="RCPT", reply=NO, reverse_path=ALICE, recipient="<junk"))
     assert line["event"] == "refused"
@@ -159,10 +165,21 @@ def test_bounced_and_retired() -> None:
 def test_notes_take_any_value() -> None:
     line = one_line(
         lambda log: log.note(
-            "warning", "odd", queue_id=ID, count=3, share=0.5, on=True, none=None, who=ALICE, raw=b"\xff\n",
-            several=[ALICE, "x\ny", 3, *range(50)], table={"a": 1}, thing=errno, reply=OK,
+            "warning",
+            "odd",
+            queue_id=ID,
+            count=3,
+            share=0.5,
+            on=True,
+            none=None,
+            who=ALICE,
+            raw=b"\xff\n",
+            several=[ALICE, "x\ny", 3, *range(50)],
+            table={"a": 1},
+            thing=errno,
+            reply=OK,
         )
-    )  # fmt: skip
+    )
     assert line["level"] == "warning"
     assert line["queue_id"] == format_queue_id(ID)
     assert (line["count"], line["share"], line["on"], line["none"]) == (3, 0.5, True, None)
