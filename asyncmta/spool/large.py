@@ -23,9 +23,9 @@ from asyncmta.spool.compression import pack
 from asyncmta.spool.tail import JournalFailed, SyncFailed, WriteFailed
 from asyncmta.system.disk import Disk
 
-KEEPING_UP = 2 * chunks.CHUNK
-"""Octets of one turn of the thread, at most, that are packed. When more has come meanwhile, the sender waits for us and
-not we for him: then it is written as it is, so that nobody waits for the packing."""
+KEEPING_UP = chunks.CHUNK * 3 // 2
+"""Octets that come to the thread in one turn, at most, if they are to be packed. A turn begins as soon as a chunk is
+there; when more has come meanwhile, the sender waits for us and not we for him, and nobody shall wait for packing."""
 
 
 class LargeContent:
@@ -130,7 +130,7 @@ class LargeWriter:
         octets = b"".join((self._rest, *parts))
         whole = len(octets) - len(octets) % chunks.CHUNK
         if whole:
-            self._append(octets[:whole], is_packing=len(octets) <= KEEPING_UP)
+            self._append(octets[:whole], is_packing=len(octets) - len(self._rest) <= KEEPING_UP)
         self._rest = octets[whole:]
 
     def finish(self, parts: list[bytes]) -> None:
