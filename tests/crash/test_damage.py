@@ -10,6 +10,8 @@ from functools import cache
 import pytest
 
 from asyncmta.mail.envelope import ContentUnavailable, QueueId
+from asyncmta.spool.carrying import Load, laden
+from asyncmta.spool.compression import pack
 from asyncmta.spool.opening import ReadOnlySpool, read_only
 from asyncmta.spool.records import INLINE_LIMIT, Accepted
 from asyncmta.spool.recovery import SpoolRefused
@@ -24,6 +26,7 @@ class Spool:
     def __init__(self) -> None:
         self.disk = FakeDisk()
         self.book = Book()
+        self.packed: list[QueueId] = []
 
     async def fill(self) -> Spool:
         life = Life(self.disk, self.book)
@@ -32,11 +35,21 @@ class Spool:
             queue_id = await life.accept(b"Subject: %d\r\n" % number + b"%d\r\n" % number * 100, recipients=2)
             if number % 4 == 3:
                 await life.deliver(queue_id)
+            if number % 4 == 1:
+                await self.carry_packed(life, await life.accept(b"Subject: packed\r\n" + b"%d\r\n" % number * 300))
         await life.accept_together(*[b"Subject: more\r\n" + b"%d\r\n" % number * 40 for number in range(6)])
         self.disk = self.disk.kill()  # no footer: the last segment is one that a crash left
         with suppress(PowerCut):
             await life.store.close()
         return self
+
+    async def carry_packed(self, life: Life, queue_id: QueueId) -> None:
+        """As compaction does it."""
+        entry, packed = life.store.entry(queue_id), pack(self.book.asked[queue_id])
+        assert entry is not None
+        assert packed is not None
+        await life.store.commit(laden(entry, Load((packed,), packed=True)))
+        self.packed.append(queue_id)
 
     @property
     def segments(self) -> dict[str, bytes]:
@@ -102,6 +115,26 @@ async def test_flipped_bits(spool: Spool) -> None:
             listed = {entry.queue_id for entry in found.entries()}
             assert not lost or found.damaged() or found.torn or lost <= listed  # its content then fails its check
         spool.disk.put(path, octets)
+
+
+@pytest.mark.slow
+async def test_every_flipped_bit_of_packed_content(spool: Spool) -> None:
+    """Its message is lost to a delivery and no other is; nothing else is ever given out in its place."""
+    _, everything = look(spool.disk, spool.book)
+    assert set(spool.packed) <= everything
+    found = read_only(spool.disk, "spool")
+    entry = found.entry(spool.packed[0])
+    packed = pack(spool.book.asked[spool.packed[0]])
+    assert entry is not None
+    assert packed is not None
+    path = f"spool/journal/{entry.segment:010d}.seg"
+    octets = spool.disk.get(path)
+    start = octets.index(packed, entry.offset)
+    for bit in range(8 * start, 8 * (start + len(packed))):
+        flipped = bytearray(octets)
+        flipped[bit // 8] ^= 1 << bit % 8
+        spool.disk.put(path, bytes(flipped))
+        assert look(spool.disk, spool.book)[1] == everything - {spool.packed[0]}
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.envelope import ContentUnavailable, QueueId
 from asyncmta.mail.replies import STORAGE_FULL
 from asyncmta.spool.carrying import NOBODY, shrunk
 from asyncmta.spool.compaction import AFTER, AFTER_FAILURE, STEP_MESSAGES
@@ -118,6 +118,49 @@ async def test_what_lives_is_carried_and_the_old_segments_go(scene: Scene) -> No
     assert scene.recovery is not None
     assert (scene.recovery.damaged, scene.recovery.messages) == (0, len(kept))
     await scene.has(*kept)
+
+
+LETTER = b"Subject: a letter\r\n\r\n" + b"..It has lines, and each of them begins with a dot.\r\n" * 60
+
+
+async def test_what_is_carried_is_packed_and_read_as_it_came_also_when_it_is_carried_again(scene: Scene) -> None:
+    queue_id = scene.store.next_queue_id()
+    scene.wires[queue_id] = LETTER
+    await scene.store.commit(
+        Accepted(queue_id, 1.0, envelope(), content_of(LETTER), "c", None, False, (LETTER[:9], LETTER[9:]))
+    )
+    places = []
+    for _ in range(3):
+        await scene.deliver(*[await scene.accept() for _ in range(30)])
+        await scene.compact()
+        await scene.has(queue_id)
+        entry = scene.store.entry(queue_id)
+        assert entry is not None
+        places.append((entry.segment, entry.offset))
+        await scene.again()
+        await scene.has(queue_id)
+    assert len(set(places)) == 3
+    assert scene.size() < 1500
+    assert scene.recovery is not None
+    assert scene.recovery.damaged == 0
+
+
+async def test_packed_content_that_goes_bad_is_unavailable_and_keeps_its_segment(scene: Scene) -> None:
+    (queue_id,) = await scene.mostly_delivered(count=30, keep=30)
+    await scene.compact()
+    place = scene.store._ledger.place(queue_id)
+    assert place is not None
+    path = f"spool/journal/{place[0]:010d}.seg"
+    octets = bytearray(scene.disk.get(path))
+    at = octets.index(b"\x28\xb5\x2f\xfd")
+    octets[at + 20] ^= 1
+    scene.disk.put(path, bytes(octets))
+    with pytest.raises(ContentUnavailable):
+        await read_all(scene.store, queue_id)
+    await scene.deliver(*[await scene.accept() for _ in range(30)])
+    await scene.compact()
+    assert "content_unreadable" in scene.witness.names
+    assert scene.disk.exists(path)
 
 
 async def test_it_ends(scene: Scene) -> None:
