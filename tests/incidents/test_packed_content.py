@@ -51,6 +51,7 @@ async def test_damage_to_it_is_never_sent_on(world, at):
     await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
     await world.idle()
     path = await carried(world, mta)
+    await mta.reopen()  # so that nobody writes to it any more
     octets = bytearray(segments(mta)[path])
     octets[octets.index(PACKED) + at] ^= 1
     mta.disk.put(path, bytes(octets))
