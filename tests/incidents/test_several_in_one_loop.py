@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import threading
+import weakref
 
 import pytest
 
@@ -41,6 +42,24 @@ async def test_one_that_has_ended_leaves_no_thread(world):
     gc.collect()
     ours = ("asyncmta", "maillog", "journal", "spool")
     await world.soon(lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith(ours)])
+
+
+async def test_one_that_has_ended_can_be_forgotten_though_it_relayed(world):
+    """A process that starts and stops many keeps none of them, nor their threads, in memory."""
+    sink = await world.sink("b.example")
+    mta = await world.mta("a.example")
+    assert (await mta.send("", ["x@b.example"], b"\r\nx\r\n"))[-1] == 250
+    await sink.wait_for(1)
+    await world.idle()
+    await mta.close()
+    ended = weakref.ref(mta.mta)
+    del mta.mta
+
+    def is_gone():
+        gc.collect()
+        return ended() is None
+
+    await world.soon(is_gone)
 
 
 async def test_the_end_of_one_is_not_that_of_others(world):
