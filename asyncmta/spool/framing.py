@@ -169,7 +169,9 @@ def next_chain(chain: bytes, digest: bytes) -> bytes:
     return blake2b(chain + digest, digest_size=DIGEST_SIZE).digest()
 
 
-def read_frame(view: memoryview, offset: int, where: Place, *, check_content: bool, base: int = 0) -> Frame | None:
+def read_frame(
+    view: memoryview, offset: int, where: Place, *, check_content: bool, base: int = 0, check_metadata: bool = True
+) -> Frame | None:
     """The record at `offset`, if the header and what it speaks of verify and lie within the view; else None. `base`:
     where in the segment the view begins."""
     room = len(view) - offset
@@ -187,7 +189,7 @@ def read_frame(view: memoryview, offset: int, where: Place, *, check_content: bo
     if crc32(_OFFSET.pack(base + offset), crc32(header, where.seed)) != checksum:
         return None
     end = offset + size
-    if crc32(view[offset + HEADER_SIZE : end - content_size]) != metadata_crc:
+    if check_metadata and crc32(view[offset + HEADER_SIZE : end - content_size]) != metadata_crc:
         return None
     if check_content and crc32(view[end - content_size : end]) != content_crc:
         return None
@@ -206,9 +208,10 @@ class Footer(Struct, frozen=True, gc=False):
     chain: bytes
 
 
-def read_ending(view: memoryview, frame: Frame) -> Commit | Footer | None:
+def read_ending(view: memoryview, frame: Frame, base: int = 0) -> Commit | Footer | None:
     """What a verified frame of kind COMMIT or FOOTER says; None when it is neither, or not whole."""
-    metadata = view[frame.metadata_offset : frame.metadata_offset + frame.metadata_size]
+    at = frame.metadata_offset - base
+    metadata = view[at : at + frame.metadata_size]
     if frame.kind == COMMIT and len(metadata) == _COMMIT.size:
         mark, start, count, _, digest = _COMMIT.unpack(metadata)
         return Commit(start, count, digest) if mark == COMMIT_MARK else None

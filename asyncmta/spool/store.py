@@ -31,6 +31,8 @@ from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, open_spool, re
 from asyncmta.spool.records import Accepted, Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.scrub import Scrubber
+from asyncmta.spool.sealed import SealedReader
 from asyncmta.spool.segment import HEADER_SIZE
 from asyncmta.spool.space import FreeSpace, Reserve
 from asyncmta.system.clock import Clock
@@ -164,6 +166,12 @@ class Store:
         )
         self._fold.on_shift = self._compactor.stir
         self._compactor.stir()
+        self._scrubber = Scrubber(
+            fold=self._fold, journal=self._journal, cache=self._cache, pool=self._pool, clock=self._clock,
+            reader=SealedReader(self._disk, self._places, opened.journal), settings=self._settings,
+            damages=opened.reading.damages, on_event=self._on_event,
+        )  # fmt: skip
+        self._scrubber.start()
 
     def _open(self, on_event: OnEvent) -> Opened:
         """In a thread."""
@@ -234,7 +242,7 @@ class Store:
         return iter(self._ledger)
 
     def damaged(self) -> Sequence[Damage]:
-        """What could not be read at start."""
+        """What could not be read at start, or by the scrub."""
         assert self._opened is not None
         return tuple(self._opened.reading.damages)
 
@@ -252,6 +260,7 @@ class Store:
             freed=self._compactor.freed,
             reserve=self._reserve.size if self._reserve.is_held else 0,
             is_reserve_given_up=not self._reserve.is_held,
+            **self._scrubber.facts(),
         )
 
     def read_content(self, queue_id: QueueId) -> tuple[bytes, ...] | AsyncIterator[bytes]:
@@ -279,6 +288,7 @@ class Store:
             return
         self._is_closed = True
         await self._compactor.close()
+        await self._scrubber.close()
         failure = await self._journal.close()
         if failure is not None:
             self._on_event("close_failed", {"error": str(failure)})
