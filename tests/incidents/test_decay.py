@@ -1,4 +1,7 @@
-"""Bits of the journal flip under a running MTA: the scrub finds it before the message is sent (reliability.md O1, J18)."""
+"""Bits of the journal flip under a running MTA: the scrub finds it before the message is sent.
+
+reliability.md O1, J18.
+"""
 
 from __future__ import annotations
 
