@@ -218,8 +218,7 @@ class MaildirFiles:
             self._durable.clear()
         self._durable |= named
 
-    def _names_in_cur(self, mailbox: Mailbox) -> Collection[str]:
-        """Without the flags that a reader has put behind them."""
+    def _names_in_cur(self, mailbox: Mailbox) -> Collection[str]:  # without the flags that a reader has put there
         return frozenset(name.partition(":")[0] for name in self._disk.list(f"{mailbox.path}/cur"))
 
     def _confirm(self, copies: Sequence[Copy]) -> None:
