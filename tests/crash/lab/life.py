@@ -27,8 +27,14 @@ from asyncmta.spool.store import JournalFailed, SpoolRefused, SpoolSettings
 from asyncmta.system.disk import PosixDisk
 from asyncmta.testing.disk import FakeDisk, PowerCut
 from tests.crash.lab import letters, shim
+from tests.crash.lab.hurry import HurriedClock
 
 REFUSALS = (OSError, JournalFailed, SpoolRefused)  # how a start may end; anything else is a bug
+
+PASSING = 1.5
+"""Seconds that are skipped at a time: more than compaction waits after a change, and a checkpoint for a batch."""
+GIVING_UP = 0.15
+"""Real seconds without a change after which compaction will not come any more: something has failed."""
 
 
 class WithoutDirectorySync(PosixDisk):
@@ -86,6 +92,7 @@ class Life:
         self._is_model: bool = bool(spec.get("model"))
         self._disk: Any = (MODEL if self._is_model else REAL)[self._omit]()
         self._mta: Mta | None = None
+        self._clock = HurriedClock()
         self._bugs: list[str] = []
         self._opened = 0
         asyncmta.mta.SpoolSettings = partial(  # type: ignore[misc,assignment]
@@ -147,7 +154,7 @@ class Life:
         self._opened += 1
         began = time.monotonic()
         self._log = open(self._spec["log"], "ab")  # noqa: SIM115 - closed with the life
-        self._mta = Mta(self._settings(), disk=self._disk, log_stream=self._log)
+        self._mta = Mta(self._settings(), disk=self._disk, clock=self._clock, log_stream=self._log)
         try:
             await self._mta.__aenter__()
         except REFUSALS as error:
@@ -228,6 +235,30 @@ class Life:
     async def do_refusal(self) -> dict[str, Any]:
         assert self._mta is not None
         return {"refusal": str(self._mta.rooms.store.refusal() or "")}
+
+    async def do_compact(self) -> dict[str, Any]:
+        """Let the seconds pass that compaction waits for, until something was carried and its old place given up, or
+        nothing comes of it any more; what the spool says of itself then."""
+        assert self._mta is not None
+        store = self._mta.rooms.store
+        began = store.facts()
+        seen, end = None, 0.0
+        with suppress(JournalFailed):
+            while True:
+                await store.flush()
+                self._clock.hurry(PASSING)
+                facts = store.facts()
+                now = (facts.compactions, facts.carried, facts.freed, facts.segments)
+                if facts.carried > began.carried and facts.freed > began.freed and now == seen:
+                    break
+                if now != seen:
+                    seen, end = now, time.monotonic() + GIVING_UP
+                elif time.monotonic() > end or (self._is_model and self._disk._faults.is_cut):
+                    break
+                await asyncio.sleep(0.001)
+            await store.flush()
+        after = store.facts()
+        return {name: getattr(after, name) - getattr(began, name) for name in ("compactions", "carried", "freed")}
 
     async def do_close(self) -> dict[str, Any]:
         """End the life in peace, as SIGTERM does."""
