@@ -73,6 +73,11 @@ def not_in(calls: Sequence[tuple[str, str]], played: Play) -> list[str]:
     return [what for what, is_done in done.items() if not is_done]
 
 
+def told(calls: Sequence[tuple[str, str]]) -> str:
+    counts = Counter(kind for kind, _ in calls)
+    return f"{len(calls)} system calls ({', '.join(f'{count} {kind}' for kind, count in counts.most_common())})"
+
+
 def strike_once(bench: Bench, blow: Blow, *, omit: str = "") -> tuple[Account, Play]:
     """The script with one fault, and the judgement; what was struck still stands in the block."""
     root = bench.root()

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -48,12 +49,11 @@ class Hatchery:
         if self._shimmed:
             environment |= {"LD_PRELOAD": str(shim.build(folder)), "LAB_BLOCK": str(self.block.path)}
         self._listening = socket.socket(socket.AF_UNIX)
-        path = folder / "control"
-        path.unlink(missing_ok=True)
-        self._listening.bind(str(path))
+        # A name without a file: the path of one may be too long for a socket.
+        self._control = f"\0asyncmta-lab-{secrets.token_hex(8)}"
+        self._listening.bind(self._control)
         self._listening.listen(1)
         self._listening.settimeout(PATIENCE)
-        self._control = str(path)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.lab.hatch"],
             cwd=TOP,

@@ -119,7 +119,7 @@ class Script:
             for recipients, size in letters
         ]
         self.played.sent += [sent for sent, _ in group]
-        send_all(self._port, group, timeout=2.0 if self.model else 30.0)  # a machine without power does not answer
+        send_all(self._port, group, timeout=1.0 if self.model else 30.0)  # a machine without power does not answer
         said = child.tell("idle", timeout=15.0)
         if said["late"] and not (self.block is not None and self.block.is_for_good):
             self.played.faults.append("not idle in time")  # while writes fail, outcomes may well wait
@@ -150,7 +150,7 @@ class Script:
             self.played.faults.append(f"{said['damaged']} places damaged")
         pending = set(said["pending"])
         for taken in self.sink.taken:
-            identity, _ = oracle.letters.examine(taken.content)
+            identity = oracle.identity_of(taken.content)
             self.played.may_repeat += [(identity, each) for each in taken.recipients if each in pending]
 
     def _close(self, child: Child) -> None:
@@ -220,8 +220,8 @@ class Script:
         again = child.tell("open")
         if again.get("pending"):
             last.faults.append(f"there again after all was done: {again['pending']}")
-        if last.queued:
-            last.faults.append(f"{last.queued} left in the queue")
+        if last.left:
+            last.faults.append(f"{last.left} left in the queue")
         last.lost = sorted({*first.lost, *last.lost})
         last.altered += first.altered
         last.faults += [*first.faults, *self.played.faults]
