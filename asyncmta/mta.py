@@ -32,7 +32,8 @@ from asyncmta.maillog import MailLog
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
-from asyncmta.scheduling.scheduler import Scheduler, SchedulerSettings
+from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
+from asyncmta.scheduling.waiting import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
@@ -99,7 +100,8 @@ class Mta(Operations):
             on_poisoned=self._on_poisoned,
             on_event=self._on_spool_event,
         )
-        self.recovery = found = await self._store.open()
+        self._routing = self.settings.routing()
+        self.recovery = found = await self._store.open(marks_of(self._routing, look_at=HOLD))
         self.maillog.note(
             "warning" if found.damaged else "info",
             "spool_opened",
@@ -117,7 +119,7 @@ class Mta(Operations):
     def _build(self) -> None:
         """Every room, bottom floor first. Nothing runs yet."""
         settings, clock, store, maillog = self.settings, self._clock, self._store, self.maillog
-        routing = settings.routing()
+        routing = self._routing
         resolver = self._resolver
         if resolver is None:
             dns = DnsSettings(**_of(DnsSettings, settings.dns))

@@ -10,7 +10,8 @@ contract.md sections 2, 4 and 5.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from itertools import islice
 
 from msgspec import Struct
 
@@ -28,6 +29,8 @@ from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.scheduling.snapshot import QueueRow, damaged_row
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.store import Store
+
+READ_AT_ONCE = 500  # messages that are read back together, when an operator's filter has to look at them
 
 
 class SubmitRefused(Exception):
@@ -107,6 +110,20 @@ class Operations:
         rows.sort(key=lambda row: row.queue_id, reverse=True)
         return rows
 
+    async def newest(self, before: str | None = None) -> AsyncIterator[QueueRow]:
+        """The same, or those below that id, a few at a time: the loop goes on however many there are."""
+        first = parse_queue_id(before) if before is not None else None
+        found = {each.queue_id: each for each in self.rooms.store.damaged() if each.queue_id is not None}
+        damaged = sorted((each for each in found if first is None or each < first), reverse=True)
+        at = 0
+        async for row in self.rooms.scheduler.newest(first):
+            while at < len(damaged) and format_queue_id(damaged[at]) > row.queue_id:
+                yield damaged_row(found[damaged[at]])
+                at += 1
+            yield row
+        for queue_id in damaged[at:]:
+            yield damaged_row(found[queue_id])
+
     def message(self, queue_id: str) -> QueueRow | None:
         """One of them, or None; ValueError for a text that is no queue id."""
         wanted = parse_queue_id(queue_id)
@@ -175,18 +192,18 @@ class Operations:
     ) -> int:
         """Make them due now, also at sites that are suspended; how many messages."""
         rooms = self.rooms
+        await rooms.scheduler.loaded()
         if ids is None and domain is None and sender is None:  # a million messages are not to be asked one by one
             rooms.remote.resume(None)
             return rooms.scheduler.retry()
-        selected = self._select(ids, domain, sender)
-        rooms.remote.resume(self._destinations(selected))
+        selected = await self._select(ids, domain, sender)
+        rooms.remote.resume(await self._destinations(selected))
         return rooms.scheduler.retry(selected)
 
-    def _destinations(self, queue_ids: Sequence[QueueId]) -> set[str]:
+    async def _destinations(self, queue_ids: Iterable[QueueId]) -> set[str]:
         found = set()
-        for queue_id in queue_ids:
-            entry = self.rooms.store.entry(queue_id)
-            if entry is not None:
+        async for entry in self._entries(queue_ids):
+            if not entry.is_closed:
                 envelope = entry.envelope
                 for ordinal in entry.pending():
                     recipient = envelope.recipients[ordinal].address
@@ -195,12 +212,12 @@ class Operations:
 
     async def hold(self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None) -> int:
         """Try them no more until they are released; a running attempt ends first."""
-        return await self.rooms.scheduler.hold(self._select(ids, domain, sender))
+        return await self.rooms.scheduler.hold(await self._select(ids, domain, sender))
 
     async def release(
         self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None
     ) -> int:
-        return await self.rooms.scheduler.release(self._select(ids, domain, sender))
+        return await self.rooms.scheduler.release(await self._select(ids, domain, sender))
 
     async def remove(
         self,
@@ -211,13 +228,23 @@ class Operations:
         bounce: bool = False,
     ) -> int:
         """Take them out of the queue; `bounce`: report them to their senders."""
-        return await self.rooms.scheduler.remove(self._select(ids, domain, sender), by="operator", bounce=bounce)
+        selected = await self._select(ids, domain, sender)
+        return await self.rooms.scheduler.remove(selected, by="operator", bounce=bounce)
 
-    def _select(self, ids: Sequence[str] | None, domain: str | None, sender: str | None) -> list[QueueId]:
+    async def _select(self, ids: Sequence[str] | None, domain: str | None, sender: str | None) -> list[QueueId]:
         if ids is not None:
             return [parse_queue_id(text) for text in ids]
         covers = _filter(domain, sender)
-        return [entry.queue_id for entry in self.rooms.store.entries() if covers(entry)]
+        queue_ids = reversed(list(self.rooms.store.ids()))  # the oldest first, as they came
+        return [entry.queue_id async for entry in self._entries(queue_ids) if covers(entry)]
+
+    async def _entries(self, queue_ids: Iterable[QueueId]) -> AsyncIterator[Entry]:
+        """Those that can be had, a chunk at a time."""
+        left = iter(queue_ids)
+        while chunk := list(islice(left, READ_AT_ONCE)):
+            for entry in await self.rooms.store.peek_many(chunk):
+                if entry is not None:
+                    yield entry
 
 
 def _filter(domain: str | None, sender: str | None) -> Callable[[Entry], bool]:

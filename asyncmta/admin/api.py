@@ -7,7 +7,7 @@ A 202 for a message is given only after it is durable. Never: decisions about ma
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -15,7 +15,7 @@ from aiohttp import web
 
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import HEADERS, ApiError, answer, bounded_body, decode, failure, parameters, queue_id
-from asyncmta.admin.rows import STATES, MessageView, Selection, page, show, stats
+from asyncmta.admin.rows import STATES, MessageView, Selection, Tally, newest_page, show
 from asyncmta.mail.address import InvalidAddress, domain_key, parse_address
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.reply import Reply
@@ -32,7 +32,7 @@ class Operated(Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(self, reverse_path: str | None, recipients: list[str], content: bytes) -> str: ...
-    def queue(self) -> Sequence[MessageView]: ...
+    def newest(self, before: str | None = None) -> AsyncIterator[MessageView]: ...
     def message(self, queue_id: str) -> MessageView | None: ...
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes: ...
     async def retry(self, ids: list[str] | None, domain: str | None = None, sender: str | None = None) -> int: ...
@@ -142,14 +142,16 @@ class Api:
         cursor = query.get("cursor")
         domain = query.get("domain")
         selection = Selection(domain_key(domain) if domain is not None else None, query.get("sender"), state)
-        rows, following = page(
-            self._mta.queue(), selection, limit=int(limit), cursor=queue_id(cursor) if cursor else None
-        )
+        newest = self._mta.newest(queue_id(cursor) if cursor else None)
+        rows, following = await newest_page(newest, selection, limit=int(limit))
         return answer({"messages": rows, "next": following})
 
     async def _stats(self, request: web.Request) -> web.Response:
         parameters(request)
-        return answer(stats(self._mta.queue()))
+        tally = Tally()
+        async for row in self._mta.newest():
+            tally.add(row)
+        return answer(tally.show())
 
     async def _show(self, request: web.Request) -> web.Response:
         parameters(request)

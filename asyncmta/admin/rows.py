@@ -7,7 +7,7 @@ ledger or the agenda (rows come from the `Mta`, or from the CLI's reader of a st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -117,28 +117,54 @@ def page(
     return [show(row) for row in chosen[:limit]], following
 
 
-def stats(rows: Iterable[MessageView]) -> Shown:
+async def newest_page(
+    rows: AsyncIterator[MessageView], selection: Selection, *, limit: int
+) -> tuple[list[Shown], str | None]:
+    """The same of rows that come newest first, from behind the cursor on; no more are asked for than it takes."""
+    chosen: list[MessageView] = []
+    async for row in rows:
+        if selection.covers(row):
+            if len(chosen) == limit:
+                return [show(each) for each in chosen], chosen[-1].queue_id
+            chosen.append(row)
+    return [show(each) for each in chosen], None
+
+
+class Tally:
     """Counts of messages and recipients, octets, and when the oldest was accepted; by state and by next hop."""
-    messages = recipients = octets = 0
-    oldest: float | None = None
-    states: dict[str, Shown] = {}
-    hops: dict[str, Shown] = {}
+
+    def __init__(self) -> None:
+        self._messages = self._recipients = self._octets = 0
+        self._oldest: float | None = None
+        self._states: dict[str, Shown] = {}
+        self._hops: dict[str, Shown] = {}
+
+    def add(self, row: MessageView) -> None:
+        self._messages += 1
+        self._recipients += len(row.recipients)
+        self._octets += row.size
+        self._oldest = row.accepted_at if self._oldest is None else min(self._oldest, row.accepted_at)
+        _count(self._states, row.state, row.accepted_at)
+        for hop in {recipient.next_hop for recipient in row.recipients if recipient.next_hop}:
+            _count(self._hops, hop, row.accepted_at)
+
+    def show(self) -> Shown:
+        return {
+            "messages": self._messages,
+            "recipients": self._recipients,
+            "size": self._octets,
+            "oldest_accepted_at": self._oldest,
+            "states": dict(sorted(self._states.items())),
+            "destinations": dict(sorted(self._hops.items(), key=lambda item: (-item[1]["messages"], item[0]))),
+        }
+
+
+def stats(rows: Iterable[MessageView]) -> Shown:
+    """All of them as counts."""
+    tally = Tally()
     for row in rows:
-        messages += 1
-        recipients += len(row.recipients)
-        octets += row.size
-        oldest = row.accepted_at if oldest is None else min(oldest, row.accepted_at)
-        _count(states, row.state, row.accepted_at)
-        for hop in sorted({recipient.next_hop for recipient in row.recipients if recipient.next_hop}):
-            _count(hops, hop, row.accepted_at)
-    return {
-        "messages": messages,
-        "recipients": recipients,
-        "size": octets,
-        "oldest_accepted_at": oldest,
-        "states": dict(sorted(states.items())),
-        "destinations": dict(sorted(hops.items(), key=lambda item: (-item[1]["messages"], item[0]))),
-    }
+        tally.add(row)
+    return tally.show()
 
 
 def _count(groups: dict[str, Shown], name: str, accepted_at: float) -> None:

@@ -59,6 +59,7 @@ class Attempts:
         self._schedule = schedule
         self._held = held
         self._reports = reports
+        self._waiting = held.waiting
         self._on_change = on_change
         self._passes: dict[QueueId, Pass] = {}
 
@@ -121,6 +122,8 @@ class Attempts:
                 self._held.keep(queue_id, settled.deferred)
             else:
                 due = self._clock.monotonic() + settled.due - now
+                if isinstance(result, Postponed):
+                    self._waiting.postponed(task.destination, due)
                 self._agenda.add(Task(queue_id, task.destination, settled.deferred, Lane.RETRY, due))
         if not here.consignments:
             self._end_pass(here)
@@ -140,6 +143,8 @@ class Attempts:
         queue_id = entry.queue_id
         if queue_id in self._agenda or queue_id in self._held:
             self._store.forget_content(queue_id)
+            if queue_id not in self._passes and queue_id not in self._held and queue_id not in self._reports:
+                self._waiting.park(entry)
         elif queue_id not in self._reports:
             self._held.drop(queue_id)
             self._maillog.retired(queue_id=queue_id, delay=self._clock.now() - entry.accepted_at)

@@ -19,6 +19,7 @@ from asyncmta.mail.outcome import Cause, Failed, Scope
 from asyncmta.mail.reply import reply
 from asyncmta.scheduling.means import Means
 from asyncmta.scheduling.reports import Reports
+from asyncmta.scheduling.waiting import Waiting
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Held, Record, Released, Removed
 
@@ -46,11 +47,12 @@ class Owner(Protocol):
 class HeldBack:
     """The recipients of one scheduler that are pending, and neither on the agenda nor in hand."""
 
-    def __init__(self, means: Means, *, reports: Reports, owner: Owner) -> None:
+    def __init__(self, means: Means, *, reports: Reports, waiting: Waiting, owner: Owner) -> None:
         self._clock = means.clock
         self._store = means.store
         self._agenda = means.agenda
         self._reports = reports
+        self.waiting = waiting
         self._owner = owner
         self._ordinals: dict[QueueId, set[int]] = {}
         self._stopped: set[QueueId] = set()  # by an operator: nothing of them goes on the agenda
@@ -85,6 +87,7 @@ class HeldBack:
         """Nothing more of them is tried until they are released; how many that are new."""
         count = 0
         for chunk in _chunks(queue_ids):
+            await self.waiting.fetch(chunk)
             with self._at_work(each for each in chunk if not self.stops(each) and self._is_here(each)) as chosen:
                 self._stop(chosen)
                 now = self._clock.now()
@@ -108,6 +111,7 @@ class HeldBack:
         """Out of the queue with them; how many they were. `bounce`: their senders are told that they have failed."""
         count = 0
         for chunk in _chunks(queue_ids):
+            await self.waiting.fetch(chunk)
             with self._at_work(each for each in chunk if self._is_here(each)) as chosen:
                 count += await self._remove(chosen, by, bounce)
         return count

@@ -11,9 +11,28 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from asyncmta.maillog import MailLog
-from asyncmta.scheduling.agenda import Agenda
+from asyncmta.scheduling.agenda import HEAD_STARTS, Agenda
+from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
+
+
+class SchedulerSettings(Struct, frozen=True, kw_only=True):
+    """Limits count recipients. in_hand: at most this many are being tried. share: of one destination. quantum: of one
+    message in a turn, when others wait. high_water: when so many are due and not in hand, new mail has to wait."""
+
+    retry: RetrySchedule = RetrySchedule()
+    in_hand: int = 20_000
+    share: int = 2_000
+    quantum: int = 30
+    high_water: int = 100_000
+    head_starts: tuple[float, float, float] = HEAD_STARTS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quantum <= self.in_hand:
+            raise ValueError("the quantum is at least 1 and at most what may be in hand")
+        if self.share < 1 or self.high_water < 1:
+            raise ValueError("share and high_water are at least 1")
 
 
 class Means(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from operator import attrgetter
 
 from asyncmta.scheduling.means import Means
 from asyncmta.scheduling.task import Task
+from asyncmta.scheduling.waiting import Waiting
 from asyncmta.spool.ledger import Entry
 from asyncmta.system.clock import Timer
 
@@ -31,6 +32,7 @@ class Pump:
         means: Means,
         *,
         deliver: Callable[[Entry, Sequence[Task]], None],
+        waiting: Waiting,
         in_hand: int,
         quantum: int,
         on_change: Callable[[], None],
@@ -41,6 +43,7 @@ class Pump:
         self._maillog = means.maillog
         self._agenda = means.agenda
         self._deliver = deliver
+        self._waiting = waiting
         self._limit = in_hand
         self._quantum = quantum
         self._on_change = on_change
@@ -77,6 +80,8 @@ class Pump:
         self._is_woken = False
         if not self._is_open:
             return
+        if self._waiting.run():
+            self.wake()
         room = self._limit - self._agenda.in_hand
         if room < self._quantum:  # one at a time would tear consignments apart; an attempt ends soon
             room = 0
@@ -94,10 +99,17 @@ class Pump:
             recall.add_done_callback(self._recalled)
         if taken and self._agenda.has_ready:
             self.wake()
-        due = self._agenda.next_due()
+        due = self.next_due()
         if due is not None:
             self.set_timer(due)
         self._on_change()
+
+    def next_due(self) -> float | None:
+        """When the first is due of all that wait, on the agenda or parked."""
+        on_agenda, parked = self._agenda.next_due(), self._waiting.next_due()
+        if on_agenda is None or parked is None:
+            return on_agenda if parked is None else parked
+        return min(on_agenda, parked)
 
     def set_timer(self, due: float) -> None:
         """There is one for all, for the next due time. One that is too early is harmless, and is left."""

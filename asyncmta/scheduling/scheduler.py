@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import count
-
-from msgspec import Struct
 
 from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.mail.envelope import QueueId
@@ -21,48 +18,30 @@ from asyncmta.mail.replies import BUSY
 from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
-from asyncmta.scheduling.agenda import HEAD_STARTS, Agenda
+from asyncmta.scheduling.agenda import Agenda
 from asyncmta.scheduling.attempts import LOCAL, Attempts
 from asyncmta.scheduling.held import HeldBack
-from asyncmta.scheduling.means import Conditions, Means
-from asyncmta.scheduling.pump import TURN, Pump
+from asyncmta.scheduling.listing import Listing
+from asyncmta.scheduling.loading import Loading
+from asyncmta.scheduling.means import Conditions, Means, SchedulerSettings
+from asyncmta.scheduling.pump import Pump
 from asyncmta.scheduling.reports import Reports
-from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import plan
-from asyncmta.scheduling.snapshot import QueueRow, Standing, row
+from asyncmta.scheduling.snapshot import QueueRow
 from asyncmta.scheduling.task import Lane, Task
 from asyncmta.scheduling.transport import Done, Transport
+from asyncmta.scheduling.waiting import Waiting
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
 __all__ = ["Done", "QueueRow", "Scheduler", "SchedulerSettings", "Transport"]
 
-SPREAD = 30.0  # seconds over which what is overdue at a start is spread, at most
-SPREAD_RATE = 200.0  # how many of those are due in a second, while that is less
 ROUNDING = 1e-6  # seconds; Unix time in a float is good to a quarter of that
 HOLD = "hold"  # the destination of a route that holds (`routing`)
 
 _ONLY = (0,)
 _FRESH, _BOUNCE = Lane.FRESH, Lane.BOUNCE
-
-
-class SchedulerSettings(Struct, frozen=True, kw_only=True):
-    """Limits count recipients. in_hand: at most this many are being tried. share: of one destination. quantum: of one
-    message in a turn, when others wait. high_water: when so many are due and not in hand, new mail has to wait."""
-
-    retry: RetrySchedule = RetrySchedule()
-    in_hand: int = 20_000
-    share: int = 2_000
-    quantum: int = 30
-    high_water: int = 100_000
-    head_starts: tuple[float, float, float] = HEAD_STARTS
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.quantum <= self.in_hand:
-            raise ValueError("the quantum is at least 1 and at most what may be in hand")
-        if self.share < 1 or self.high_water < 1:
-            raise ValueError("share and high_water are at least 1")
 
 
 class Scheduler:
@@ -89,7 +68,8 @@ class Scheduler:
         self._conditions = Conditions()
         self.until = self._conditions.until
         self._reports = Reports(means, bouncer=bouncer, on_reported=self._reported, on_change=self._conditions.look)
-        self._held = HeldBack(means, reports=self._reports, owner=self)
+        self._waiting = Waiting(means, schedule=settings.retry, owner=self)
+        self._held = HeldBack(means, reports=self._reports, waiting=self._waiting, owner=self)
         self._attempts = Attempts(
             means,
             transport=transport,
@@ -98,9 +78,19 @@ class Scheduler:
             reports=self._reports,
             on_change=self._changed,
         )
+        listing = Listing(
+            means,
+            held=self._held,
+            attempts=self._attempts,
+            waiting=self._waiting,
+            destinations=self._destinations,
+            to_wall=self._to_wall,
+        )
+        self.view, self.rows, self.newest = listing.view, listing.rows, listing.newest
         self._pump = Pump(
             means,
             deliver=self._attempts.deliver,
+            waiting=self._waiting,
             in_hand=settings.in_hand,
             quantum=settings.quantum,
             on_change=self._conditions.look,
@@ -114,9 +104,17 @@ class Scheduler:
         """From now on `add` is heard; and what the ledger holds is loaded, some of it in each turn of the loop."""
         self._is_open = True
         self._pump.open()
+        loading = Loading(
+            self._means,
+            held=self._held,
+            reports=self._reports,
+            schedule=self._settings.retry,
+            put=lambda entry, ordinals, delays: self.put(entry, ordinals, delays=delays),
+            wake=self._pump.wake,
+        )
         # Who comes from now on is not among them; whoever takes it says `add`.
-        queue_ids = [entry.queue_id for entry in self._store.entries()]
-        self._loader = asyncio.create_task(self._load(queue_ids), name="scheduler.load")
+        queue_ids = self._store.whole_ids()
+        self._loader = asyncio.create_task(loading.load(queue_ids), name="scheduler.load")
         self._loader.add_done_callback(self._loaded)
 
     def _loaded(self, loader: asyncio.Task[None]) -> None:
@@ -131,6 +129,7 @@ class Scheduler:
         """Take nothing more; wait up to `grace` seconds for what is in hand and for its reports."""
         self._is_open = False
         await self._pump.close()
+        await self._waiting.close()
         if self._loader is not None:
             self._loader.cancel()
             await asyncio.gather(self._loader, return_exceptions=True)
@@ -164,9 +163,16 @@ class Scheduler:
             self.put(entry, entry.pending())
             self._pump.run()
 
-    def put(self, entry: Entry, ordinals: Sequence[int], *, delays: Iterator[float] | None = None) -> None:
-        """Lay these recipients out on the agenda: all due now; or, with `delays`, when the retry schedule says so, and
-        those that are overdue after the next of the delays."""
+    def put(
+        self,
+        entry: Entry,
+        ordinals: Sequence[int],
+        *,
+        delays: Iterator[float] | None = None,
+        due: float | None = None,
+    ) -> None:
+        """Lay these recipients out on the agenda: all due now, or at `due`; or, with `delays`, when the retry schedule
+        says so, and those that are overdue after the next of the delays."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
         destination_of, schedule = self._destinations(entry), self._settings.retry
         for part in plan(
@@ -175,7 +181,7 @@ class Scheduler:
             if part.destination == HOLD:
                 self._held.keep(entry.queue_id, part.ordinals)
                 continue
-            lane, wait = Lane.RETRY, 0.0
+            lane, wait = Lane.RETRY, max(0.0, due - monotonic) if due is not None else 0.0
             if part.due is None:
                 lane = _FRESH if entry.envelope.reverse_path is not None else _BOUNCE
             elif delays is not None:
@@ -188,27 +194,11 @@ class Scheduler:
         recipients, sender, routing = entry.envelope.recipients, entry.envelope.reverse_path, self._routing
         return lambda ordinal: routing.destination(recipients[ordinal].address, sender)
 
-    async def _load(self, queue_ids: Sequence[QueueId]) -> None:
-        """What a restart finds. Overdue mail is spread over a while, so that it is no stampede."""
-        delays = (number / SPREAD_RATE % SPREAD for number in count())
-        for number, queue_id in enumerate(queue_ids):
-            if number % TURN == 0:
-                await asyncio.sleep(0)
-            entry = self._store.entry(queue_id)
-            if entry is None or entry.is_closed:
-                continue
-            if failed := entry.failed():
-                self._reports.add(entry, failed)
-            if entry.held:
-                self._held.restore(entry)
-            else:
-                self.put(entry, entry.pending(), delays=delays)
-
     def _changed(self, due: float | None) -> None:
         """An attempt has ended; somebody is due again then."""
         if due is not None:
             self._pump.set_timer(due)
-        if self._agenda.has_ready:
+        if self._agenda.has_ready or self._waiting.overdue:
             self._pump.wake()
         self._conditions.look()
 
@@ -221,15 +211,15 @@ class Scheduler:
 
     def pressure(self) -> Reply | None:
         """The reply to new mail while output has fallen far behind; None: let it come."""
-        return BUSY if self._agenda.overdue > self._settings.high_water else None
+        return BUSY if self._agenda.overdue + self._waiting.overdue > self._settings.high_water else None
 
     @property
     def is_idle(self) -> bool:
         """Nothing due, nothing in hand, no report under way."""
         agenda = self._agenda
-        if self._is_loading or agenda.in_hand or agenda.overdue or not self._reports.is_idle:
+        if self._is_loading or agenda.in_hand or agenda.overdue or self._waiting.overdue or not self._reports.is_idle:
             return False
-        due = agenda.next_due()
+        due = self._pump.next_due()
         return due is None or due > self._clock.monotonic()
 
     async def wait_idle(self) -> None:
@@ -238,30 +228,11 @@ class Scheduler:
     def next_due(self) -> float | None:
         """When the next recipient is due, in Unix seconds, if any waits; it may be past. Never a digit too early, so
         that whoever moves a clock there finds it due."""
-        due = self._agenda.next_due()
+        due = self._pump.next_due()
         return None if due is None else self._to_wall(due) + ROUNDING
 
     def _to_wall(self, due: float) -> float:
         return self._clock.now() + due - self._clock.monotonic()
-
-    def view(self, queue_id: QueueId) -> QueueRow | None:
-        """How this message stands; None when it is not queued (any more)."""
-        entry = self._store.entry(queue_id)
-        if entry is None or entry.is_closed:
-            return None
-        standing = Standing(
-            tasks=self._agenda.tasks(queue_id),
-            held=self._held.ordinals(queue_id),
-            failures=self._attempts.failures(queue_id),
-            to_wall=self._to_wall,
-            destination_of=self._destinations(entry),
-        )
-        return row(entry, standing)
-
-    def rows(self) -> Iterator[QueueRow]:
-        """All messages, in the order in which they came; some tens of microseconds each."""
-        shown = (self.view(queue_id) for queue_id in [entry.queue_id for entry in self._store.entries()])
-        return (each for each in shown if each is not None)
 
     # -- what operators say -----------------------------------------------------------------------------------------
 
@@ -270,25 +241,43 @@ class Scheduler:
         or for destinations how many tasks, that are."""
         now = self._clock.monotonic()
         if queue_ids is not None:
-            promoted = sum(1 for queue_id in queue_ids if self._agenda.promote(queue_id, now))
+            agenda, waiting = self._agenda, self._waiting
+            promoted = sum(1 for each in queue_ids if agenda.promote(each, now) or waiting.promote(each, now))
         else:
             names = [destination] if destination is not None else self._agenda.destinations()
             promoted = sum(self._agenda.promote_destination(name, now) for name in names)
+            promoted += self._waiting.promote_destination(destination, now)
         self._pump.wake()
         return promoted
 
+    async def loaded(self) -> None:
+        """Return when everything that the start has found is laid out, or parked."""
+        await self.until(lambda: not self._is_loading)
+
     async def hold(self, queue_ids: Iterable[QueueId]) -> int:
         """See `HeldBack` for this and the two below: all return when it is durable."""
-        await self.until(lambda: not self._is_loading)
+        await self.loaded()
         return await self._held.hold(queue_ids)
 
     async def release(self, queue_ids: Iterable[QueueId]) -> int:
-        await self.until(lambda: not self._is_loading)
+        await self.loaded()
         return await self._held.release(queue_ids)
 
     async def remove(self, queue_ids: Iterable[QueueId], *, by: str, bounce: bool = False) -> int:
-        await self.until(lambda: not self._is_loading)
+        await self.loaded()
         return await self._held.remove(queue_ids, by=by, bounce=bounce)
+
+    def lay_out(self, entry: Entry, due: float | None) -> None:
+        """Said by `Waiting`: it is in memory again."""
+        if self._held.stops(entry.queue_id):
+            self._held.keep(entry.queue_id, entry.pending())
+        elif not entry.is_closed:
+            self.put(entry, entry.pending(), due=due)
+
+    def look(self) -> None:
+        """Said by `Waiting`."""
+        self._pump.wake()
+        self._conditions.look()
 
     def removed(self, queue_id: QueueId, by: str) -> None:
         """Said by `HeldBack`."""

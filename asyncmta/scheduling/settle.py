@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
 from asyncmta.mail.replies import LOCAL_ERROR
 from asyncmta.mail.reply import reply
@@ -97,8 +98,13 @@ def due_again(entry: Entry, last_attempt: float, *, schedule: RetrySchedule, loc
         last_attempt,
         local=local,
         bounce=entry.envelope.reverse_path is None,
-        salt=entry.queue_id + (int(last_attempt * 1000) << 20),
+        salt=salt_of(entry.queue_id, last_attempt),
     )
+
+
+def salt_of(queue_id: QueueId, last_attempt: float) -> int:
+    """What the jitter of the delay after this attempt is drawn from."""
+    return queue_id + (int(last_attempt * 1000) << 20)
 
 
 class Plan(Struct, frozen=True):

@@ -33,9 +33,9 @@ class Census:
         self._living: dict[int, int] = {}
         self._tenants: dict[int, _Tenants] = {}
 
-    def enter(self, segment: int) -> None:
-        """A message lives there now."""
-        self._living[segment] = self._living.get(segment, 0) + 1
+    def enter(self, segment: int, count: int = 1) -> None:
+        """So many messages live there now."""
+        self._living[segment] = self._living.get(segment, 0) + count
 
     def arrive(self, segment: int, octets: int) -> None:
         """The same for one whose record has just been written."""

@@ -12,14 +12,14 @@ reliability.md 5.5; docs/journal-format.md 6.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from asyncmta.mail.envelope import format_queue_id
-from asyncmta.spool.carrying import Carrier, Place, shrunk
+from asyncmta.mail.envelope import QueueId, format_queue_id
+from asyncmta.spool.carrying import Carrier, Place, laden
 from asyncmta.spool.compaction_plan import Plan, plan
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, resolve
@@ -29,29 +29,35 @@ from asyncmta.spool.repair import OnEvent
 from asyncmta.system.clock import Clock, Timer
 
 STEP = 1 << 20
-"""Octets of content that are carried at once: what mail that arrives meanwhile has to wait for."""
+"""Octets of content, before they are packed, that are carried at once: what mail that arrives meanwhile waits for."""
 STEP_MESSAGES = 256
 PAUSE = 0.02
 """Seconds between two steps, or as many as the step took."""
 AFTER = 1.0
 """Seconds after a change until we look whether compaction is worth it; after a vain try it is a minute."""
 AFTER_FAILURE = 60.0
-_SLICE = 10_000
 _ROUNDS = 3
 
 T = TypeVar("T")
+
+Peek = Callable[[Sequence[QueueId]], Awaitable[list[Entry | None]]]
+"""Messages as they stand, read back if they are parked; None: it is not queued, or cannot be read."""
+Origin = tuple[QueueId, Place, Place | None]
+"""A message that is carried, and where its record and the one with its last replies stood before."""
 
 
 class Compactor:
     """`stir` says that something has changed. At most one run at a time; `runs`, `carried` and `freed` count."""
 
     def __init__(
-        self, *, fold: Fold, journal: Journal, carrier: Carrier, pool: Executor, clock: Clock, on_event: OnEvent
-    ) -> None:
+        self, *, fold: Fold, journal: Journal, carrier: Carrier, peek: Peek, pool: Executor, clock: Clock,
+        on_event: OnEvent,
+    ) -> None:  # fmt: skip
         self._fold = fold
         self._census = fold.census
         self._journal = journal
         self._carrier = carrier
+        self._peek = peek
         self._pool = pool
         self._clock = clock
         self._on_event = on_event
@@ -125,75 +131,81 @@ class Compactor:
         if found.last == self._census.tail:
             self._journal.renew()
         for _ in range(_ROUNDS):  # again for those that were busy, or were still written to the tail
-            waiting = await self._residents(found.last)
-            if not waiting or not await self._in_thread(self._carrier.reserve.claim, _need(waiting)):
+            count = 0
+            for waiting in self._fold.ledger.below(found.last + 1):
+                await asyncio.sleep(0)
+                count += len(waiting)
+                for at in range(0, len(waiting), STEP_MESSAGES):
+                    if not await self._carry_some(waiting[at : at + STEP_MESSAGES], found.last):
+                        return
+            if not count:
                 return
-            while waiting and not self._is_stopped:
-                began = self._clock.monotonic()
-                step = _take_step(waiting)
-                if not await self._carry(step):
-                    return
-                now = self._clock.monotonic()
-                await self._clock.sleep_until(now + max(PAUSE, now - began))
 
-    async def _residents(self, last: int) -> list[Entry]:
-        """Who lives in the segments up to `last`; a million are not looked through in one go."""
-        everybody = list(self._fold.ledger)
-        found: list[Entry] = []
-        for at in range(0, len(everybody), _SLICE):
-            found += [entry for entry in everybody[at : at + _SLICE] if entry.segment <= last and not entry.is_closed]
-            await asyncio.sleep(0)
-        found.sort(key=lambda entry: (entry.segment, entry.offset), reverse=True)
-        return found
+    async def _carry_some(self, queue_ids: Sequence[QueueId], last: int) -> bool:
+        """So many as are read back at once. False: it ends here."""
+        entries = [entry for entry in await self._peek(queue_ids) if entry is not None and entry.segment <= last]
+        entries.sort(key=lambda entry: (entry.segment, entry.offset), reverse=True)
+        while entries:
+            began = self._clock.monotonic()
+            step = _take_step(entries)
+            if self._is_stopped or not await self._in_thread(self._carrier.reserve.claim, _need(step)):
+                return False
+            if not await self._carry(step):
+                return False
+            now = self._clock.monotonic()
+            await self._clock.sleep_until(now + max(PAUSE, now - began))
+        return True
 
     async def _carry(self, entries: Sequence[Entry]) -> bool:
         """One step. False: it ends here."""
         contents = await self._in_thread(self._carrier.read, entries)
         records: list[Carried] = []
-        origins: list[tuple[Entry, Place]] = []
+        origins: list[Origin] = []
         busy = self._journal.in_flight()
         is_well = True
-        for entry, parts in zip(entries, contents, strict=True):
-            if self._fold.ledger.get(entry.queue_id) is not entry or entry.is_closed or entry.queue_id in busy:
+        for entry, load in zip(entries, contents, strict=True):
+            if not self._fold.ledger.is_current(entry) or entry.is_closed or entry.queue_id in busy:
                 continue  # done meanwhile, or about to change: a state that is already old must not be carried
-            if parts is None:
+            if load is None:
                 self._census.pin(entry.segment)
                 facts = {"queue_id": format_queue_id(entry.queue_id), "segment": entry.segment}
                 self._on_event("content_unreadable", facts)
                 is_well = False
                 continue
-            origins.append((entry, (entry.segment, entry.offset)))
-            records.append(shrunk(entry.carried(parts)))
+            origins.append((entry.queue_id, (entry.segment, entry.offset), entry.tried))
+            records.append(laden(entry, load))
         if not records:
             return is_well
-        places = await self._commit(records, [entry for entry, _ in origins])
+        places = await self._commit(records)
         bad = await self._in_thread(self._carrier.differing, list(zip(places, records, strict=True)))
         for index in bad:
-            self._distrust(*origins[index], places[index])
+            self._distrust(origins[index], places[index])
         self.carried += len(records) - len(bad)
         return is_well and not bad
 
-    async def _commit(self, records: Sequence[Carried], entries: Sequence[Entry]) -> list[Place]:
+    async def _commit(self, records: Sequence[Carried]) -> list[Place]:
         """Make them durable; where they stand now."""
         durable: asyncio.Future[None] = self._loop.create_future()
         places: list[Place] = []
 
         def on_durable(failure: JournalFailed | None) -> None:
-            places.extend((entry.segment, entry.offset) for entry in entries)
+            found = (self._fold.ledger.place(record.queue_id) for record in records)
+            places.extend(place for place in found if place is not None)
             resolve(durable, failure)
 
         self._journal.submit(records, on_durable)
         await durable
         return places
 
-    def _distrust(self, entry: Entry, origin: Place, place: Place) -> None:
+    def _distrust(self, origin: Origin, place: Place) -> None:
         """The device does not give back what it took: the source counts, and is kept."""
         self._is_stopped = True
-        if self._fold.ledger.get(entry.queue_id) is entry:
-            self._census.enter(origin[0])
-            self._census.leave(entry.segment)
-            entry.segment, entry.offset = origin
-        facts = {"queue_id": format_queue_id(entry.queue_id), "segment": place[0], "offset": place[1]}
+        queue_id, before, tried = origin
+        now = self._fold.ledger.put_back(queue_id, before, tried)
+        if now is not None:
+            self._census.enter(before[0])
+            self._census.leave(now[0])
+        facts = {"queue_id": format_queue_id(queue_id), "segment": place[0], "offset": place[1]}
         self._on_event("compaction_failed", facts)
 
     async def _in_thread(self, job: Callable[..., T], *arguments: object) -> T:

@@ -13,6 +13,9 @@ from asyncmta.spool.meter import BatchMeter, Distribution
 DOUBTFUL = frozenset({"9p", "afs", "ceph", "cifs", "nfs", "nfs4", "overlay", "ramfs", "smb3", "tmpfs"})
 """File systems on which what was synced may be gone after a power cut, or a lock may not hold (V9, J22)."""
 
+DOUBTFUL_OPTIONS = frozenset({"nobarrier", "barrier=0", "nointegrity", "volatile", "ro"})
+"""Mounted in this way a file system forgets to flush the device, or cannot be written to."""
+
 
 class SpoolSettings(Struct, frozen=True, kw_only=True):
     """Octets, all but `min_free_inodes`. Below either minimum new mail is refused; deliveries go on, with what is in

@@ -49,7 +49,11 @@ class Fold:
         self._content = content
         for entry in self.ledger:
             self.census.enter(entry.segment)
+        parked = self.ledger.all_parked
+        for segment, count in parked.by_segment().items():
+            self.census.enter(segment, count)
         closed = [Retired(entry.queue_id) for entry in self.ledger if entry.is_closed]
+        closed += map(Retired, parked.closed())
         if closed:
             journal.note(closed, OWN_NOTES_WAIT)
         self.give_up_segments()
@@ -123,7 +127,7 @@ class Fold:
         if kind is Accepted:
             self.census.arrive(segment, size)
             if not entry.large:
-                self._cache.put(entry.queue_id, record.parts, entry.content.wire_size)  # type: ignore[union-attr]
+                self._cache.put(record.queue_id, record.parts, record.content.wire_size)  # type: ignore[union-attr]
         elif kind is Retired:
             if entry.large:
                 self._content.remove(entry.queue_id)
@@ -135,7 +139,7 @@ class Fold:
             self._journal.note((Retired(entry.queue_id),), OWN_NOTES_WAIT)
 
     def _move(self, record: Carried, segment: int, offset: int, size: int) -> None:
-        known = self.ledger.get(record.queue_id)
+        known = self.ledger.get(record.queue_id) or self.ledger.parked(record.queue_id)
         before = known.segment if known is not None else None
         self.ledger.apply(record, segment, offset)
         self.census.arrive(segment, size)

@@ -18,6 +18,8 @@ HEADER_SIZE = 40
 KIND_AT = 38
 MAX_METADATA = 16 << 20
 MAX_CONTENT = 1 << 20
+PACKED = 1
+"""The flag of a record whose content is packed (`compression`)."""
 COMMIT, FOOTER, CHECKPOINT = 1, 2, 3
 COMMIT_MARK = b"\x89commit\n"
 FOOTER_MARK = b"\x89footer\n"
@@ -81,7 +83,7 @@ class Layout(Struct, frozen=True, gc=False):
     digest: bytes
 
 
-def draft(kind: int, queue_id: int, metadata: bytes, parts: tuple[bytes, ...] = ()) -> Draft:
+def draft(kind: int, queue_id: int, metadata: bytes, parts: tuple[bytes, ...] = (), flags: int = 0) -> Draft:
     """Raises ValueError for what a reader would refuse."""
     content_size = sum(map(len, parts)) if parts else 0
     size = HEADER_SIZE + len(metadata) + content_size
@@ -89,9 +91,9 @@ def draft(kind: int, queue_id: int, metadata: bytes, parts: tuple[bytes, ...] = 
     if len(metadata) > MAX_METADATA or content_size > MAX_CONTENT:
         raise ValueError("the record is too large for the journal")
     if not padding:
-        return Draft(kind, queue_id, metadata, len(metadata), parts, content_size, size)
+        return Draft(kind, queue_id, metadata, len(metadata), parts, content_size, size, flags)
     padded = metadata + _PADDING[padding]
-    return Draft(kind, queue_id, padded, len(metadata), parts, content_size, size + padding)
+    return Draft(kind, queue_id, padded, len(metadata), parts, content_size, size + padding, flags)
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -169,9 +171,11 @@ def next_chain(chain: bytes, digest: bytes) -> bytes:
     return blake2b(chain + digest, digest_size=DIGEST_SIZE).digest()
 
 
-def read_frame(view: memoryview, offset: int, where: Place, *, check_content: bool, base: int = 0) -> Frame | None:
+def read_frame(
+    view: memoryview, offset: int, where: Place, *, check_content: bool, base: int = 0, has_content: bool = True
+) -> Frame | None:
     """The record at `offset`, if the header and what it speaks of verify and lie within the view; else None. `base`:
-    where in the segment the view begins."""
+    where in the segment the view begins. `has_content` False: the view may end before the content."""
     room = len(view) - offset
     if room < HEADER_SIZE:
         return None
@@ -181,7 +185,7 @@ def read_frame(view: memoryview, offset: int, where: Place, *, check_content: bo
         return None
     size = HEADER_SIZE + metadata_size + content_size
     size += -size & 7
-    if size > room:
+    if (size if has_content else size - content_size) > room:
         return None
     header = view[offset + 4 : offset + HEADER_SIZE]
     if crc32(_OFFSET.pack(base + offset), crc32(header, where.seed)) != checksum:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id, parse_queue_id
 from asyncmta.spool.content import LargeReader, content_path, read_inline
-from asyncmta.spool.ledger import Entry, Ledger
+from asyncmta.spool.ledger import Entry, Ledger, ParkAs
 from asyncmta.spool.queue_ids import MAX_BOOT, QueueIds
 from asyncmta.spool.recovery import Damage, Reading, SpoolRefused, read_journal
 from asyncmta.spool.repair import OnEvent, repair
@@ -69,11 +69,11 @@ class Opened(Struct):
 
 
 def open_spool(
-    *, disk: Disk, directory: str, segment_size: int, now: Callable[[], float], on_event: OnEvent,
-    on_full: Callable[[], None],
+    *, disk: Disk, directory: str, make_tail: Callable[..., Tail], park_as: ParkAs | None,
+    on_event: OnEvent, on_full: Callable[[], None],
 ) -> Opened:  # fmt: skip
     """Raises OSError (Locked among them), SpoolRefused and JournalFailed; the spool is as it was, or recovered, and
-    unlocked then. `on_full` may make room."""
+    unlocked then. `park_as`: park whatever waits, with the marks that it gives. `on_full` may make room."""
     places = Places(directory)
     for path in (places.journal, places.content, places.quarantine):
         disk.make_directories(path)
@@ -81,7 +81,9 @@ def open_spool(
     lock = disk.lock(places.lock, _remember(known) if known is not None else b"")
     try:
         ledger = Ledger()
+        ledger.park_as = park_as
         reading = read_journal(disk, places.journal, ledger, known=known, settle=True)
+        ledger.park_as = None  # from now on who parks says so
         journal = reading.journal or secrets.token_bytes(16)
         if journal != known:  # another place that knows it, should the headers be unreadable one day
             disk.writev(lock, [_remember(journal)], _PID_LINE)
@@ -91,18 +93,11 @@ def open_spool(
             raise SpoolRefused("the journal has been started a million times: let it drain, then move it away")
         pinned = repair(disk, places.journal, places.quarantine, reading, on_event)
         ids = QueueIds(journal, reading.boot + 1)
-        tail = Tail(
-            disk=disk,
-            directory=places.journal,
-            after=reading.position(journal),
-            segment_size=segment_size,
-            boot=ids.boot,
-            now=now,
-        )
+        tail = make_tail(disk=disk, directory=places.journal, after=reading.position(journal), boot=ids.boot)
         tail.oldest = min([file.number for file in reading.segments], default=reading.highest + 1)
-        began = now()
+        began = tail.now()
         _begin(tail, on_full)
-        seconds = max(0.0, now() - began)
+        seconds = max(0.0, tail.now() - began)
         orphans = _remove_orphans(disk, places, ledger, reading)
     except BaseException:
         disk.close(lock)
@@ -145,6 +140,7 @@ def _remove_orphans(disk: Disk, places: Places, ledger: Ledger, reading: Reading
     """Large content that no record names: its message was never accepted, or is retired. After damage the record may
     be what was lost; then the file goes into quarantine."""
     named = {entry.queue_id for entry in ledger if entry.large} | reading.aside.keys()
+    named.update(ledger.all_parked.large())
     orphans = 0
     for name in disk.list(places.content):
         with suppress(ValueError, OSError):

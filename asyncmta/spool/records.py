@@ -82,7 +82,8 @@ class Retired(Struct, frozen=True, gc=False):
 
 class Carried(Struct, frozen=True, gc=False):
     """The whole state of a message, written again so that an old segment can be dropped. `at`: when it was accepted.
-    `states`: one octet for each ordinal, PENDING to REPORTED. A recipient that is done may be an empty address."""
+    `states`: one octet for each ordinal, PENDING to REPORTED. A recipient that is done may be an empty address.
+    `packed`: the parts are the content as `compression` packs it."""
 
     queue_id: QueueId
     at: float
@@ -98,6 +99,7 @@ class Carried(Struct, frozen=True, gc=False):
     held: bool
     warned: bool
     parts: tuple[bytes, ...] = ()
+    packed: bool = False
 
 
 class Checkpoint(Struct, frozen=True, gc=False):

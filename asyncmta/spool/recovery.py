@@ -10,6 +10,8 @@ docs/journal-format.md 7; reliability.md V1 to V8.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from msgspec import Struct, field
 
 from asyncmta.mail.envelope import QueueId
@@ -17,6 +19,7 @@ from asyncmta.spool import codec, framing, segment
 from asyncmta.spool.framing import Frame
 from asyncmta.spool.ledger import IllegalTransition, Ledger
 from asyncmta.spool.listing import SEGMENT_NAME, SegmentFile, SpoolRefused, list_segments, read_piece
+from asyncmta.spool.recall import Recaller, Unreadable
 from asyncmta.spool.records import Checkpoint
 from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, Torn
 from asyncmta.spool.tail import Position, segment_path
@@ -94,6 +97,8 @@ def read_journal(
         _settle(disk, directory)
     found = list_segments(disk, directory)
     _identify(reading, found, known)
+    if reading.journal is not None:
+        ledger.thaw = Recaller(disk, directory, reading.journal).once
     replay = _Replay(disk, directory, ledger, reading)
     for at, file in enumerate(reading.segments):
         following = reading.segments[at + 1] if at + 1 < len(reading.segments) else None
@@ -252,10 +257,10 @@ class _Replay:
                 if frame.kind in codec.ENTERING:
                     messages, octets = reading.entered.get(number, (0, 0))
                     reading.entered[number] = messages + 1, octets + frame.size
-        except (codec.Undecodable, IllegalTransition) as error:
+        except (codec.Undecodable, IllegalTransition, Unreadable) as error:
             queue_id = QueueId(frame.queue_id)
             reading.damage(number, frame.offset, frame.offset + frame.size, str(error), queue_id)
-            entry = self._ledger.get(queue_id)
+            entry = self._ledger.get(queue_id) or self._ledger.parked(queue_id)
             if entry is None or not entry.is_closed:  # of a closed one nothing more is wanted anyway
                 self._ledger.discard(queue_id)
                 reading.aside.setdefault(queue_id, entry.segment if entry is not None else number)
@@ -265,7 +270,8 @@ class _Replay:
         unlink, perhaps without the segment that says what became of it."""
         reading = self._reading
         reading.oldest = max(reading.oldest, oldest)
-        for queue_id in [entry.queue_id for entry in self._ledger if entry.segment < oldest]:
+        gone = [entry.queue_id for entry in self._ledger if entry.segment < oldest]
+        for queue_id in (*gone, *chain.from_iterable(self._ledger.all_parked.below(oldest))):
             self._ledger.discard(queue_id)
         # What made no sense about one of those is no damage: segments come back one by one, and some do not.
         void = {queue_id for queue_id, segment in reading.aside.items() if segment < oldest}

@@ -10,7 +10,7 @@ docs/journal-format.md; reliability.md section 5.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -22,17 +22,19 @@ from asyncmta.spool.carrying import Carrier
 from asyncmta.spool.census import Census
 from asyncmta.spool.compaction import Compactor
 from asyncmta.spool.content import ContentCache, ContentFiles
-from asyncmta.spool.facts import DOUBTFUL, Recovery, SpoolSettings, StoreFacts, summed
+from asyncmta.spool.facts import DOUBTFUL, DOUBTFUL_OPTIONS, Recovery, SpoolSettings, StoreFacts, summed
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
-from asyncmta.spool.ledger import Entry
+from asyncmta.spool.ledger import Entry, ParkAs
 from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, open_spool, read_only
+from asyncmta.spool.recalling import Recalling
 from asyncmta.spool.records import Accepted, Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
 from asyncmta.spool.segment import HEADER_SIZE
 from asyncmta.spool.space import FreeSpace, Reserve
+from asyncmta.spool.tail import Tail
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -51,7 +53,7 @@ LEAST_RENEWAL = 1024
 """A new segment is not worth less; and it must be more than the checkpoints at its own begin, or there is no end."""
 
 
-class Store:
+class Store(Recalling):
     """One for each spool directory. All methods are for the loop; `open` first, `close` last."""
 
     def __init__(
@@ -84,13 +86,14 @@ class Store:
         self._opened: Opened | None = None
         self._is_closed = False
 
-    async def open(self) -> Recovery:
-        """Lock, read, repair, begin a new segment. Raises OSError (`Locked`), SpoolRefused, JournalFailed."""
+    async def open(self, park_as: ParkAs | None = None) -> Recovery:
+        """Lock, read, repair, begin a new segment. Raises OSError (`Locked`), SpoolRefused, JournalFailed. `park_as`:
+        park all that waits, each with the mark that this gives it, in a thread; else nothing is parked."""
         loop = asyncio.get_running_loop()
         began = self._clock.monotonic()
         events: list[tuple[str, dict[str, object]]] = []
         try:
-            opened = await loop.run_in_executor(self._pool, self._open, lambda *event: events.append(event))
+            opened = await loop.run_in_executor(self._pool, self._open, park_as, lambda *event: events.append(event))
         except BaseException:
             self._pool.shutdown(wait=False)
             raise
@@ -101,10 +104,11 @@ class Store:
         self._opened, self._ledger = opened, ledger
         self._start(opened)
         torn, file_system = reading.torn, self._disk.file_system(self._places.root)
-        if file_system in DOUBTFUL:
-            self._on_event("file_system_doubtful", {"file_system": file_system})
+        options = sorted(self._disk.mount_options(self._places.root) & DOUBTFUL_OPTIONS)
+        if file_system in DOUBTFUL or options:
+            self._on_event("file_system_doubtful", {"file_system": file_system, "options": ",".join(options)})
         return Recovery(
-            messages=sum(not entry.is_closed for entry in ledger),
+            messages=len(ledger) - sum(entry.is_closed for entry in ledger) - len(ledger.all_parked.closed()),
             records=reading.records,
             segments=len(reading.segments),
             skipped=ledger.skipped,
@@ -158,6 +162,7 @@ class Store:
             carrier=Carrier(
                 disk=self._disk, directory=self._places.journal, journal=opened.journal, reserve=self._reserve
             ),
+            peek=self.peek_many,
             pool=self._pool,
             clock=self._clock,
             on_event=self._on_event,
@@ -165,13 +170,13 @@ class Store:
         self._fold.on_shift = self._compactor.stir
         self._compactor.stir()
 
-    def _open(self, on_event: OnEvent) -> Opened:
+    def _open(self, park_as: ParkAs | None, on_event: OnEvent) -> Opened:
         """In a thread."""
         opened = open_spool(
             disk=self._disk,
             directory=self._places.root,
-            segment_size=self._settings.segment_size,
-            now=self._clock.now,
+            make_tail=partial(Tail, segment_size=self._settings.segment_size, now=self._clock.now),
+            park_as=park_as,
             on_event=on_event,
             on_full=self._space.give_up_reserve,
         )
@@ -224,17 +229,11 @@ class Store:
         return self._space.refusal(size, self._journal.run)
 
     def entry(self, queue_id: QueueId) -> Entry | None:
+        """None also for one that is parked: see `Recalling`."""
         return self._ledger.get(queue_id)
-
-    async def recall(self, queue_id: QueueId) -> Entry | None:
-        """Like `entry`, for a message that has waited: later its envelope may have to be read back."""
-        return self._ledger.get(queue_id)
-
-    def entries(self) -> Iterator[Entry]:
-        return iter(self._ledger)
 
     def damaged(self) -> Sequence[Damage]:
-        """What could not be read at start."""
+        """What could not be read, at start or since."""
         assert self._opened is not None
         return tuple(self._opened.reading.damages)
 
@@ -260,15 +259,17 @@ class Store:
         return parts if parts is not None else self._stream(queue_id)
 
     async def _stream(self, queue_id: QueueId) -> AsyncIterator[bytes]:
-        entry = self._ledger.get(queue_id)
-        if entry is None:
-            raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
-        async for chunk in self._content.stream(entry):
-            yield chunk
-
-    def forget_content(self, queue_id: QueueId) -> None:
-        """The first attempt has ended: from now on its content is read from the disk."""
-        self._cache.drop(queue_id)
+        while True:
+            (entry,) = await self.peek_many((queue_id,))
+            if entry is None:
+                raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
+            try:
+                async for chunk in self._content.stream(entry):
+                    yield chunk
+                return
+            except ContentUnavailable:
+                if entry.large or self._ledger.place(queue_id) in {None, (entry.segment, entry.offset)}:
+                    raise  # else it was parked, and was carried away under our eyes
 
     def begin_large(self, queue_id: QueueId) -> LargeContent:
         return self._content.begin(queue_id)

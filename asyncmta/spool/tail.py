@@ -86,7 +86,7 @@ class Tail:
         self._folder = disk.open(directory)  # for its syncs, kept for life (F2)
         self._segment_size = segment_size
         self._boot = boot
-        self._now = now
+        self.now = now
         self._journal = after.journal
         self._sequence = after.sequence
         self._number = after.number
@@ -116,7 +116,7 @@ class Tail:
                 previous_chain=self._chain,
                 boot=self._boot(),
                 oldest=self.oldest,
-                created=self._now(),
+                created=self.now(),
             )
         )
         path = segment_path(self._directory, number)

@@ -106,6 +106,10 @@ class Disk(Protocol):
         """Its type as the kernel names it ("ext4", "tmpfs", "nfs4"), or "unknown"."""
         ...
 
+    def mount_options(self, path: str) -> frozenset[str]:
+        """Those of its file system, as the kernel names them ("rw", "relatime", "nobarrier")."""
+        ...
+
 
 class PosixDisk:
     """The machine's own. It holds nothing, so that one serves all threads."""
@@ -232,14 +236,24 @@ class PosixDisk:
         return os.path.isdir(path)
 
     def file_system(self, path: str) -> str:
+        return self._mount(path)[0] or "unknown"
+
+    def mount_options(self, path: str) -> frozenset[str]:
+        _, *options = self._mount(path)
+        return frozenset(",".join(options).split(",")) - {""}
+
+    def _mount(self, path: str) -> tuple[str, str, str]:
+        """Type, options of the mount, and those of the file system (proc(5), mountinfo)."""
         device = os.stat(path).st_dev
         number = f"{os.major(device)}:{os.minor(device)}"
-        with suppress(OSError), open("/proc/self/mountinfo", "rb") as mounts:
+        with suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
             for line in mounts:
-                fields, _, rest = line.partition(b" - ")
-                if fields.split(b" ", 3)[2].decode() == number:
-                    return rest.split(b" ", 1)[0].decode()
-        return "unknown"
+                fields, _, rest = line.partition(" - ")
+                _, _, where, _, _, options, *_ = fields.split(" ")
+                if where == number:
+                    kind, _, own = rest.split()[:3]
+                    return kind, options, own
+        return "", "", ""
 
 
 def _holder(text: bytes) -> int | None:

@@ -199,6 +199,9 @@ class MemoryDisk:
         with self._mutex:
             return self.exists(path) and isinstance(self._node(path), FakeDirectory)
 
+    def mount_options(self, path: str) -> frozenset[str]:
+        return frozenset({"rw"})
+
     def file_system(self, path: str) -> str:
         with self._mutex:
             self._node(path)

@@ -25,8 +25,11 @@ async def live(disk: FakeDisk, book: Book) -> int:
         two = await life.accept(b"Subject: for two\r\n\r\n..\r\n", recipients=2)
         large = await life.accept_large(LARGE)
         store.note(Attempted(two, 1.5, {0: OK, 1: LATER}))
-        ids = await life.accept_together(*[b"Subject: many\r\n" + b"%d\r\n" % at * 99 for at in range(14)])
+        # Every third is large enough to be packed when it is carried.
+        wires = [b"Subject: many\r\n" + b"%d\r\n" % at * (297 if at % 3 == 2 else 99) for at in range(14)]
+        ids = await life.accept_together(*wires)
         await life.deliver(*ids[1:8], *ids[9:])
+        assert all(store.park(each, 1) for each in (two, ids[8]))
         await life.compact()
         await life.accept(b"Subject: in between\r\n")
         await life.deliver(ids[0], large)
@@ -57,6 +60,8 @@ async def test_it_is_compacted_twice_and_nothing_is_lost() -> None:
     assert len(book.answered) == len(book.asked)
     assert len(disk.list("spool/journal")) <= 3
     assert disk.list("spool/quarantine") == []
+    segments = [octets for path, octets in disk.tree().items() if path.endswith(".seg")]
+    assert any(b"\x28\xb5\x2f\xfd" in octets for octets in segments)  # packed content is among what was carried
     await book.check(disk)
 
 

@@ -10,6 +10,7 @@ import random
 import pytest
 
 from asyncmta.mail.envelope import QueueId
+from asyncmta.spool.compression import pack
 from asyncmta.spool.opening import ReadOnlySpool
 from asyncmta.spool.records import INLINE_LIMIT, Accepted
 from asyncmta.spool.recovery import SpoolRefused
@@ -30,6 +31,26 @@ def look(disk: FakeDisk, book: Book) -> tuple[ReadOnlySpool, set[QueueId]]:
     seen = damage.look(disk, book)
     assert seen.altered == []
     return seen.found, seen.readable
+
+
+@pytest.mark.slow
+async def test_every_flipped_bit_of_packed_content() -> None:
+    """Its message is lost to a delivery and no other is; nothing else is ever given out in its place."""
+    spool = await Spool().fill_and_compact()
+    found, everything = look(spool.disk, spool.book)
+    assert set(spool.carried) <= everything
+    entry = found.entry(spool.carried[0])
+    packed = pack(spool.book.asked[spool.carried[0]])
+    assert entry is not None
+    assert packed is not None
+    path = f"spool/journal/{entry.segment:010d}.seg"
+    octets = spool.disk.get(path)
+    start = octets.index(packed, entry.offset)
+    for bit in range(8 * start, 8 * (start + len(packed))):
+        flipped = bytearray(octets)
+        flipped[bit // 8] ^= 1 << bit % 8
+        spool.disk.put(path, bytes(flipped))
+        assert look(spool.disk, spool.book)[1] == everything - {spool.carried[0]}
 
 
 @pytest.mark.slow

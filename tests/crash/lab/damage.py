@@ -47,6 +47,7 @@ class Spool:
         self.number = number
         self.disk: FakeDisk = Remembering()
         self.dropped: dict[str, bytes] = {}
+        self.carried: list[QueueId] = []
         self.book = Book()
 
     async def fill(self) -> Spool:
@@ -59,13 +60,15 @@ class Spool:
         return await self._stop(life)
 
     async def fill_and_compact(self) -> Spool:
-        """Two messages of the oldest segment were carried, and some came after that."""
+        """Two messages of the oldest segments were carried, and packed in that; some came after it."""
         life = Compacting(self.disk, self.book)
         await life.open()
-        ids = [await life.accept(self._letter(number, 90), recipients=2) for number in range(12)]
-        await life.deliver(*ids[:3], *ids[4:9], *ids[10:])
+        kept = (3, 9)
+        ids = [await life.accept(self._letter(at, 300 if at in kept else 90), recipients=2) for at in range(12)]
+        await life.deliver(*[each for at, each in enumerate(ids) if at not in kept])
         await life.compact()
         assert life.store.facts().carried >= 2
+        self.carried = [ids[at] for at in kept]
         for number in range(12, 16):
             await life.accept(self._letter(number, 90))
         return await self._stop(life)

@@ -62,10 +62,12 @@ class FakeMta:
         self.submitted.append((reverse_path, recipients, content))
         return f"{len(self.submitted):016d}"
 
-    def queue(self):
+    async def newest(self, before=None):
         if self.bug is not None:
             raise self.bug
-        return list(self.rows)
+        for row in sorted(self.rows, key=lambda row: row.queue_id, reverse=True):
+            if before is None or row.queue_id < before:
+                yield row
 
     def message(self, queue_id):
         return next((row for row in self.rows if row.queue_id == queue_id), None)

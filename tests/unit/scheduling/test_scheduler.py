@@ -124,7 +124,7 @@ async def test_what_was_postponed_comes_back_then_and_leaves_no_record(post: Pos
     queue_id = await post.accept("a@one.example")
     await post.idle()
     assert post.scheduler.next_due() == pytest.approx(until, abs=1e-3)
-    entry = post.store.entry(queue_id)
+    entry = post.store.peek(queue_id)
     assert entry is not None
     assert entry.attempts == 0
     post.transport.script = lambda _: OK

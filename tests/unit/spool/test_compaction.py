@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.envelope import ContentUnavailable, QueueId
 from asyncmta.mail.replies import STORAGE_FULL
 from asyncmta.spool.carrying import NOBODY, shrunk
 from asyncmta.spool.compaction import AFTER, AFTER_FAILURE, STEP_MESSAGES
 from asyncmta.spool.ledger import Entry
-from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Removed, Reported
+from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Carried, Removed, Reported
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.disk import PosixDisk
 from asyncmta.testing.clock import FakeClock
@@ -23,9 +23,10 @@ from tests.unit.spool.spoolkit import LATER, NEVER, OK, Witness, content_of, env
 
 
 class Scene:
-    """A store on a fake disk whose clock moves when the test says so."""
+    """A store on a fake disk whose clock moves when the test says so. `parks`: what stays is parked as a row."""
 
-    def __init__(self, disk: FakeDisk | None = None, segment_size: int = 20_000) -> None:
+    def __init__(self, disk: FakeDisk | None = None, segment_size: int = 20_000, parks: bool = False) -> None:
+        self.parks = parks
         self.disk = disk or FakeDisk()
         self.settings = SpoolSettings(min_free_space=0, min_free_inodes=0, segment_size=segment_size)
         self.clock = FakeClock()
@@ -80,7 +81,14 @@ class Scene:
         """Many segments; every `keep`-th message is still there."""
         ids = [await self.accept() for _ in range(count)]
         await self.deliver(*[queue_id for at, queue_id in enumerate(ids) if at % keep])
+        if self.parks:
+            assert all(self.store.park(queue_id, 4) for queue_id in ids[::keep])
         return ids[::keep]
+
+    def state(self, queue_id: QueueId) -> Carried:
+        entry = self.store.peek(queue_id)
+        assert entry is not None
+        return entry.carried()
 
     async def has(self, *queue_ids: QueueId) -> None:
         assert sorted(entry.queue_id for entry in self.store.entries() if not entry.is_closed) == sorted(queue_ids)
@@ -88,9 +96,9 @@ class Scene:
             assert await read_all(self.store, queue_id) == self.wires[queue_id]
 
 
-@pytest.fixture
-async def scene() -> AsyncIterator[Scene]:
-    scene = Scene()
+@pytest.fixture(params=[False, True], ids=["whole", "parked"])
+async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    scene = Scene(parks=request.param)
     await scene.open()
     yield scene
     with suppress(PowerCut):
@@ -110,6 +118,49 @@ async def test_what_lives_is_carried_and_the_old_segments_go(scene: Scene) -> No
     assert scene.recovery is not None
     assert (scene.recovery.damaged, scene.recovery.messages) == (0, len(kept))
     await scene.has(*kept)
+
+
+LETTER = b"Subject: a letter\r\n\r\n" + b"..It has lines, and each of them begins with a dot.\r\n" * 60
+
+
+async def test_what_is_carried_is_packed_and_read_as_it_came_also_when_it_is_carried_again(scene: Scene) -> None:
+    queue_id = scene.store.next_queue_id()
+    scene.wires[queue_id] = LETTER
+    await scene.store.commit(
+        Accepted(queue_id, 1.0, envelope(), content_of(LETTER), "c", None, False, (LETTER[:9], LETTER[9:]))
+    )
+    places = []
+    for _ in range(3):
+        await scene.deliver(*[await scene.accept() for _ in range(30)])
+        await scene.compact()
+        await scene.has(queue_id)
+        entry = scene.store.entry(queue_id)
+        assert entry is not None
+        places.append((entry.segment, entry.offset))
+        await scene.again()
+        await scene.has(queue_id)
+    assert len(set(places)) == 3
+    assert scene.size() < 1500
+    assert scene.recovery is not None
+    assert scene.recovery.damaged == 0
+
+
+async def test_packed_content_that_goes_bad_is_unavailable_and_keeps_its_segment(scene: Scene) -> None:
+    (queue_id,) = await scene.mostly_delivered(count=30, keep=30)
+    await scene.compact()
+    place = scene.store._ledger.place(queue_id)
+    assert place is not None
+    path = f"spool/journal/{place[0]:010d}.seg"
+    octets = bytearray(scene.disk.get(path))
+    at = octets.index(b"\x28\xb5\x2f\xfd")
+    octets[at + 20] ^= 1
+    scene.disk.put(path, bytes(octets))
+    with pytest.raises(ContentUnavailable):
+        await read_all(scene.store, queue_id)
+    await scene.deliver(*[await scene.accept() for _ in range(30)])
+    await scene.compact()
+    assert "content_unreadable" in scene.witness.names
+    assert scene.disk.exists(path)
 
 
 async def test_it_ends(scene: Scene) -> None:
@@ -327,11 +378,16 @@ class Forgetful(FakeDisk):
             node.seen[-200:-100] = bytes(100)  # type: ignore[union-attr]
 
 
-async def test_what_the_device_does_not_give_back_keeps_its_source() -> None:
+@pytest.mark.parametrize("tried", [False, True])
+@pytest.mark.parametrize("parks", [False, True])
+async def test_what_the_device_does_not_give_back_keeps_its_source(parks: bool, tried: bool) -> None:
     disk = Forgetful()
-    scene = Scene(disk)
+    scene = Scene(disk, parks=parks)
     await scene.open()
     kept = await scene.mostly_delivered(count=60, keep=60)
+    if tried:
+        await scene.store.commit(Attempted(kept[0], 3.0, {0: LATER}))
+    state = scene.state(kept[0])
     before = scene.segments()
     disk.is_lying = True
     await scene.compact()
@@ -339,6 +395,11 @@ async def test_what_the_device_does_not_give_back_keeps_its_source() -> None:
     assert scene.witness.names == ["compaction_failed"]
     assert scene.segments()[: len(before)] == before
     await scene.has(*kept)  # its content is read where it was good
+    assert scene.state(kept[0]) == state
+    assert (scene.store.parked(kept[0]) is not None) is parks
+    if not parks:
+        assert scene.store.park(kept[0]), "its last replies, too, are read where they were good"
+        assert scene.state(kept[0]) == state
     await scene.compact()
     assert scene.store._compactor.carried == 0
     await scene.deliver(*kept)
@@ -348,9 +409,9 @@ async def test_what_the_device_does_not_give_back_keeps_its_source() -> None:
 
 async def test_content_that_cannot_be_read_stays_where_it_is_and_nothing_is_dropped(scene: Scene) -> None:
     first, second = await scene.mostly_delivered(count=60, keep=30)
-    entry = scene.store.entry(second)
-    assert entry is not None
-    path = f"spool/journal/{entry.segment:010d}.seg"
+    place = scene.store._ledger.place(second)
+    assert place is not None
+    path = f"spool/journal/{place[0]:010d}.seg"
     octets = bytearray(scene.disk.get(path))
     at = octets.index(scene.wires[second])
     octets[at + 50] ^= 1
@@ -463,8 +524,33 @@ async def test_a_bug_in_it_keeps_the_sources_and_is_told(scene: Scene) -> None:
     assert (scene.recovery.damaged, scene.recovery.messages) == (0, len(kept) + 1)
 
 
-async def test_content_is_read_while_its_message_is_carried_away(scene: Scene) -> None:
+async def test_content_of_a_parked_one_is_read_while_it_is_carried_away() -> None:
+    """The same of a row, which is read back before its content is."""
+    scene = Scene(parks=True)
+    await scene.open()
+    (queue_id,) = await scene.mostly_delivered(count=30, keep=30)
+    before = scene.store._ledger.place(queue_id)
+    stream, reads = scene.store._content.stream, 0
+
+    async def late_stream(entry: Entry) -> AsyncIterator[bytes]:
+        nonlocal reads
+        reads += 1
+        if reads == 1:
+            await scene.compact()
+            assert (entry.segment, entry.offset) == before != scene.store._ledger.place(queue_id)
+        async for chunk in stream(entry):
+            yield chunk
+
+    scene.store._content.stream = late_stream  # type: ignore[method-assign]
+    assert await read_all(scene.store, queue_id) == scene.wires[queue_id]
+    assert reads == 2
+    await scene.store.close()
+
+
+async def test_content_is_read_while_its_message_is_carried_away() -> None:
     """Somebody has begun to read it where it stood, and there it is no more."""
+    scene = Scene()
+    await scene.open()
     (queue_id,) = await scene.mostly_delivered(count=30, keep=30)
     entry = scene.store.entry(queue_id)
     assert entry is not None
@@ -481,6 +567,7 @@ async def test_content_is_read_while_its_message_is_carried_away(scene: Scene) -
 
     scene.disk.open = move_and_open  # type: ignore[method-assign]
     assert await read_all(scene.store, queue_id) == scene.wires[queue_id]
+    await scene.store.close()
 
 
 async def test_old_segments_that_come_back_are_recognised(scene: Scene) -> None:

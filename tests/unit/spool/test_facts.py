@@ -51,6 +51,19 @@ class SlowDisk(FakeDisk):
         return "tmpfs"
 
 
+class Unflushed(FakeDisk):
+    def mount_options(self, path: str) -> frozenset[str]:
+        return frozenset({"rw", "relatime", "nobarrier"})
+
+
+async def test_a_mount_that_does_not_flush_the_device_is_said() -> None:
+    witness = Witness()
+    store = make_store(Unflushed(), settings=SpoolSettings(min_free_space=0), witness=witness)
+    await store.open()
+    assert witness.events == [("file_system_doubtful", {"file_system": "fake", "options": "nobarrier"})]
+    await store.close()
+
+
 def message(queue_id: QueueId, wire: bytes) -> Accepted:
     return Accepted(queue_id, 1.0, envelope(), content_of(wire), "c", None, False, (wire,))
 
@@ -62,7 +75,7 @@ async def test_a_store_says_how_it_is_and_on_what_it_stands() -> None:
     store = make_store(disk, settings=settings, clock=clock, witness=witness)
     recovery = await store.open()
     assert (recovery.file_system, round(recovery.sync_seconds, 3)) == ("tmpfs", 0.03)
-    assert witness.events == [("file_system_doubtful", {"file_system": "tmpfs"})]
+    assert witness.events == [("file_system_doubtful", {"file_system": "tmpfs", "options": ""})]
     before = store.facts()
     assert (before.messages, before.live, before.segments, before.sync_seconds.count) == (0, 0, 1, 0)
     ids = [store.next_queue_id() for _ in range(4)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,7 @@ from asyncmta.spool import chunks, segment
 from asyncmta.spool.opening import Opened, open_spool, read_only
 from asyncmta.spool.queue_ids import MAX_BOOT
 from asyncmta.spool.recovery import SpoolRefused
-from asyncmta.spool.tail import JournalFailed
+from asyncmta.spool.tail import JournalFailed, Tail
 from asyncmta.system.disk import Locked
 from asyncmta.testing.disk import FakeDisk, PowerCut
 from tests.unit.spool.spoolkit import JOURNAL, Image, accepted, attempted, content_of, envelope, header
@@ -22,8 +23,8 @@ def open_it(disk: FakeDisk, on_full: Callable[[], None] | None = None) -> Opened
     return open_spool(
         disk=disk,
         directory="spool",
-        segment_size=1 << 20,
-        now=lambda: 1000.0,
+        make_tail=partial(Tail, segment_size=1 << 20, now=lambda: 1000.0),
+        park_as=None,
         on_event=lambda name, facts: None,
         on_full=on_full or (lambda: None),
     )

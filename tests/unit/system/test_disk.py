@@ -186,6 +186,14 @@ def test_a_file_system_that_counts_no_inodes(disk: PosixDisk, tmp_path: Path, mo
     assert disk.free_space(str(tmp_path))[1] == NO_LIMIT
 
 
+def test_its_options_are_those_of_the_mount_and_of_the_file_system(
+    disk: PosixDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert disk.mount_options("/proc") & {"rw", "ro"}
+    monkeypatch.setattr(module.os, "major", lambda _: 4095)
+    assert disk.mount_options("/proc") == frozenset()
+
+
 def test_the_file_system_is_named_or_unknown(disk: PosixDisk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert disk.file_system("/proc") == "proc"
     monkeypatch.setattr(module.os, "major", lambda _: 4095)
