@@ -10,6 +10,7 @@ reliability.md 5.5; docs/journal-format.md 6.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
@@ -95,7 +96,8 @@ class Carrier:
                 self._disk.drop_cache(file)
                 bad += [index for index in indexes if not self._is_there(file, *carried[index])]
             finally:
-                self._disk.close(file)
+                with suppress(OSError):  # it was only read: there is no news that close could bring
+                    self._disk.close(file)
         return bad
 
     def _is_there(self, file: int, place: Place, record: Carried) -> bool:

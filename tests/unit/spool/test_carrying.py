@@ -73,6 +73,13 @@ def test_a_segment_that_is_gone_or_cut_off_and_a_device_that_gives_nothing() -> 
     assert sorted(carrier.differing(written)) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("error", [errno.EIO, errno.EROFS])
+def test_a_close_that_fails_says_nothing_about_what_was_read(error: int) -> None:
+    disk, carrier, written = scene()
+    disk.fail_at(1, error, for_good=True, only=["close"])
+    assert carrier.differing(written) == []
+
+
 @pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE])
 def test_content_that_cannot_be_had_is_none(error: int) -> None:
     disk, carrier, written = scene()
