@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import socket
+from functools import partial
 
 from aiohttp import web
 
@@ -25,6 +26,15 @@ GRACE = 1.0  # seconds for what is being answered when the door closes
 
 class OpenDoor(ValueError):
     """`admin.listen` is reachable from elsewhere and there is no token."""
+
+
+class Nameless(web.Request):
+    """A request whose answers do not say what serves them, also where it could not be parsed. aiohttp adds the field
+    after everything that is ours; its version is pinned, and a test asks for every kind of answer."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        await super()._prepare_hook(response)
+        response.headers.pop("Server", None)
 
 
 class Door:
@@ -70,6 +80,8 @@ class Door:
         )
         self._runners.append(runner)
         await runner.setup()
+        if runner.server is not None:
+            runner.server.request_factory = partial(runner.app._make_request, _cls=Nameless)
         await web.SockSite(runner, sock).start()
 
     async def close(self) -> None:

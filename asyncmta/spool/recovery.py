@@ -25,8 +25,9 @@ from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, Torn
 from asyncmta.spool.tail import Position, segment_path
 from asyncmta.system.disk import Disk
 
-__all__ = ["Damage", "Reading", "SpoolRefused", "read_journal"]
+__all__ = ["MISSING", "Damage", "Reading", "SpoolRefused", "read_journal"]
 
+MISSING = "the segment is missing"
 _NO_CHAIN = bytes(framing.DIGEST_SIZE)
 
 
@@ -184,7 +185,7 @@ class _Replay:
             self._chain = None
             return
         if header.previous >= reading.oldest and header.previous not in self._present:
-            reading.damage(header.previous, 0, 0, "the segment is missing")
+            reading.damage(header.previous, 0, 0, MISSING)
             self._sequence = None
         elif self._previous == header.previous and self._previous:
             if self._sequence is not None and header.first_sequence != self._sequence:

@@ -22,7 +22,7 @@ from asyncmta.spool.ledger import Entry
 from asyncmta.spool.listing import list_segments, read_whole
 from asyncmta.spool.opening import Places
 from asyncmta.spool.segment import HEADER_SIZE, Damaged, Seal, UnknownFormat
-from asyncmta.spool.tail import may_pass, segment_path
+from asyncmta.spool.tail import may_pass, raise_if_it_may_pass, segment_path
 from asyncmta.system.disk import Disk
 
 WINDOW = 256 << 10
@@ -108,7 +108,7 @@ class SealedReader:
         try:
             return read_inline(self._disk, self._segments, self._journal, entry)
         except ContentUnavailable as error:
-            _raise_if_it_may_pass(error)
+            raise_if_it_may_pass(error.__cause__)
         return None
 
     def large(self, entry: Entry) -> LargeReader:
@@ -125,7 +125,7 @@ class SealedReader:
             with suppress(OSError):
                 self._forget(path)
         except ContentUnavailable as error:
-            _raise_if_it_may_pass(error)
+            raise_if_it_may_pass(error.__cause__)
             raise
         return Look(chunks.CHUNK_HEADER_SIZE + len(chunk or b""), is_last=chunk is None)
 
@@ -165,9 +165,3 @@ class SealedReader:
             if isinstance(finding, Damaged):
                 found += broken(octets, finding, where)
         return Look(len(octets), is_last=True, broken=tuple(found), octets=octets if found else b"")
-
-
-def _raise_if_it_may_pass(error: ContentUnavailable) -> None:
-    reason = error.__cause__
-    if isinstance(reason, OSError) and may_pass(reason):
-        raise reason from None

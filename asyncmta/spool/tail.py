@@ -30,6 +30,12 @@ def may_pass(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in PASSING
 
 
+def raise_if_it_may_pass(error: BaseException | None) -> None:
+    """For whoever takes an error for an answer about the disk: such a one is none."""
+    if error is not None and may_pass(error):
+        raise error
+
+
 class JournalFailed(Exception):
     """A commit did not become durable. `full`: for want of space, later it may. `final`: the journal takes nothing any
     more; whether the records of the failed batch are on the disk is not known."""

@@ -76,7 +76,7 @@ async def test_it_is_returned_by_its_header_section_alone(world):
 
 
 async def test_damage_on_the_disk_is_never_sent_on(world):
-    """A bit flips while it waits: it is never sent. The scrub finds it and sets the message aside for an operator."""
+    """A bit flips while it waits: the message is deferred, not sent, and set aside once the scrub has seen it."""
     mta, sink = await world.mta("a.example"), await world.sink("b.example")
     sink.script("RCPT", "451 4.3.0 Later")
     queue_id = await mta.mta.submit("alice@a.example", ["bob@b.example"], odd_lines(MIB))
@@ -85,12 +85,16 @@ async def test_damage_on_the_disk_is_never_sent_on(world):
     damaged = bytearray(mta.disk.get(path))
     damaged[len(damaged) // 2] ^= 1
     mta.disk.put(path, bytes(damaged))
+    await world.run(until=lambda: len(mta.events("deferred")) > 1)
+    assert [row.state for row in mta.mta.queue()] == ["deferred"]
+    await world.until(lambda: mta.mta.rooms.store.facts().scrub_rounds)
     await world.run()
     assert sink.messages == []
     [row] = mta.mta.queue()
     assert (row.queue_id, row.state) == (queue_id, "damaged")
     assert "content/" in row.reason
     assert len(mta.events("spool_scrub_found")) == 1
+    assert content_files(mta) == [path]
     assert not sink.violations
 
 
