@@ -130,12 +130,12 @@ class Life:
 
     def _pending(self) -> list[str]:
         assert self._mta is not None
-        return [
-            str(entry.envelope.recipients[ordinal].address).lower()
-            for entry in self._mta.rooms.store.entries()
-            if not entry.is_closed
-            for ordinal in entry.pending()
-        ]
+        found: list[str] = []
+        with suppress(PowerCut):  # what is parked is read from the disk; who has no power sends nothing again either
+            for entry in self._mta.rooms.store.entries():
+                if not entry.is_closed:
+                    found += [str(entry.envelope.recipients[at].address).lower() for at in entry.pending()]
+        return found
 
     async def do_hurry(self, every: float) -> dict[str, Any]:
         """From now on time passes faster, so that compaction goes on under load."""
