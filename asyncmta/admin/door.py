@@ -17,6 +17,7 @@ from aiohttp import web
 from asyncmta.admin import control_socket
 from asyncmta.admin.api import Api, OnError, Operated
 from asyncmta.admin.guard import Guard, is_loopback
+from asyncmta.system.addresses import binding
 
 MAX_HEADER = 8190
 GRACE = 1.0  # seconds for what is being answered when the door closes
@@ -49,7 +50,8 @@ class Door:
             await self._serve(control_socket.bind(self._socket_path), None)
             if self._listen:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                sock = socket.create_server((host, int(port)), family=family)
+                with binding():
+                    sock = socket.create_server((host, int(port)), family=family)
                 self.address = sock.getsockname()[:2]
                 await self._serve(sock, Guard(token=self._token, host=host.lower()))
         except BaseException:

@@ -138,9 +138,9 @@ class HeldBack:
     async def _fail(self, queue_ids: Sequence[QueueId], undo: Sequence[QueueId]) -> None:
         for at, queue_id in enumerate(queue_ids):
             entry = self._store.entry(queue_id)
-            assert entry is not None, "it has pending recipients, so it is in the ledger"
             try:
-                await self._reports.report(entry, dict.fromkeys(self.ordinals(queue_id), REMOVED))
+                if entry is not None:  # else the store has set it aside as damaged
+                    await self._reports.report(entry, dict.fromkeys(self.ordinals(queue_id), REMOVED))
             except BaseException:
                 self._let_go([each for each in queue_ids[at:] if each in undo])
                 raise

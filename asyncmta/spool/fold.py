@@ -15,7 +15,8 @@ from collections.abc import Callable
 from asyncmta.spool.census import Census
 from asyncmta.spool.content import ContentCache, ContentFiles
 from asyncmta.spool.journal import Batch, Journal, JournalFailed, OnDurable
-from asyncmta.spool.ledger import IllegalTransition, Ledger
+from asyncmta.spool.ledger import Entry, IllegalTransition, Ledger
+from asyncmta.spool.parked import Parked
 from asyncmta.spool.records import Accepted, Carried, Checkpoint, Record, Retired
 from asyncmta.spool.repair import OnEvent
 from asyncmta.spool.space import FreeSpace
@@ -145,6 +146,13 @@ class Fold:
         self.census.arrive(segment, size)
         if before is not None and self.census.leave(before):
             self.give_up_segments()
+
+    def set_aside(self, entry: Entry | Parked) -> None:
+        """It has turned out to be damaged: out of the ledger with it; its octets stay while this process does."""
+        self.census.pin(entry.segment)
+        self.census.leave(entry.segment)
+        self.ledger.discard(entry.queue_id)
+        self._cache.drop(entry.queue_id)
 
     def give_up_segments(self) -> None:
         """If nothing lives in the oldest segments any more, say so; when that is durable they are dropped."""
