@@ -120,9 +120,10 @@ class Script:
         ]
         self.played.sent += [sent for sent, _ in group]
         send_all(self._port, group, timeout=1.0 if self.model else 30.0)  # a machine without power does not answer
-        said = child.tell("idle", timeout=15.0)
+        # While writes fail, outcomes may well wait: no need to see for long that they do.
+        said = child.tell("idle", timeout=2.0 if self.block is not None and self.block.is_meant_for_good else 15.0)
         if said["late"] and not (self.block is not None and self.block.is_for_good):
-            self.played.faults.append("not idle in time")  # while writes fail, outcomes may well wait
+            self.played.faults.append("not idle in time")
         if said["failed"] and not self.model:
             # It is poisoned, and would end now: one letter more, which must not be taken.
             late = Sent(f"late-{len(self.played.sent)}", ("remote-late@next.test",), "sender@local.test")
