@@ -15,7 +15,7 @@ from functools import partial
 
 from msgspec import structs
 
-from asyncmta.inbound.data import Shape
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.injection import Prepared, prepare
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts

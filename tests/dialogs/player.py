@@ -95,6 +95,7 @@ class World:
             mechanisms=("PLAIN", "LOGIN") if "auth" in settings else (),
             plaintext_auth=get("auth") == "plaintext",
             networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
+            line_endings=get("line_endings", "strict"),  # type: ignore[arg-type]
             limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
         )
         self.storage = get("storage", "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from asyncmta.inbound.acceptance import Existence
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.conversation import COMMANDS_IN_A_TURN, Conversation
-from asyncmta.inbound.data import Shape
 from asyncmta.inbound.events import (
     AuthWanted,
     Closing,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asyncmta.inbound.data import Shape
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.intake import LargeMessage
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
