@@ -185,8 +185,9 @@ class Player:
                     self._large = None
                     self.conversation.refuse_content(self._large_verdict)
             case LargeWent():
-                assert self._large is not None
-                self._large[1].extend(event.parts)
+                assert self._large is not None or self._large_verdict is not None
+                if self._large is not None:
+                    self._large[1].extend(event.parts)
             case LargeEnded():
                 if self._large is None:
                     assert self._large_verdict is not None
