@@ -113,7 +113,7 @@ def test_in_data(first: int) -> None:
 
 def check_true_end(middle: bytes) -> None:
     """A string that holds the true end: one message up to there, and then commands, whose DATA comes too early."""
-    _, content, rest = expected_data(b"ab" + middle)
+    _, content, _ = expected_data(b"ab" + middle)
     text = b"ab" + middle + END + SMUGGLED
     for at in range(1, len(middle) + 8):
         session = Session()
