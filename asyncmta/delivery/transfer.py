@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
 from asyncmta.delivery.backlog import Transaction
-from asyncmta.delivery.dialogue import DOT, Dialogue, Step
+from asyncmta.delivery.dialogue import Dialogue, Step
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.verdict import Fault, Stage
 from asyncmta.mail.envelope import ContentUnavailable
@@ -168,12 +168,13 @@ class Session(asyncio.Protocol):
         content, self._content = self._content, ()
         if isinstance(content, tuple):
             assert self.transaction is not None
-            self.dialogue.content_sent()
+            dialogue = self.dialogue
+            dialogue.content_sent()
             self.deadline = self._clock.monotonic() + 600.0  # STAGE_TIME[Stage.DOT]
             if self.transaction.consignment.content.wire_size < SMALL:
-                self._transport.write(b"".join((*content, DOT)))
+                self._transport.write(b"".join((dialogue.opening, *content, dialogue.ending)))
             else:
-                self._transport.writelines((*content, DOT))
+                self._transport.writelines((dialogue.opening, *content, dialogue.ending))
         else:
             self._be_patient(BLOCK_TIME)
             self._spawn(self._stream(content))
@@ -181,6 +182,7 @@ class Session(asyncio.Protocol):
     async def _stream(self, chunks: AsyncIterator[bytes]) -> None:
         """Send content that has to be read first; without its dot unless it came whole."""
         transaction = self.transaction
+        self._transport.write(self.dialogue.opening)
         try:
             async for chunk in chunks:
                 if self.transaction is not transaction:
@@ -192,7 +194,7 @@ class Session(asyncio.Protocol):
             if self.transaction is transaction:
                 self.dialogue.content_sent()
                 self.deadline = self._clock.monotonic() + STAGE_TIME[Stage.DOT]
-                self._transport.write(DOT)
+                self._transport.write(self.dialogue.ending)
         except ContentUnavailable as error:
             if self.transaction is transaction:
                 self._fail(Fault.CONTENT, str(error))

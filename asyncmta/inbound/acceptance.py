@@ -96,6 +96,7 @@ class Acceptance:
             "ENHANCEDSTATUSCODES",
             "SMTPUTF8",
             "CHUNKING",
+            "BINARYMIME",
             f"LIMITS{' MAILMAX=' + str(mails) if mails else ''} RCPTMAX={terms.limits.recipients}",
             "DSN",
         ]

@@ -83,7 +83,7 @@ class IncomingContent:
         self._parts: list[bytes] = []
         self._before = b"\r\n"  # the last two octets that came in wire form
         self._stuffer = Stuffer()
-        self._normaliser = Normaliser() if rules.normalises else None
+        self._normaliser = Normaliser() if rules.normalises and not rules.binary else None
         self._dots = 0
         self._line = 0  # octets of the unfinished line
         self._line_dotted = False

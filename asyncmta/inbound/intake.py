@@ -86,7 +86,7 @@ class Intake:
             return replies.TOO_MANY_HOPS
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
-        content = self._store.begin_large(queue_id)
+        content = self._store.begin_large(queue_id, binary=envelope.is_binary)
         content.write(_stamp(facts.opening, queue_id, at, envelope))
         if facts.is_author:
             content.write(self._missing(parts, queue_id, at, envelope, is_whole=False))

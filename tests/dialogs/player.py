@@ -200,7 +200,8 @@ class Player:
                 self._large = None
 
     def _finish(self, envelope: Envelope, parts: list[bytes], size: int) -> None:
-        content = unstuff(b"".join(parts))
+        wire = b"".join(parts)
+        content = wire if envelope.is_binary else unstuff(wire)
         assert len(content) == size
         if self._verdict is not None:
             self._do(self.conversation.answered(self._verdict))
