@@ -191,17 +191,6 @@ def test_behind_the_content_its_deadline_is_over() -> None:
     assert transport.take().endswith(replies.IDLE_TIMEOUT.wire)
 
 
-def test_while_our_disk_is_behind_the_client_is_not_slow() -> None:
-    kit = Kit(limits=Limits(session_idle=300))
-    connection, transport = kit.in_content()
-    kit.clock.advance(250)
-    connection._disk_went_on()
-    kit.clock.advance(250)
-    assert not transport.closed
-    kit.clock.advance(60)
-    assert transport.take() == replies.IDLE_TIMEOUT.wire
-
-
 def test_while_the_client_waits_for_us_its_time_does_not_run() -> None:
     kit = Kit(limits=Limits(session_idle=60))
     kit.store.at_once = False
