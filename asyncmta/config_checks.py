@@ -54,7 +54,7 @@ def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: 
             f"{path}.allow_plaintext_auth",
         )
     if listener.role == "lmtp" and listener.port == SMTP_PORT:
-        report(f"{path}.role", '"lmtp" may not be at port 25, where SMTP is expected (RFC 2033 5)', f"{path}.port")
+        report(f"{path}.role", '"lmtp" may not be at port 25, where SMTP is expected (RFC 2033)', f"{path}.port")
     if listener.line_endings == "normalise" and not tables.relay.networks:
         report(
             f"{path}.line_endings",
