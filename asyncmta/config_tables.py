@@ -37,10 +37,11 @@ class General(Struct, frozen=True, kw_only=True):
 class ListenerTable(Struct, frozen=True, kw_only=True):
     address: Annotated[str, Text(texts.listen_address)] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65535)] = 2525
-    role: Annotated[str, Choice(("relay", "submission"), later=("lmtp",))] = "relay"
+    role: Annotated[str, Choice(("relay", "submission", "lmtp"))] = "relay"
     tls: Annotated[str, Choice(("none", "starttls", "required", "implicit"))] = "none"
     proxy_protocol: Annotated[bool, Flag()] = False
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
+    line_endings: Annotated[str, Choice(("strict", "normalise"))] = "strict"
     allow_plaintext_auth: Annotated[bool, Flag()] = False
 
 
@@ -69,6 +70,8 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     hops: Annotated[int, Whole(10, 1000)] = 100
     session_idle: Annotated[float, Duration(SECOND, DAY)] = 5 * MINUTE
     sessions_per_client: Annotated[int, Whole(1, 1_000_000)] = 50
+    messages_per_session: Annotated[int, Whole(0, 1_000_000_000)] = 0
+    accept_long_lines: Annotated[bool, Flag()] = False
 
 
 class QueueTable(Struct, frozen=True, kw_only=True):

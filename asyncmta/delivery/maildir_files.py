@@ -3,8 +3,8 @@
 The order is the promise: tmp/NAME written, synced, linked into new/, new/ synced, tmp/NAME removed, and only then
 `Delivered` (reliability.md F11, J23). NAME depends on queue id and ordinal alone, so what an earlier life delivered is
 seen by its name: in cur/, where a reader put it, it is not delivered again; in new/ it is made again, since what a
-failed sync has dropped looks durable to the next one (J05). Lines end in LF, as Postfix and Dovecot have it, dots are
-unstuffed. Trouble with the disk is `Deferred`, never `Failed`. Never: a file opened through a symbolic link.
+failed sync has dropped looks durable to the next one (J05). Lines end in LF, as Postfix and Dovecot have it
+(`mailbox_form`). Trouble with the disk is `Deferred`, never `Failed`. Never: a file opened through a symbolic link.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import errno
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
-from asyncmta.mail import replies, wire
+from asyncmta.delivery.mailbox_form import lf
+from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.headers import delivered_to, return_path
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome
@@ -53,35 +54,6 @@ class Copy:
 
     def path(self, part: str) -> str:
         return f"{self.mailbox.path}/{part}/{self.name}"
-
-
-def lf(octets: bytes) -> bytes:
-    return octets.replace(b"\r\n", b"\n")
-
-
-def mailbox_form(parts: Iterable[bytes], dotted: bool) -> bytes:
-    """Content in wire form -> as it stands in a Maildir."""
-    octets = b"".join(parts)
-    return lf(wire.unstuff(octets) if dotted else octets)
-
-
-class MailboxForm:
-    """`mailbox_form` for content that comes in chunks, split anywhere."""
-
-    def __init__(self, dotted: bool) -> None:
-        self._unstuffer = wire.Unstuffer() if dotted else None
-        self._held = b""
-
-    def feed(self, chunk: bytes) -> bytes:
-        if self._unstuffer is not None:
-            chunk = self._unstuffer.feed(chunk)
-        chunk = self._held + chunk
-        self._held = b"\r" if chunk.endswith(b"\r") else b""
-        return lf(chunk[:-1] if self._held else chunk)
-
-    def end(self) -> bytes:
-        """What was held back."""
-        return self._held
 
 
 def was_here(copy: Copy, content: bytes) -> bool:

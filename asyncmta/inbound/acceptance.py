@@ -43,11 +43,12 @@ class Terms(Struct, frozen=True, kw_only=True):
     text only with `plaintext_auth`."""
 
     hostname: str
-    role: Literal["relay", "submission"] = "relay"
+    role: Literal["relay", "submission", "lmtp"] = "relay"
     tls: Literal["none", "starttls", "required", "implicit"] = "none"
     mechanisms: tuple[str, ...] = ()
     plaintext_auth: bool = False
     networks: tuple[Network, ...] = ()
+    line_endings: Literal["strict", "normalise"] = "strict"  # of content from `networks`
     limits: Limits = Limits()
 
     @property
@@ -76,7 +77,7 @@ class Acceptance:
         self.limits = terms.limits
         self.lookup = lookup
         self.postmaster = Address("postmaster", terms.hostname, domain_key(terms.hostname))
-        self.greeting = replies.greeting(terms.hostname).wire
+        self.greeting = replies.greeting(terms.hostname, protocol="LMTP" if terms.role == "lmtp" else "ESMTP").wire
         self.offers = {tls: self._offer(tls) for tls in (False, True)}
         self.helo_answer = f"250 {terms.hostname}\r\n".encode()
         self._routing = routing
@@ -86,6 +87,7 @@ class Acceptance:
     def _offer(self, tls: bool) -> bytes:
         """The reply to EHLO; extensions only where they work."""
         terms = self.terms
+        mails = terms.limits.messages_per_session
         lines = [
             terms.hostname,
             "PIPELINING",
@@ -93,6 +95,9 @@ class Acceptance:
             "8BITMIME",
             "ENHANCEDSTATUSCODES",
             "SMTPUTF8",
+            "CHUNKING",
+            "BINARYMIME",
+            f"LIMITS{' MAILMAX=' + str(mails) if mails else ''} RCPTMAX={terms.limits.recipients}",
             "DSN",
         ]
         if terms.offers_starttls and not tls:

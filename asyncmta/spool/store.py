@@ -280,8 +280,8 @@ class Store(Recalling):
                 if entry.large or self._ledger.place(queue_id) in {None, (entry.segment, entry.offset)}:
                     raise  # else it was parked, and was carried away under our eyes
 
-    def begin_large(self, queue_id: QueueId) -> LargeContent:
-        return self._content.begin(queue_id)
+    def begin_large(self, queue_id: QueueId, *, binary: bool = False) -> LargeContent:
+        return self._content.begin(queue_id, binary=binary)
 
     async def close(self) -> None:
         """Write what is waiting, seal the journal, unlock. A second time it does nothing."""
