@@ -20,6 +20,7 @@ from asyncmta.config_texts import split_port
 from asyncmta.mail.address import parse_address
 
 SHORTEST_TOKEN = 16
+SMTP_PORT = 25
 
 Report = Callable[..., None]
 """report(path, text, *other_paths): a fault, unless one of the paths has a fault of its own."""
@@ -56,7 +57,15 @@ def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: 
             f"{path}.tls",
             f"{path}.allow_plaintext_auth",
         )
-    if listener.role == "relay" and listener.allow_plaintext_auth:
+    if listener.role == "lmtp" and listener.port == SMTP_PORT:
+        report(f"{path}.role", '"lmtp" may not be at port 25, where SMTP is expected (RFC 2033)', f"{path}.port")
+    if listener.line_endings == "normalise" and not tables.relay.networks:
+        report(
+            f"{path}.line_endings",
+            '"normalise" is for the clients of relay.networks, and there are none',
+            "relay.networks",
+        )
+    if listener.role != "submission" and listener.allow_plaintext_auth:
         report(f"{path}.allow_plaintext_auth", 'goes only with role = "submission"', f"{path}.role")
 
 

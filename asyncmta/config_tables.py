@@ -39,10 +39,11 @@ class General(Struct, frozen=True, kw_only=True):
 class ListenerTable(Struct, frozen=True, kw_only=True):
     address: Annotated[str, Text(texts.listen_address)] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65535)] = 2525
-    role: Annotated[str, Choice(("relay", "submission"), later=("lmtp",))] = "relay"
+    role: Annotated[str, Choice(("relay", "submission", "lmtp"))] = "relay"
     tls: Annotated[str, Choice(("none", "starttls", "required", "implicit"))] = "none"
     proxy_protocol: Annotated[bool, Flag()] = False
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
+    line_endings: Annotated[str, Choice(("strict", "normalise"))] = "strict"
     allow_plaintext_auth: Annotated[bool, Flag()] = False
     greet_delay: Annotated[float, Duration(SECOND, MINUTE, zero="none")] = 0.0
 
@@ -77,6 +78,8 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     messages_per_client: Annotated[Rate | None, Frequency()] = None
     recipients_per_client: Annotated[Rate | None, Frequency()] = None
     reverse_dns: Annotated[str, Choice(("off", "log", "require"))] = "off"
+    messages_per_session: Annotated[int, Whole(0, 1_000_000_000)] = 0
+    accept_long_lines: Annotated[bool, Flag()] = False
 
 
 class QueueTable(Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
 from asyncmta.scheduling.waiting import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
+from asyncmta.system.addresses import binding
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
 
@@ -231,7 +232,8 @@ class Mta(Operations):
         """The listeners come last: whoever can reach us is served by the whole of us."""
         self._scheduler.start()
         for listener in self._listeners:
-            await listener.start()
+            with binding():
+                await listener.start()
 
     async def drain(self, grace: float) -> None:
         """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off.

@@ -139,11 +139,13 @@ class Operations:
 
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes:
         """The octets of a message as they will be sent, dots unstuffed; ContentUnavailable when they cannot be had."""
-        found = self.rooms.store.read_content(parse_queue_id(queue_id))
+        store, wanted = self.rooms.store, parse_queue_id(queue_id)
+        (entry,) = await store.peek_many((wanted,))
+        found = store.read_content(wanted)
+        is_plain = entry is not None and entry.envelope.is_binary
         if not isinstance(found, tuple):
-            return _unstuffed(found)
-        unstuffer = Unstuffer()
-        return b"".join(map(unstuffer.feed, found))
+            return found if is_plain else _unstuffed(found)
+        return b"".join(found if is_plain else map(Unstuffer().feed, found))
 
     async def idle(self, timeout: float | None = None) -> None:
         """Return when nothing is due and nothing in hand, and all outcomes are durable; TimeoutError after `timeout`

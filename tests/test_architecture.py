@@ -51,6 +51,7 @@ HOMES = {
     "click": ["cli/"],
     "rich": ["cli/"],
     "idna": ["mail/address.py"],
+    "zstandard": ["spool/compression.py"],
     "pytest": ["testing/"],
     "pytest_asyncio": ["testing/"],
     "msgspec": [""],

@@ -189,10 +189,11 @@ class Api:
         query = parameters(request, "recipient", "sender", "client", "login")
         if not query.get("recipient"):
             raise ApiError(400, "bad_parameter", "recipient is needed")
-        client = query.get("client")
+        client, sender = query.get("client"), query.get("sender")
         if client is not None and not is_ip_address(client):
             raise ApiError(400, "bad_parameter", "client is an IP address")
-        report = await self._mta.route(query["recipient"], query.get("sender"), client, query.get("login"))
+        sender = sender if sender not in (None, "", "<>") else None
+        report = await self._mta.route(query["recipient"], sender, client, query.get("login"))
         return answer(msgspec.to_builtins(report))
 
     # -- changing ---------------------------------------------------------------------------------------------------

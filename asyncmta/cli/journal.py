@@ -79,7 +79,7 @@ def verify_command(as_json: bool, spool: str | None) -> None:
 @spool_option
 @config_option
 def stat_command(as_json: bool, spool: str | None) -> None:
-    """Segments, octets live and dead, records by kind, messages."""
+    """Segments, octets live, dead, and saved by packing, records by kind, messages."""
     found = surveyed(survey.totals, spool)
     facts = msgspec.structs.asdict(found) | {"dead": found.octets - found.live}
     if as_json:
@@ -87,7 +87,7 @@ def stat_command(as_json: bool, spool: str | None) -> None:
         return
     records = facts.pop("records")
     for name, value in facts.items():
-        shown = octets(value) if name in {"octets", "live", "dead", "unfinished", "reserve"} else value
+        shown = octets(value) if name in {"octets", "live", "saved", "dead", "unfinished", "reserve"} else value
         click.echo(f"{name}\t{shown}")
     for kind, count in records.items():
         click.echo(f"records.{kind}\t{count}")
@@ -108,13 +108,16 @@ def row(seen: Seen, content: bool) -> dict[str, Any]:
         facts = msgspec.structs.asdict(record)
         facts.pop("queue_id", None)
         facts.pop("parts", None)
+        facts.pop("packed", None)
         if facts.get("by") is not None and not isinstance(record, Removed):
             facts["by"] = format_queue_id(facts["by"])
         shown |= facts
     if seen.frame.content_size:
         shown["octets"] = seen.frame.content_size
+        if seen.is_packed:
+            shown["packed"] = True
         if content:
-            shown["text"] = seen.content.decode("utf-8", "backslashreplace")
+            shown["text"] = seen.content().decode("utf-8", "backslashreplace")
     return shown
 
 

@@ -62,8 +62,11 @@ class SpooledQueue:
         try:
             if self._spool is None:
                 raise ContentUnavailable("no such message is queued")
-            for chunk in self._spool.content(parse_queue_id(own_spelling(queue_id))):
-                yield unstuffer.feed(chunk)
+            wanted = parse_queue_id(own_spelling(queue_id))
+            entry = self._spool.entry(wanted)
+            is_plain = entry is not None and entry.envelope.is_binary
+            for chunk in self._spool.content(wanted):
+                yield chunk if is_plain else unstuffer.feed(chunk)
         except (ContentUnavailable, OSError) as error:
             raise Stop(Exit.DATA, str(error)) from None
 

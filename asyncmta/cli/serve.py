@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import resource
@@ -26,11 +27,14 @@ from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, load_settings
 from asyncmta.mta import Mta
 from asyncmta.spool.store import JournalFailed, SpoolRefused
+from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.disk import Locked
 
 if TYPE_CHECKING:
     from asyncmta.config import Settings
 
+BROKEN = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO})
+"""What a disk says that has failed. With anything else it refuses us, or has no room."""
 GC_THRESHOLDS = (20_000, 20, 20)
 
 
@@ -171,7 +175,8 @@ def exit_code(error: Exception) -> Exit | None:
             return Exit.CANT_CREATE
         case JournalFailed():
             return Exit.IO_ERROR
-        case OSError():
-            # An error about a file names it; one of bind() does not.
-            return Exit.CANT_CREATE if error.filename is not None else Exit.UNAVAILABLE
+        case AddressUnavailable():
+            return Exit.UNAVAILABLE
+        case OSError():  # of the spool, or of what stands in it
+            return Exit.IO_ERROR if error.errno in BROKEN else Exit.CANT_CREATE
     return None

@@ -4,7 +4,7 @@ Parameters go out only when the server offered their extension. A server without
 domains as A-labels; an address that cannot be written without it is refused here with 5.6.7, and one such recipient
 does not hold up the others. Never: sockets, replies; nothing but checked addresses and printable ASCII parameters.
 
-RFC 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS).
+RFC 1870 (SIZE), 3030 (BINARYMIME), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS).
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from asyncmta.mail.reply import Reply, reply
 
 
 class Capabilities(Struct, frozen=True, gc=False):
-    """What a server offered in its reply to EHLO. `size` 0: no limit known. `announces_size`: SIZE was offered."""
+    """What a server offered in its reply to EHLO. `size` 0: no limit known. `announces_size`: SIZE was offered.
+    `binary`: BINARYMIME and the CHUNKING that it needs."""
 
     pipelining: bool = False
     announces_size: bool = False
     size: int = 0
     eight_bit: bool = False
+    binary: bool = False
     smtputf8: bool = False
     dsn: bool = False
     requiretls: bool = False
@@ -53,6 +55,7 @@ def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> C
         announces_size="size" in extensions,
         size=int(size) if size.isascii() and size.isdigit() and len(size) <= 20 else 0,
         eight_bit="8bitmime" in extensions,
+        binary="binarymime" in extensions and "chunking" in extensions,
         smtputf8="smtputf8" in extensions,
         dsn="dsn" in extensions,
         requiretls=verified_tls and "requiretls" in extensions,
@@ -60,13 +63,16 @@ def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> C
 
 
 def compose(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> bytes | Obstacle:
-    """The whole transaction up to DATA, or what is in its way."""
+    """The whole transaction up to DATA (to the last RCPT where BDAT follows), or what is in its way."""
     if peer.size and content.size > peer.size:
         text = f"the message has {content.size} octets, the server takes {peer.size}"
         return Obstacle(dict.fromkeys(ordinals, reply(552, "5.3.4", text)), b"")
     if envelope.requiretls and not peer.requiretls:
         text = "the sender requires TLS all the way, and this server does not offer it (REQUIRETLS)"
         return Obstacle(dict.fromkeys(ordinals, reply(550, "5.7.30", text)), b"")
+    if envelope.is_binary and not peer.binary:
+        text = "the message is binary, and this server does not take such (BINARYMIME)"
+        return Obstacle(dict.fromkeys(ordinals, reply(550, "5.6.1", text)), b"")
     recipients = envelope.recipients
     text = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content)
     if text.isascii():
@@ -89,13 +95,15 @@ def _lines(
             lines.append(f"RCPT TO:<{address.local_part}@{address.domain}>{_rcpt_parameters(recipient)}")
         else:
             lines.append(f"RCPT TO:<{address.local_part}@{address.domain}>")
-    lines.append("DATA\r\n")
+    lines.append("" if envelope.is_binary else "DATA\r\n")
     return "\r\n".join(lines)
 
 
 def _mail_parameters(peer: Capabilities, envelope: Envelope, content: Content, *, utf8: bool) -> str:
     text = f" SIZE={content.size}" if peer.announces_size else ""
-    if peer.eight_bit and (content.eight_bit or envelope.body != "7BIT"):
+    if envelope.is_binary:
+        text += " BODY=BINARYMIME"
+    elif peer.eight_bit and (content.eight_bit or envelope.body != "7BIT"):
         text += " BODY=8BITMIME"
     if peer.smtputf8 and (utf8 or envelope.smtputf8):
         text += " SMTPUTF8"

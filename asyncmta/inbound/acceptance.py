@@ -44,11 +44,12 @@ class Terms(Struct, frozen=True, kw_only=True):
     text only with `plaintext_auth`."""
 
     hostname: str
-    role: Literal["relay", "submission"] = "relay"
+    role: Literal["relay", "submission", "lmtp"] = "relay"
     tls: Literal["none", "starttls", "required", "implicit"] = "none"
     mechanisms: tuple[str, ...] = ()
     plaintext_auth: bool = False
     networks: tuple[Network, ...] = ()
+    line_endings: Literal["strict", "normalise"] = "strict"  # of content from `networks`
     limits: Limits = Limits()
     greet_delay: float = 0.0
 
@@ -95,7 +96,7 @@ class Acceptance:
         self.lookup = lookup
         self.gate = gate
         self.postmaster = Address("postmaster", terms.hostname, domain_key(terms.hostname))
-        self.greeting = replies.greeting(terms.hostname).wire
+        self.greeting = replies.greeting(terms.hostname, protocol="LMTP" if terms.role == "lmtp" else "ESMTP").wire
         self.offers = {tls: self._offer(tls) for tls in (False, True)}
         self.helo_answer = f"250 {terms.hostname}\r\n".encode()
         self._routing = routing
@@ -105,6 +106,7 @@ class Acceptance:
     def _offer(self, tls: bool) -> bytes:
         """The reply to EHLO; extensions only where they work."""
         terms = self.terms
+        mails = terms.limits.messages_per_session
         lines = [
             terms.hostname,
             "PIPELINING",
@@ -112,6 +114,9 @@ class Acceptance:
             "8BITMIME",
             "ENHANCEDSTATUSCODES",
             "SMTPUTF8",
+            "CHUNKING",
+            "BINARYMIME",
+            f"LIMITS{' MAILMAX=' + str(mails) if mails else ''} RCPTMAX={terms.limits.recipients}",
             "DSN",
         ]
         if terms.offers_starttls and not tls:

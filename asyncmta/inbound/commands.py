@@ -56,7 +56,7 @@ def parse_mail(argument: str, *, offers_auth: bool = False) -> Sender | Reply:
     smtputf8 = "SMTPUTF8" in found
     if (
         size is None
-        or body not in ("7BIT", "8BITMIME")
+        or body not in ("7BIT", "8BITMIME", "BINARYMIME")
         or ret not in (None, "FULL", "HDRS")
         or (envid is not None and not is_envid(envid))
         or not (auth == "<>" or is_xtext(auth))

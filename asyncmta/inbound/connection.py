@@ -32,6 +32,7 @@ from asyncmta.inbound.events import (
     TurnEnded,
 )
 from asyncmta.inbound.flow import BACKLOG, STALLED, LargeArrival
+from asyncmta.inbound.limits import content_due
 from asyncmta.inbound.tunnel import HANDSHAKE
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
@@ -76,10 +77,27 @@ class Connection(Entrance):
                     self._on_input()
             elif conversation.is_reading_content:
                 self._renew()
+            self._content_due = self._patience(conversation, len(data))
             if conversation.events:
                 self._follow_all(conversation)
         except Exception as error:
             self._fail(error)
+
+    def _patience(self, conversation: Conversation, octets: int) -> float:
+        """Until when more of the content has to come, where any has to."""
+        if not conversation.is_in_content:
+            return math.inf
+        return content_due(
+            self._content_due,
+            octets=octets,
+            now=self._sessions.now(),
+            patience=self._sessions.acceptance.limits.session_idle,
+        )
+
+    def _disk_went_on(self) -> None:
+        """We were slow, not the client."""
+        self._renew()
+        self._content_due = self.seen + self._sessions.acceptance.limits.session_idle
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -112,7 +130,7 @@ class Connection(Entrance):
                 self._begin_auth(event)
             case LargeBegan():
                 self._large = LargeArrival(
-                    intake=self._sessions.reception.intake, flow=self._flow, on_progress=self._renew
+                    intake=self._sessions.reception.intake, flow=self._flow, on_progress=self._disk_went_on
                 )
                 refusal = self._large.begin(event)
                 if refusal is not None:
@@ -157,6 +175,7 @@ class Connection(Entrance):
             out = step(conversation)
             if out:
                 self._write(out)
+            self._content_due = self._patience(conversation, 0)
             if conversation.events:
                 self._follow_all(conversation)
             if not conversation.is_paused:
@@ -180,13 +199,14 @@ class Connection(Entrance):
         elif self._is_our_turn:
             return math.inf
         else:
-            due = self.seen + self._sessions.acceptance.limits.session_idle
+            idle = self.seen + self._sessions.acceptance.limits.session_idle
+            due = min(idle, self._content_due)
         if now < due:
             return due
         if self._closing_since is not None or self._conversation is None:
             self.abort()
         else:
-            self.say_goodbye(replies.IDLE_TIMEOUT)
+            self.say_goodbye(replies.TOO_SLOW if self._content_due < idle else replies.IDLE_TIMEOUT)
         return now + LINGER
 
     def drain(self) -> None:

@@ -13,7 +13,7 @@ from asyncmta.inbound.lines import OTHER_PROTOCOL
 from asyncmta.inbound.session import SessionState
 from asyncmta.mail import replies
 
-_KNOWN_NOT_DONE = frozenset({"TURN", "SEND", "SOML", "SAML", "ETRN", "LHLO", "BURL", "XCLIENT", "XFORWARD"})
+_KNOWN_NOT_DONE = frozenset({"TURN", "SEND", "SOML", "SAML", "ETRN", "BURL", "XCLIENT", "XFORWARD"})
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "TRACE", "PRI"})
 
 _NOOP_OK = replies.NOOP_OK.wire
@@ -45,8 +45,6 @@ def unknown(verb: str) -> Refused:
     """No command of ours."""
     if verb in _HTTP:
         return OTHER_PROTOCOL
-    if verb == "BDAT":  # not offered; and its chunk, which comes behind it, would be read as commands
-        return Refused("command", replies.NOT_IMPLEMENTED, closes=True)
     if verb in _KNOWN_NOT_DONE:
         return Refused("command", replies.NOT_IMPLEMENTED)
     return Refused("command", replies.UNKNOWN_COMMAND)

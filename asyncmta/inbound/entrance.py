@@ -10,6 +10,7 @@ RFC 5321 3.1 (greeting), RFC 3207 4.2, RFC 8314 3.3 (implicit TLS).
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
@@ -41,6 +42,7 @@ class Entrance(asyncio.Protocol):
         self._half_closed = False
         self._early = b""
         self._closing_since: float | None = None
+        self._content_due = math.inf  # when content that is coming in has been slow for too long
         self.seen = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from asyncmta.inbound.data import Shape
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope
@@ -20,7 +20,8 @@ from asyncmta.mail.reply import Reply
 
 class Refused(Struct, frozen=True):
     """We said no: for the log. `stage` is the command, or "greeting" or "dot". `counts`: it is an error of the
-    client's; None leaves it to the code (5yz is one). `closes`: it was the last word. `by`: the rule that said so."""
+    client's; None leaves it to the code (5yz is one). `closes`: it was the last word. `times`: how often it was said,
+    for each recipient of LMTP. `by`: the rule that said so."""
 
     stage: str
     reply: Reply
@@ -28,6 +29,7 @@ class Refused(Struct, frozen=True):
     recipient: Address | str | None = None
     counts: bool | None = None
     closes: bool = False
+    times: int = 1
     by: str = ""
 
 
@@ -41,7 +43,7 @@ class LookUp(Struct, frozen=True, eq=False):
 
 
 class MessageEnded(Struct, frozen=True, eq=False):
-    """The dot came, the content is clean: take responsibility. Pauses until `answered`."""
+    """The content has come, and is clean: take responsibility. Pauses until `answered`."""
 
     envelope: Envelope
     facts: ClientFacts
@@ -64,7 +66,7 @@ class LargeWent(Struct, frozen=True, eq=False):
 
 
 class LargeEnded(Struct, frozen=True, eq=False):
-    """The dot came, the large content is clean. Pauses until `answered`."""
+    """The large content has come, and is clean. Pauses until `answered`."""
 
     shape: Shape
 

@@ -57,6 +57,10 @@ class Entering(Struct, frozen=True):
         )
 
 
+def nothing() -> None:
+    """To give up, where all there is goes with its record."""
+
+
 def kept(envelope: Envelope, facts: ClientFacts) -> Envelope:
     """Without those who are discarded."""
     handling = facts.handling

@@ -17,9 +17,9 @@ from typing import Any
 from msgspec import structs
 
 from asyncmta.inbound.arrival import LargeMessage
-from asyncmta.inbound.data import Shape
-from asyncmta.inbound.injection import Prepared, prepare
-from asyncmta.inbound.inspection import Done, Entering, inspect, kept, note_handling
+from asyncmta.inbound.content import Shape
+from asyncmta.inbound.injection import Prepared, fitting, missing_fields, prepare
+from asyncmta.inbound.inspection import Done, Entering, inspect, kept, note_handling, nothing
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail import replies
@@ -36,10 +36,6 @@ from asyncmta.system.clock import Clock
 
 _IN_THREAD = 1 << 18  # content of our own above this is prepared beside the loop
 _SLICE = 1 << 16
-
-
-def _nothing() -> None:
-    """To give up, where all there is goes with its record."""
 
 
 class Intake:
@@ -69,7 +65,8 @@ class Intake:
 
     def accept(self, envelope: Envelope, *, facts: ClientFacts, parts: list[bytes], shape: Shape, done: Done) -> None:
         """Inline content that has ended, in wire form. `done` gets the reply to the dot, once, now or later."""
-        if hop_count(_section(parts)) > self._settings.hops:
+        section = _section(parts)
+        if hop_count(section) > self._settings.hops:
             done(replies.TOO_MANY_HOPS)
             return
         envelope = kept(given := envelope, facts)
@@ -80,10 +77,13 @@ class Intake:
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
         stamp = _stamp(facts, queue_id, at, envelope)
+        if facts.is_author:
+            stamp += self._missing(parts, queue_id, at, envelope)
         written = (stamp, *parts)
         size = len(stamp)
+        eight_bit = shape.eight_bit or not stamp.isascii()
         content = Content(
-            shape.size + size, digest(written, shape.dotted), shape.dotted, shape.wire_size + size, shape.eight_bit
+            shape.size + size, digest(written, shape.dotted), shape.dotted, shape.wire_size + size, eight_bit
         )
         record = Accepted(queue_id, at, envelope, content, facts.ip, facts.login, False, written)
         if facts.handling is None:
@@ -103,12 +103,22 @@ class Intake:
             return replies.DISCARDED
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
-        content = self._store.begin_large(queue_id)
+        content = self._store.begin_large(queue_id, binary=envelope.is_binary)
         content.write(_stamp(facts, queue_id, at, envelope))
+        if facts.is_author:
+            content.write(self._missing(parts, queue_id, at, envelope, is_whole=False))
         record = Accepted(queue_id, at, envelope, _NO_CONTENT, facts.ip, facts.login, True)
         large = LargeMessage(finish=self.finish_large, record=record, facts=facts, content=content)
         large.write(parts)
         return large
+
+    def _missing(
+        self, parts: Sequence[bytes], queue_id: QueueId, at: float, envelope: Envelope, is_whole: bool = True
+    ) -> bytes:
+        message_id = f"<{format_queue_id(queue_id)}@{self._hostname}>"
+        return missing_fields(
+            b"".join(parts), at=at, message_id=message_id, author=envelope.reverse_path, is_whole=is_whole
+        )
 
     def finish_large(self, large: LargeMessage, done: Done) -> None:
         """Its dot came. The task is ours, so that it survives a client that is gone."""
@@ -137,7 +147,7 @@ class Intake:
             large.abort()
             done(replies.LOCAL_ERROR)
 
-    async def _look_at(self, entering: Entering, done: Done, give_up: Callable[[], None] = _nothing) -> None:
+    async def _look_at(self, entering: Entering, done: Done, give_up: Callable[[], None] = nothing) -> None:
         """Somebody wants to see the content first."""
         assert self._inspect is not None
         refusal: Reply | None = replies.LOCAL_ERROR
@@ -153,7 +163,7 @@ class Intake:
         give_up()
         done(refusal)
 
-    def _enter(self, entering: Entering, done: Done, give_up: Callable[[], None] = _nothing) -> None:
+    def _enter(self, entering: Entering, done: Done, give_up: Callable[[], None] = nothing) -> None:
         """Commit it. `give_up` forgets what was written of it beside the journal."""
         record = entering.record
 
@@ -216,7 +226,7 @@ class Intake:
             return replies.TOO_MANY_HOPS
         facts = ClientFacts(client, "", login, received_opening(Arrival(by=self._hostname)))
         stamp = _stamp(facts, queue_id, at, envelope)
-        draft = Accepted(queue_id, at, _fitting(envelope, prepared.eight_bit), _NO_CONTENT, client, login)
+        draft = Accepted(queue_id, at, fitting(envelope, prepared.eight_bit), _NO_CONTENT, client, login)
         is_large = len(stamp) + len(prepared.wire) > INLINE_LIMIT
         try:
             await (self._commit_in_file if is_large else self._commit_inline)(draft, stamp, prepared)
@@ -281,18 +291,6 @@ def _section(parts: Sequence[bytes]) -> bytes:
 
 def _reply_to(failure: JournalFailed) -> Reply:
     return replies.STORAGE_FULL if failure.full else replies.LOCAL_ERROR
-
-
-def _fitting(envelope: Envelope, eight_bit: bool) -> Envelope:
-    """The envelope with BODY and SMTPUTF8 as content and addresses need them."""
-    addresses = [recipient.address for recipient in envelope.recipients]
-    if envelope.reverse_path is not None:
-        addresses.append(envelope.reverse_path)
-    smtputf8 = envelope.smtputf8 or not all(address.is_ascii for address in addresses)
-    body = "8BITMIME" if eight_bit and envelope.body == "7BIT" else envelope.body
-    if (body, smtputf8) == (envelope.body, envelope.smtputf8):
-        return envelope
-    return structs.replace(envelope, body=body, smtputf8=smtputf8)
 
 
 def _nobody(_reply: Reply) -> None:

@@ -57,22 +57,21 @@ class ListenerSettings(Struct, frozen=True, kw_only=True):
 
     address: str = "127.0.0.1"
     port: int = 2525
-    role: Literal["relay", "submission"] = "relay"
+    role: Literal["relay", "submission", "lmtp"] = "relay"
     tls: Literal["none", "starttls", "required", "implicit"] = "none"
     proxy_protocol: bool = False
     max_sessions: int = 1000
+    line_endings: Literal["strict", "normalise"] = "strict"
     allow_plaintext_auth: bool = False
     greet_delay: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.role not in ("relay", "submission"):
-            raise ValueError('role is "relay" or "submission"')
+        if self.role not in ("relay", "submission", "lmtp"):
+            raise ValueError('role is "relay", "submission" or "lmtp"')
         if self.tls not in ("none", "starttls", "required", "implicit"):
             raise ValueError('tls is "none", "starttls", "required" or "implicit"')
-        if not 0 <= self.port <= 65535:
-            raise ValueError("port is a number from 0 to 65535")
-        if self.max_sessions < 1:
-            raise ValueError("max_sessions is at least 1")
+        if not 0 <= self.port <= 65535 or self.max_sessions < 1:
+            raise ValueError("port is a number from 0 to 65535, and max_sessions at least 1")
 
 
 class Listener:
@@ -93,6 +92,7 @@ class Listener:
             mechanisms=MECHANISMS if reception.authenticate is not None else (),
             plaintext_auth=settings.allow_plaintext_auth,
             networks=reception.networks,
+            line_endings=settings.line_endings,
             limits=reception.limits,
             greet_delay=settings.greet_delay,
         )

@@ -86,6 +86,7 @@ def _sender_answered(state: SessionState, envelope: Envelope, found: object) -> 
         else:
             _note(state, verdict)
     state.envelope = envelope
+    state.transactions += 1
     return replies.SENDER_OK.wire
 
 

@@ -12,13 +12,19 @@ from ipaddress import ip_address
 from msgspec import Struct, structs
 
 from asyncmta.inbound.acceptance import Acceptance
+from asyncmta.inbound.chunks import ChunkReader, RefusedChunk
+from asyncmta.inbound.content import Rules
 from asyncmta.inbound.data import ContentReader
+from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
 from asyncmta.mail.headers import Arrival, protocol_name, received_opening
 from asyncmta.mail.reply import Reply
 from asyncmta.policy.rules import UNDECIDED
 from asyncmta.policy.verdict import Findings, Handling, Peer
+from asyncmta.spool.records import INLINE_LIMIT
+
+ROOM_FOR_RECEIVED = 4096  # what we put in front must fit inline too
 
 _NOTHING = Findings()
 
@@ -32,12 +38,14 @@ class Client(Struct, frozen=True):
 
 
 class ClientFacts(Struct, frozen=True):
-    """What intake has to know of a session. `opening` is the part of `Received` that its messages share."""
+    """What intake has to know of a session. `opening` is the part of `Received` that its messages share. `is_author`:
+    it is a submission, and what a message has to have and lacks is added (RFC 6409 8)."""
 
     ip: str
     helo: str
     login: str | None
     opening: str
+    is_author: bool = False
     handling: Handling | None = None  # what the rules said of the transaction
 
 
@@ -50,6 +58,7 @@ class SessionState:
         "acceptance",
         "auth_failures",
         "client",
+        "content",
         "content_refusal",
         "decision",
         "declared_size",
@@ -69,6 +78,8 @@ class SessionState:
         "reader",
         "recipients",
         "tls",
+        "to_answer",
+        "transactions",
     )
 
     def __init__(self, acceptance: Acceptance, client: Client, tls: str = "") -> None:
@@ -78,6 +89,7 @@ class SessionState:
         self.junk = 0
         self.auth_failures = 0
         self.findings: Findings | Awaitable[object] = _NOTHING  # or who finds out
+        self.transactions = 0
         self.secure(tls)
 
     def secure(self, tls: str) -> None:
@@ -100,7 +112,9 @@ class SessionState:
         self.recipients: list[Recipient] = []
         self.keys: set[str] | None = None
         self.offered_recipients = 0
-        self.reader: ContentReader | None = None
+        self.content: ContentReader | ChunkReader | None = None  # of the transaction; between chunks, too
+        self.reader: ContentReader | ChunkReader | RefusedChunk | None = None  # takes what comes now
+        self.to_answer: list[str] = []  # LMTP: every RCPT that we consented to
         self.is_large = False
         self.content_refusal: Reply | None = None
         self.decision = UNDECIDED
@@ -138,8 +152,49 @@ class SessionState:
         """A message was taken: the counts begin again."""
         self.errors = self.junk = 0
 
+    @property
+    def is_lmtp(self) -> bool:
+        return self.acceptance.terms.role == "lmtp"
+
+    @property
+    def replies_due(self) -> int:
+        """To the end of the content: one; in LMTP one for each consent to RCPT, also for a mailbox that came twice."""
+        return len(self.to_answer) if self.is_lmtp else 1
+
+    @property
+    def nobody(self) -> Reply:
+        """What is said to content that has no recipient. RFC 2033 4.2 leaves LMTP no choice."""
+        if self.offered_recipients and not self.is_lmtp:
+            return replies.NO_VALID_RECIPIENTS
+        return replies.NEED_RECIPIENT
+
+    def begin_content(self) -> Rules:
+        """The envelope is complete; what holds for the content that follows."""
+        envelope = self.envelope
+        assert envelope is not None
+        self.envelope = Envelope(
+            envelope.reverse_path,
+            tuple(self.recipients),
+            envelope.body,
+            envelope.smtputf8,
+            envelope.requiretls,
+            envelope.ret,
+            envelope.envid,
+        )
+        terms = self.acceptance.terms
+        limits = terms.limits
+        return Rules(
+            size_limit=limits.message_size,
+            inline_limit=INLINE_LIMIT - ROOM_FOR_RECEIVED,
+            accept_long_lines=limits.accept_long_lines,
+            normalises=self.client.trusted and terms.line_endings == "normalise",
+            binary=envelope.body == "BINARYMIME",
+        )
+
     def add(self, recipient: Recipient) -> None:
         """One recipient more, unless the mailbox is in the transaction already; the first one's parameters count."""
+        if self.is_lmtp:
+            self.to_answer.append(str(recipient.address))
         if self.recipients:
             if self.keys is None:
                 self.keys = {self.recipients[0].address.mailbox_key}
@@ -186,10 +241,12 @@ class SessionState:
                 tls=bool(self.tls),
                 authenticated=self.login is not None,
                 smtputf8=smtputf8,
+                lmtp=self.is_lmtp,
             ),
             tls=self.tls,
         )
-        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival))
+        is_author = self.acceptance.terms.role == "submission"
+        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival), is_author)
         if not smtputf8:
             self._facts = facts
         return facts

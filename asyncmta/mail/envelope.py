@@ -73,9 +73,15 @@ class Envelope(Struct, frozen=True, gc=False, array_like=True, omit_defaults=Tru
     ret: str | None = None
     envid: str | None = None
 
+    @property
+    def is_binary(self) -> bool:
+        """The content is octets and no lines (RFC 3030 3): it is kept as it came, and never goes by DATA."""
+        return self.body == "BINARYMIME"
+
 
 class Content(Struct, frozen=True, gc=False, array_like=True):
-    """What is known of a message's content without its bytes. The bytes are kept in wire form (CRLF, dot-stuffed).
+    """What is known of a message's content without its bytes. The bytes are kept in wire form (CRLF, dot-stuffed), but
+    for binary content, which is kept as it is: not dotted, `size` is `wire_size`; its envelope says so.
 
     size: octets with dots unstuffed, with our Received field. digest: BLAKE2b, 16 bytes, of the unstuffed content.
     dotted: some line begins with a dot, so that the wire form differs from the content. wire_size: octets kept.

@@ -46,6 +46,8 @@ NESTED_MAIL = reply(503, "5.5.1", "A sender was given already")
 PARAMETER_NOT_IMPLEMENTED = reply(504, "5.5.4", "A parameter is not implemented")
 PARAMETER_UNKNOWN = reply(555, "5.5.4", "A parameter is not recognized")
 NOT_AFTER_BDAT = reply(503, "5.5.1", "DATA cannot follow BDAT")
+NOT_AFTER_CHUNK = reply(503, "5.5.1", "RCPT cannot follow BDAT")
+CHUNK_SIZE_INVALID = reply(501, "5.5.4", "A chunk needs its size in octets")
 BINARY_NEEDS_BDAT = reply(503, "5.5.1", "BINARYMIME needs BDAT")
 EARLY_INPUT = reply(503, "5.5.0", "Input before its turn")
 
@@ -70,6 +72,7 @@ TOO_BIG = reply(552, "5.3.4", "Message larger than the limit")
 TOO_MANY_HOPS = reply(554, "5.4.6", "Too many hops; this looks like a loop")
 BARE_LINE_END = reply(550, "5.6.11", "Only CR LF ends a line; a bare CR or LF is refused")
 LINE_TOO_LONG = reply(550, "5.6.0", "A line is longer than the limit")
+HEADER_TOO_BIG = reply(552, "5.3.4", "Header section larger than the limit")
 NUL_IN_CONTENT = reply(550, "5.6.0", "A NUL is refused")
 
 # Not now.
@@ -79,6 +82,8 @@ BUSY = reply(451, "4.3.2", "Too busy; try again later")
 TOO_MANY_SESSIONS = reply(421, "4.7.0", "Too many sessions; try again later")
 TOO_MANY_SESSIONS_OF_CLIENT = reply(421, "4.7.0", "Too many sessions from your address; try again later")
 TOO_MANY_ERRORS = reply(421, "4.7.0", "Too many errors")
+TOO_MANY_MESSAGES = reply(421, "4.7.0", "Too many messages in one session; come again")
+TOO_SLOW = reply(421, "4.4.2", "The content comes too slowly")
 IDLE_TIMEOUT = reply(421, "4.4.2", "Idle for too long")
 RATE_OF_CONNECTIONS = reply(421, "4.7.0", "Too many connections from your network; try again later")
 RATE_OF_MESSAGES = reply(450, "4.7.1", "Too many messages from your network; try again later")
@@ -126,6 +131,6 @@ def queued(queue_id: QueueId) -> Reply:
     return Reply(250, _OK, (f"Queued as {format_queue_id(queue_id)}",))
 
 
-def queued_for(recipient: str, queue_id: QueueId) -> Reply:
-    """The same for one recipient of an LMTP transaction (RFC 2033 4.2)."""
-    return reply(250, "2.1.5", f"<{recipient}> queued as {format_queue_id(queue_id)}")
+def for_recipient(recipient: str, said: Reply) -> Reply:
+    """What is said of a message, of one recipient of an LMTP transaction (RFC 2033 4.2)."""
+    return reply(said.code, str(said.enhanced), f"<{recipient}> {said.text}")

@@ -137,7 +137,7 @@ class Scheduler:
         timer = self._clock.call_at(end, self._conditions.look)
         await self.until(lambda: self._is_quiet or self._clock.monotonic() >= end)
         timer.cancel()
-        await self._reports.stop()
+        await asyncio.gather(self._held.stop(), self._reports.stop())
 
     @property
     def _is_quiet(self) -> bool:

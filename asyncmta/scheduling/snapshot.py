@@ -90,7 +90,7 @@ def row(entry: Entry, standing: Standing) -> QueueRow:
 
 
 def damaged_row(damage: Damage) -> QueueRow:
-    """A message that was set aside at start, as far as it is known: it must have been about one."""
+    """A message that was set aside, as far as it is known: it must have been about one."""
     assert damage.queue_id is not None
     queue_id = format_queue_id(damage.queue_id)
     return QueueRow(queue_id, "damaged", None, 0, 0.0, 0, (), 0, damage.reason)

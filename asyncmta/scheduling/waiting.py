@@ -194,7 +194,9 @@ class Waiting:
         chosen = self._parking.take(lambda tag: OPENED if tag in suspended else 0, OPENED)
         for queue_id, due, tag in chosen:
             parked = self._store.parked(queue_id)
-            if parked is None:  # it is not queued any more
+            if parked is None:  # it is whole again, or not queued any more
+                self._on_the_way[queue_id] = due
+                self._late.append((queue_id, due, tag))
                 continue
             end = self._schedule.expires_at(parked.accepted_at, bounce=bool(parked.mark & BOUNCE))
             end += now - self._clock.now()
@@ -273,8 +275,8 @@ class Waiting:
         chunk = []
         for queue_id in wanted:
             parked, due = self._store.parked(queue_id), self._parking.remove(queue_id)
-            if parked is not None and due is not None:
-                chunk.append((queue_id, due, parked.mark & ~_BITS))
+            if due is not None:
+                chunk.append((queue_id, due, parked.mark & ~_BITS if parked is not None else LOOK))
                 self._on_the_way[queue_id] = due
         if chunk:  # a task of its own: who does not wait any more must not leave it half done
             fetching = asyncio.create_task(self._bring(chunk), name="scheduler.fetching")

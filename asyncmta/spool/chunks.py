@@ -12,6 +12,8 @@ import struct
 from hashlib import blake2b
 from zlib import crc32
 
+from msgspec import Struct
+
 from asyncmta.mail.envelope import QueueId
 from asyncmta.spool.segment import UnknownFormat
 
@@ -54,25 +56,42 @@ def is_header(octets: bytes, journal: bytes, queue_id: QueueId) -> bool:
     return True  # a higher minor version
 
 
+def plain_file_size(wire_size: int) -> int:
+    """Octets of a file in which so many octets of content stand as they are."""
+    return HEADER_SIZE + -(-wire_size // CHUNK) * CHUNK_HEADER_SIZE + wire_size
+
+
 def seed(journal: bytes, queue_id: QueueId) -> int:
     return crc32(_identity(queue_id), crc32(journal))
 
 
-def chunk_header(start: int, index: int, octets: bytes | memoryview) -> bytes:
-    """What stands before these octets; `start` is the seed."""
+class Chunk(Struct, frozen=True, gc=False):
+    """The octets as they stand in the file; packed, if they are fewer than `plain_size`."""
+
+    octets: bytes
+    plain_size: int
+
+    @property
+    def is_packed(self) -> bool:
+        return len(self.octets) < self.plain_size
+
+
+def chunk_header(start: int, index: int, octets: bytes | memoryview, plain_size: int | None = None) -> bytes:
+    """What stands before these octets; `start` is the seed, `plain_size` is given if they are packed."""
     size = len(octets)
-    rest = _REST.pack(index, size, size)
-    return _CHUNK.pack(crc32(octets, crc32(rest, start)), index, size, size)
+    plain = plain_size if plain_size is not None else size
+    rest = _REST.pack(index, size, plain)
+    return _CHUNK.pack(crc32(octets, crc32(rest, start)), index, size, plain)
 
 
-def read_chunk(start: int, index: int, octets: bytes) -> bytes | None:
+def read_chunk(start: int, index: int, octets: bytes) -> Chunk | None:
     """The chunk of this index that begins `octets`, if it verifies."""
     if len(octets) < CHUNK_HEADER_SIZE:
         return None
     checksum, found, stored, plain = _CHUNK.unpack_from(octets)
-    if found != index or not 0 < plain <= CHUNK or stored != plain:
+    if found != index or not 0 < stored <= plain <= CHUNK:
         return None
     chunk = octets[CHUNK_HEADER_SIZE : CHUNK_HEADER_SIZE + stored]
     if len(chunk) < stored or crc32(chunk, crc32(octets[4:CHUNK_HEADER_SIZE], start)) != checksum:
         return None
-    return chunk
+    return Chunk(chunk, plain)

@@ -2,7 +2,8 @@
 
 Promises: decoding gives back what was encoded, and octets that are no record raise `Undecodable` and nothing else; a
 newer minor version may append elements to any array, which are ignored here. The queue id is in the frame; content
-stands behind the metadata as the parts it came in, and is never copied. Never: where a record stands, what it does.
+stands behind the metadata as the parts it came in, packed or not, and is never copied. Never: where a record stands,
+what it does, packing.
 """
 
 from __future__ import annotations
@@ -133,7 +134,10 @@ def _carried(record: Carried) -> Draft:
         record.held,
         record.warned,
     )
-    return draft(24, record.queue_id, _encode(metadata), record.parts)
+    item = draft(24, record.queue_id, _encode(metadata), record.parts, framing.PACKED if record.packed else 0)
+    if record.packed and not 0 < item.content_size < record.content.wire_size:
+        raise ValueError("the parts are not packed content")
+    return item
 
 
 _ENCODERS: Final[MappingProxyType[type, Callable[[Any], Draft]]] = MappingProxyType(
@@ -204,7 +208,7 @@ _DECODERS: Final[MappingProxyType[int, Any]] = MappingProxyType(
 
 def decode(kind: int, queue_id: int, metadata: bytes | memoryview, *, flags: int = 0) -> Record | Checkpoint:
     """The record without its content (`parts` is empty). Raises Undecodable."""
-    if flags:
+    if flags and (flags != framing.PACKED or kind not in ENTERING):
         raise Undecodable(f"a record with flags {flags:#x}, which this program does not know")
     if kind == 23:
         return Retired(QueueId(queue_id))
@@ -215,4 +219,4 @@ def decode(kind: int, queue_id: int, metadata: bytes | memoryview, *, flags: int
         record: Record | Checkpoint = make(QueueId(queue_id), read(metadata))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(f"a record of kind {kind}: {error}") from None
-    return record
+    return msgspec.structs.replace(record, packed=True) if flags and isinstance(record, Carried) else record

@@ -19,17 +19,18 @@ from functools import partial
 from typing import TypeVar
 
 from asyncmta.mail.envelope import QueueId, format_queue_id
-from asyncmta.spool.carrying import Carrier, Place, shrunk
+from asyncmta.spool.carrying import Carrier, Place, laden
 from asyncmta.spool.compaction_plan import Plan, plan
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, resolve
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Carried
 from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.tail import may_pass
 from asyncmta.system.clock import Clock, Timer
 
 STEP = 1 << 20
-"""Octets of content that are carried at once: what mail that arrives meanwhile has to wait for."""
+"""Octets of content, before they are packed, that are carried at once: what mail that arrives meanwhile waits for."""
 STEP_MESSAGES = 256
 PAUSE = 0.02
 """Seconds between two steps, or as many as the step took."""
@@ -163,17 +164,17 @@ class Compactor:
         origins: list[Origin] = []
         busy = self._journal.in_flight()
         is_well = True
-        for entry, parts in zip(entries, contents, strict=True):
+        for entry, load in zip(entries, contents, strict=True):
             if not self._fold.ledger.is_current(entry) or entry.is_closed or entry.queue_id in busy:
                 continue  # done meanwhile, or about to change: a state that is already old must not be carried
-            if parts is None:
+            if load is None:
                 self._census.pin(entry.segment)
                 facts = {"queue_id": format_queue_id(entry.queue_id), "segment": entry.segment}
                 self._on_event("content_unreadable", facts)
                 is_well = False
                 continue
             origins.append((entry.queue_id, (entry.segment, entry.offset), entry.tried))
-            records.append(shrunk(entry.carried(parts)))
+            records.append(laden(entry, load))
         if not records:
             return is_well
         places = await self._commit(records)
@@ -209,7 +210,15 @@ class Compactor:
         self._on_event("compaction_failed", facts)
 
     async def _in_thread(self, job: Callable[..., T], *arguments: object) -> T:
-        return await self._loop.run_in_executor(self._pool, partial(job, *arguments))
+        """Once more, later, when the machine is short of something: until then the sources stay."""
+        while True:
+            try:
+                return await self._loop.run_in_executor(self._pool, partial(job, *arguments))
+            except OSError as error:
+                if not may_pass(error):
+                    raise
+                self._on_event("compaction_waits", {"reason": str(error)})
+            await self._clock.sleep_until(self._clock.monotonic() + AFTER_FAILURE)
 
 
 def _need(entries: Sequence[Entry]) -> int:

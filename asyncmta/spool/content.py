@@ -1,8 +1,9 @@
 """Content read back from the disk: from its record in the journal, or from a file of its own.
 
 Promises: what is given out was checked chunk by chunk, and the last chunk only after the digest of the whole, so that
-what leaves is what came; no file stays open between two chunks. Never: writing (`large` does), and no decision about
-when content may go.
+what leaves is what came; what was packed is unpacked here, in a thread, and what does not unpack to the recorded size
+is damage; no file stays open between two chunks. Never: writing (`large` does), and no decision about when content may
+go.
 
 docs/journal-format.md 3; reliability.md R4.
 """
@@ -16,9 +17,12 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from hashlib import blake2b
 
-from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
+from msgspec import Struct
+
+from asyncmta.mail.envelope import Content, ContentUnavailable, QueueId, format_queue_id
 from asyncmta.mail.wire import DIGEST_SIZE, Unstuffer, digest
 from asyncmta.spool import chunks, framing
+from asyncmta.spool.compression import unpack
 from asyncmta.spool.large import LargeContent, LargeWriter
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.segment import UnknownFormat
@@ -32,8 +36,21 @@ def content_path(directory: str, queue_id: QueueId) -> str:
     return f"{directory}/{format_queue_id(queue_id)}"
 
 
+class Inline(Struct, frozen=True, gc=False):
+    """Content that stands in the journal: what it is, and the octets that stand there."""
+
+    plain: bytes
+    stored: bytes
+    is_packed: bool
+
+
 def read_inline(disk: Disk, directory: str, journal: bytes, entry: Entry) -> bytes:
     """The content of a message that stands in the journal, checked. Raises ContentUnavailable."""
+    return read_stored(disk, directory, journal, entry).plain
+
+
+def read_stored(disk: Disk, directory: str, journal: bytes, entry: Entry) -> Inline:
+    """The same, and what of it stands there."""
     where = framing.place(journal, entry.segment)
     wanted = entry.content.wire_size + USUAL_METADATA
     try:
@@ -50,11 +67,19 @@ def read_inline(disk: Disk, directory: str, journal: bytes, entry: Entry) -> byt
         raise ContentUnavailable(f"cannot read the journal: {error}") from error
     if frame is None or frame.queue_id != entry.queue_id:
         raise ContentUnavailable("its record in the journal is damaged")
-    at = frame.size - frame.content_size
-    content = octets[at : frame.size]
-    if digest((content,), entry.content.dotted) != entry.content.digest:
+    stored = octets[frame.size - frame.content_size : frame.size]
+    is_packed = bool(frame.flags & framing.PACKED)
+    return Inline(plain_of(entry.content, stored, is_packed=is_packed), stored, is_packed)
+
+
+def plain_of(content: Content, stored: bytes, *, is_packed: bool) -> bytes:
+    """What was accepted, from what stands in the journal. Raises ContentUnavailable."""
+    plain = unpack(stored, content.wire_size) if is_packed else stored
+    if plain is None:
+        raise ContentUnavailable("the packed content in the journal does not unpack")
+    if digest((plain,), content.dotted) != content.digest:
         raise ContentUnavailable("the content in the journal is not what was accepted")
-    return content
+    return plain
 
 
 class LargeReader:
@@ -100,9 +125,12 @@ class LargeReader:
         chunk = chunks.read_chunk(self._seed, self._index, octets)
         if chunk is None:
             raise ContentUnavailable(f"chunk {self._index} of the content is damaged")
-        self._offset += chunks.CHUNK_HEADER_SIZE + len(chunk)
+        plain = unpack(chunk.octets, chunk.plain_size) if chunk.is_packed else chunk.octets
+        if plain is None:
+            raise ContentUnavailable(f"chunk {self._index} of the content does not unpack")
+        self._offset += chunks.CHUNK_HEADER_SIZE + len(chunk.octets)
         self._index += 1
-        return chunk
+        return plain
 
 
 class ContentCache:
@@ -145,11 +173,16 @@ class ContentFiles:
         self._is_scarce = is_scarce
         self._on_poisoned = on_poisoned
 
-    def begin(self, queue_id: QueueId) -> LargeContent:
+    def begin(self, queue_id: QueueId, *, binary: bool = False) -> LargeContent:
         path = content_path(self._directory, queue_id)
         return LargeContent(
             writer=LargeWriter(
-                disk=self._disk, path=path, journal=self._journal, queue_id=queue_id, is_scarce=self._is_scarce
+                disk=self._disk,
+                path=path,
+                journal=self._journal,
+                queue_id=queue_id,
+                is_scarce=self._is_scarce,
+                binary=binary,
             ),
             pool=self._pool,
             on_poisoned=self._on_poisoned,

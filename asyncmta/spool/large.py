@@ -1,8 +1,8 @@
 """Large content on its way in: a file of its own, written while it arrives, so that memory stays bounded.
 
-Promises: `write` never blocks; the file is complete and synced, with its directory, before `finish` returns; a failure
-leaves no file that a record could name. Never: reading (`content` does), the record, or a second try after a failed
-sync.
+Promises: `write` never blocks; a chunk is packed in the thread that writes it, while we keep up with who sends; the
+file is complete and synced, with its directory, before `finish` returns; a failure leaves no file that a record could
+name. Never: reading (`content` does), the record, or a second try after a failed sync.
 
 docs/journal-format.md 3; reliability.md R6, F2, F6.
 """
@@ -19,8 +19,13 @@ from hashlib import blake2b
 from asyncmta.mail.envelope import Content, QueueId
 from asyncmta.mail.wire import DIGEST_SIZE, Unstuffer
 from asyncmta.spool import chunks
+from asyncmta.spool.compression import pack
 from asyncmta.spool.tail import JournalFailed, SyncFailed, WriteFailed
 from asyncmta.system.disk import Disk
+
+KEEPING_UP = chunks.CHUNK * 3 // 2
+"""Octets that come to the thread in one turn, at most, if they are to be packed. A turn begins as soon as a chunk is
+there; when more has come meanwhile, the sender waits for us and not we for him, and nobody shall wait for packing."""
 
 
 class LargeContent:
@@ -104,7 +109,8 @@ class LargeWriter:
     """The blocking half of `LargeContent`; one call at a time. Raises WriteFailed and SyncFailed."""
 
     def __init__(
-        self, *, disk: Disk, path: str, journal: bytes, queue_id: QueueId, is_scarce: Callable[[], bool]
+        self, *, disk: Disk, path: str, journal: bytes, queue_id: QueueId, is_scarce: Callable[[], bool],
+        binary: bool = False,
     ) -> None:  # fmt: skip
         self._disk = disk
         self._path = path
@@ -112,7 +118,7 @@ class LargeWriter:
         self._header = chunks.encode_header(journal, queue_id)
         self._seed = chunks.seed(journal, queue_id)
         self._digest = blake2b(digest_size=DIGEST_SIZE)
-        self._unstuffer = Unstuffer()
+        self._unstuffer = None if binary else Unstuffer()
         self._file: int | None = None
         self._rest = b""
         self._end = 0
@@ -125,13 +131,13 @@ class LargeWriter:
         octets = b"".join((self._rest, *parts))
         whole = len(octets) - len(octets) % chunks.CHUNK
         if whole:
-            self._append(octets[:whole])
+            self._append(octets[:whole], is_packing=len(octets) - len(self._rest) <= KEEPING_UP)
         self._rest = octets[whole:]
 
     def finish(self, parts: list[bytes]) -> None:
         """Write the rest, and sync the file and its directory."""
         self.write(parts)
-        self._append(self._rest)
+        self._append(self._rest, is_packing=True)
         assert self._file is not None
         try:
             self._disk.fsync(self._file)
@@ -155,8 +161,8 @@ class LargeWriter:
         with suppress(OSError):
             self._disk.unlink(self._path)
 
-    def _append(self, octets: bytes) -> None:
-        plain = self._unstuffer.feed(octets)
+    def _append(self, octets: bytes, *, is_packing: bool) -> None:
+        plain = octets if self._unstuffer is None else self._unstuffer.feed(octets)
         self._digest.update(plain)
         self._size += len(plain)
         self._wire_size += len(octets)
@@ -167,7 +173,9 @@ class LargeWriter:
         view = memoryview(octets)
         for at in range(0, len(view), chunks.CHUNK):
             chunk = view[at : at + chunks.CHUNK]
-            buffers += (chunks.chunk_header(self._seed, self._index, chunk), chunk)
+            packed = pack(chunk) if is_packing else None
+            stored = chunk if packed is None else packed
+            buffers += (chunks.chunk_header(self._seed, self._index, stored, len(chunk)), stored)
             self._index += 1
         try:
             if self._is_scarce():

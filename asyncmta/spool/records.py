@@ -8,6 +8,8 @@ docs/journal-format.md 2.3 (kinds) and 4 (states).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from asyncmta.mail.envelope import Content, Envelope, QueueId
@@ -82,7 +84,8 @@ class Retired(Struct, frozen=True, gc=False):
 
 class Carried(Struct, frozen=True, gc=False):
     """The whole state of a message, written again so that an old segment can be dropped. `at`: when it was accepted.
-    `states`: one octet for each ordinal, PENDING to REPORTED. A recipient that is done may be an empty address."""
+    `states`: one octet for each ordinal, PENDING to REPORTED. A recipient that is done may be an empty address.
+    `packed`: the parts are the content as `compression` packs it."""
 
     queue_id: QueueId
     at: float
@@ -98,6 +101,7 @@ class Carried(Struct, frozen=True, gc=False):
     held: bool
     warned: bool
     parts: tuple[bytes, ...] = ()
+    packed: bool = False
 
 
 class Checkpoint(Struct, frozen=True, gc=False):
@@ -108,5 +112,12 @@ class Checkpoint(Struct, frozen=True, gc=False):
 
 Record = Accepted | Attempted | Reported | Warned | Held | Released | Removed | Retired | Carried
 """What a caller may commit: each has a `queue_id`."""
+
+
+def is_new_mail(records: Sequence[Record]) -> bool:
+    """Are these messages of others, held or not, and nothing that ends one of ours?"""
+    is_known = all(isinstance(record, Accepted | Held) for record in records)
+    return is_known and any(isinstance(record, Accepted) for record in records)
+
 
 PENDING, DELIVERED, FAILED, REPORTED = range(4)

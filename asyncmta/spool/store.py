@@ -29,9 +29,11 @@ from asyncmta.spool.large import LargeContent
 from asyncmta.spool.ledger import Entry, ParkAs
 from asyncmta.spool.opening import Opened, Places, ReadOnlySpool, open_spool, read_only
 from asyncmta.spool.recalling import Recalling
-from asyncmta.spool.records import Accepted, Held, Record
+from asyncmta.spool.records import Accepted, Record, is_new_mail
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.scrub import Scrubber
+from asyncmta.spool.sealed import SealedReader
 from asyncmta.spool.segment import HEADER_SIZE
 from asyncmta.spool.space import FreeSpace, Reserve
 from asyncmta.spool.tail import Tail
@@ -169,6 +171,12 @@ class Store(Recalling):
         )
         self._fold.on_shift = self._compactor.stir
         self._compactor.stir()
+        self._scrubber = Scrubber(
+            fold=self._fold, messages=self, journal=self._journal, cache=self._cache, pool=self._pool,
+            clock=self._clock, reader=SealedReader(self._disk, self._places, opened.journal), settings=self._settings,
+            damages=opened.reading.damages, on_event=self._on_event,
+        )  # fmt: skip
+        self._scrubber.start()
 
     def _open(self, park_as: ParkAs | None, on_event: OnEvent) -> Opened:
         """In a thread."""
@@ -206,13 +214,11 @@ class Store(Recalling):
 
     def _is_new_mail(self, records: Sequence[Record]) -> bool:
         """And not a report that ends a message: what giving up the reserve made free is not for new mail."""
-        accepted = [record for record in records if isinstance(record, Accepted)]
-        if not accepted or not all(isinstance(record, Accepted | Held) for record in records):
-            return False
-        for record in accepted:
-            if record.large:
+        is_new = is_new_mail(records)
+        for record in records:
+            if is_new and isinstance(record, Accepted) and record.large:
                 self._content.remove(record.queue_id)
-        return True
+        return is_new
 
     def note(self, *records: Record) -> None:
         """The same for nobody: it rides with the next batch, soon. Lost only with the process."""
@@ -251,6 +257,7 @@ class Store(Recalling):
             freed=self._compactor.freed,
             reserve=self._reserve.size if self._reserve.is_held else 0,
             is_reserve_given_up=not self._reserve.is_held,
+            **self._scrubber.facts(),
         )
 
     def read_content(self, queue_id: QueueId) -> tuple[bytes, ...] | AsyncIterator[bytes]:
@@ -275,8 +282,8 @@ class Store(Recalling):
         """Large content that is finished and not committed yet, checked like any other."""
         return self._content.stream(Entry(record, 0, 0))
 
-    def begin_large(self, queue_id: QueueId) -> LargeContent:
-        return self._content.begin(queue_id)
+    def begin_large(self, queue_id: QueueId, *, binary: bool = False) -> LargeContent:
+        return self._content.begin(queue_id, binary=binary)
 
     async def close(self) -> None:
         """Write what is waiting, seal the journal, unlock. A second time it does nothing."""
@@ -284,6 +291,7 @@ class Store(Recalling):
             return
         self._is_closed = True
         await self._compactor.close()
+        await self._scrubber.close()
         failure = await self._journal.close()
         if failure is not None:
             self._on_event("close_failed", {"error": str(failure)})

@@ -3,41 +3,17 @@ while mail comes and goes: what is found is what was answered, from the old segm
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from contextlib import suppress
 
 import pytest
 
-from asyncmta.spool.compaction import AFTER
 from asyncmta.spool.records import Attempted
 from asyncmta.spool.store import JournalFailed
-from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk, PowerCut
-from tests.crash.scripted import LARGE, SETTINGS, Book, Life
+from tests.crash.scripted import LARGE, Book, Compacting
 from tests.crash.test_disk_fails import OTHERS, SYNCS, WRITES
-from tests.unit.spool.spoolkit import LATER, OK, make_store, settled
-
-
-class Compacting(Life):
-    """A life whose clock goes on, so that the spool looks for what it could compact."""
-
-    async def open(self) -> None:
-        self.clock = FakeClock()
-        witness = self.book.witness
-        self.store = make_store(self.disk, settings=SETTINGS, witness=witness, clock=self.clock)
-        await self.store.open()
-
-    async def compact(self) -> None:
-        compactor = self.store._compactor
-        await settled(self.store)
-        for _ in range(60):
-            self.clock.advance(AFTER)
-            if compactor._task is not None:
-                await asyncio.wait([compactor._task], timeout=0.002)
-            if self.book.witness.poisoned or (compactor._task is None and compactor._timer is None):
-                break
-        await settled(self.store)
+from tests.unit.spool.spoolkit import LATER, OK
 
 
 async def live(disk: FakeDisk, book: Book) -> int:
@@ -49,7 +25,9 @@ async def live(disk: FakeDisk, book: Book) -> int:
         two = await life.accept(b"Subject: for two\r\n\r\n..\r\n", recipients=2)
         large = await life.accept_large(LARGE)
         store.note(Attempted(two, 1.5, {0: OK, 1: LATER}))
-        ids = await life.accept_together(*[b"Subject: many\r\n" + b"%d\r\n" % at * 99 for at in range(14)])
+        # Every third is large enough to be packed when it is carried.
+        wires = [b"Subject: many\r\n" + b"%d\r\n" % at * (297 if at % 3 == 2 else 99) for at in range(14)]
+        ids = await life.accept_together(*wires)
         await life.deliver(*ids[1:8], *ids[9:])
         assert all(store.park(each, 1) for each in (two, ids[8]))
         await life.compact()
@@ -82,6 +60,8 @@ async def test_it_is_compacted_twice_and_nothing_is_lost() -> None:
     assert len(book.answered) == len(book.asked)
     assert len(disk.list("spool/journal")) <= 3
     assert disk.list("spool/quarantine") == []
+    segments = [octets for path, octets in disk.tree().items() if path.endswith(".seg")]
+    assert any(b"\x28\xb5\x2f\xfd" in octets for octets in segments)  # packed content is among what was carried
     await book.check(disk)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -16,6 +17,11 @@ from asyncmta.testing.disk import FakeDisk
 from tests.unit.spool.spoolkit import OK, Witness, content_of, envelope, make_store, read_all, settled
 
 SETTINGS = SpoolSettings(min_free_space=30_000, min_free_inodes=0, segment_size=50_000, reserve_size=40_000)
+
+
+def noise(size: int) -> bytes:
+    """What takes all its room on the disk, since it cannot be packed."""
+    return random.Random(size).randbytes(size)
 
 
 class SmallDisk(FakeDisk):
@@ -136,10 +142,10 @@ async def test_large_content_that_does_not_fit() -> None:
     store = await scene.open()
     await scene.accept(b"small\r\n")
     with pytest.raises(JournalFailed) as caught:
-        await scene.accept(b"x" * 500_000 + b"\r\n")
+        await scene.accept(noise(500_000) + b"\r\n")
     assert caught.value.full
     await scene.until_it_takes_mail()
-    await scene.accept(b"y" * INLINE_LIMIT + b"more than inline\r\n")
+    await scene.accept(noise(INLINE_LIMIT) + b"more than inline\r\n")
     await scene.drain()
     assert scene.witness.poisoned == []
     await store.close()

@@ -103,6 +103,7 @@ class World:
             mechanisms=("PLAIN", "LOGIN") if "auth" in settings else (),
             plaintext_auth=get("auth") == "plaintext",
             networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
+            line_endings=get("line_endings", "strict"),  # type: ignore[arg-type]
             limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
         )
         self.gate = self._gate()
@@ -228,8 +229,9 @@ class Player:
                     self._large = None
                     self.conversation.refuse_content(self._large_verdict)
             case LargeWent():
-                assert self._large is not None
-                self._large[1].extend(event.parts)
+                assert self._large is not None or self._large_verdict is not None
+                if self._large is not None:
+                    self._large[1].extend(event.parts)
             case LargeEnded():
                 if self._large is None:
                     assert self._large_verdict is not None
@@ -242,7 +244,8 @@ class Player:
                 self._large = None
 
     def _finish(self, envelope: Envelope, parts: list[bytes], size: int) -> None:
-        content = unstuff(b"".join(parts))
+        wire = b"".join(parts)
+        content = wire if envelope.is_binary else unstuff(wire)
         assert len(content) == size
         if self._verdict is not None:
             self._do(self.conversation.answered(self._verdict))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from functools import cache
 
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from asyncmta.mail.envelope import QueueId
-from asyncmta.spool import framing, segment
+from asyncmta.spool import chunks, framing, segment
 from asyncmta.spool.codec import Undecodable, decode, encode
+from asyncmta.spool.compression import LIMIT, pack, unpack
+from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Accepted, Carried, Checkpoint, Record, Retired
 from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, Torn
 from tests.unit.spool.spoolkit import JOURNAL, LATER, OK, Image, accepted, attempted, records
@@ -43,8 +46,47 @@ def test_decode_undoes_encode(record: Record | Checkpoint) -> None:
     draft = encode(record)
     assert draft.size % 8 == 0
     metadata = draft.metadata[: draft.metadata_size]
-    assert decode(draft.kind, draft.queue_id, metadata) == bare(record)
-    assert decode(draft.kind, draft.queue_id, memoryview(metadata)) == bare(record)
+    assert decode(draft.kind, draft.queue_id, metadata, flags=draft.flags) == bare(record)
+    assert decode(draft.kind, draft.queue_id, memoryview(metadata), flags=draft.flags) == bare(record)
+
+
+@given(st.binary(max_size=3000), st.integers(1, 300))
+@example(bytes(LIMIT), 1)
+def test_unpack_undoes_pack(octets: bytes, times: int) -> None:
+    plain = octets * times
+    packed = pack(plain)
+    if packed is not None:
+        assert unpack(packed, len(plain)) == plain
+        assert len(packed) < len(plain)
+
+
+@given(st.binary(max_size=300), st.integers(256, 3000), st.booleans())
+def test_any_octets_unpack_to_the_recorded_size_or_not_at_all(octets: bytes, size: int, headed: bool) -> None:
+    head = b"\x28\xb5\x2f\xfd\x60" + (size - 256).to_bytes(2, "little")
+    plain = unpack(head + octets if headed else octets, size)
+    assert plain is None or len(plain) == size
+
+
+@given(st.binary(min_size=40, max_size=400), st.data())
+def test_any_flipped_bit_of_packed_content_is_found(octets: bytes, data: st.DataObject) -> None:
+    """By the record around it and by the chunk around it; without those what is unpacked has its size at least."""
+    plain = octets * 40
+    packed = pack(plain)
+    assume(packed is not None)
+    assert packed is not None
+    flipped = bytearray(packed)
+    bit = data.draw(st.integers(0, 8 * len(packed) - 1))
+    flipped[bit // 8] ^= 1 << bit % 8
+    found = unpack(bytes(flipped), len(plain))
+    assert found is None or len(found) == len(plain)
+    seed = chunks.seed(JOURNAL, QueueId(1))
+    header = chunks.chunk_header(seed, 0, packed, len(plain))
+    assert chunks.read_chunk(seed, 0, header + packed) is not None
+    assert chunks.read_chunk(seed, 0, header + bytes(flipped)) is None
+    carried = Entry(accepted(1, plain), 1, 1).carried((packed,))
+    image = Image().add(replace(carried, packed=True)).octets
+    assert [type(found) for found in scan(image)] == [Batch]
+    assert [type(found) for found in scan(image.replace(packed, bytes(flipped)))] == [Torn]
 
 
 @given(st.lists(st.lists(records, min_size=1, max_size=3), max_size=3))

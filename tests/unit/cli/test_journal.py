@@ -9,6 +9,8 @@ import pathlib
 import pytest
 
 from asyncmta.mail.envelope import format_queue_id
+from asyncmta.spool.carrying import Load, laden
+from asyncmta.spool.compression import pack
 from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Held, Removed, Reported
 from asyncmta.spool.store import SpoolSettings
 from asyncmta.system.clock import SystemClock
@@ -92,7 +94,7 @@ def test_damage_is_named_by_segment_offset_and_reason(run, spooled):
 def test_damage_to_large_content_is_found(run, spooled):
     path = pathlib.Path("spool/content") / format_queue_id(spooled[2])
     octets = bytearray(path.read_bytes())
-    octets[5000] ^= 1
+    octets[len(octets) // 2] ^= 1
     path.write_bytes(octets)
     ended = run("journal", "verify")
     assert ended.code == 65
@@ -124,6 +126,56 @@ def test_stat(run, spooled):
     text = run("journal", "stat").out
     assert "messages\t3\n" in text
     assert "records.accepted\t24\n" in text
+
+
+PROSE = b"Subject: prose\r\n\r\n" + b"one line is much like the other\r\n" * 100
+
+
+async def carry_packed(directory, stored):
+    """A message as compaction leaves it behind, with these octets as its packed content; and a large one of noise."""
+    store = spool_at(directory)
+    await store.open()
+    queue_id = store.next_queue_id()
+    await store.commit(letter(queue_id, PROSE))
+    await store.commit(laden(store.entry(queue_id), Load((stored,), packed=True)))
+    await store.close()
+    return queue_id
+
+
+def test_packed_content_is_verified_counted_and_shown(run, spooled, tmp_path):
+    before = json.loads(run("journal", "stat", "--json").out)
+    assert before["saved"] == len(LARGE) + 64 + 2 * 16 - sum(p.stat().st_size for p in tmp_path.glob("spool/content/*"))
+    packed = pack(PROSE)
+    queue_id = format_queue_id(asyncio.run(carry_packed(tmp_path / "spool", packed)))
+    assert run("journal", "verify").code == 0
+    after = json.loads(run("journal", "stat", "--json").out)
+    assert after["saved"] - before["saved"] == len(PROSE) - len(packed) > 3000
+    assert after["live"] - before["live"] < 600
+    rows = [json.loads(line) for line in run("journal", "dump", "--json", "--content").out.splitlines()]
+    (accepted,) = [row for row in rows if row.get("queue_id") == queue_id and row["kind"] == "accepted"]
+    (carried,) = [row for row in rows if row.get("queue_id") == queue_id and row["kind"] == "carried"]
+    assert ("packed" in accepted, accepted["octets"], accepted["text"]) == (False, len(PROSE), PROSE.decode())
+    assert (carried["packed"], carried["octets"], carried["text"]) == (True, len(packed), PROSE.decode())
+    assert "saved\t" in run("journal", "stat").out
+
+
+def test_packed_content_that_verifies_and_is_not_what_was_accepted(run, spooled, tmp_path):
+    first = format_queue_id(asyncio.run(carry_packed(tmp_path / "spool", pack(PROSE)[:-1])))
+    second = format_queue_id(asyncio.run(carry_packed(tmp_path / "spool", pack(PROSE[:-3] + b"!\r\n"))))
+    ended = run("journal", "verify", "--json")
+    assert ended.code == 65
+    damages = {damage["queue_id"]: damage["reason"] for damage in json.loads(ended.out)["damages"]}
+    assert damages == {
+        first: "the packed content in the journal does not unpack",
+        second: "the content in the journal is not what was accepted",
+    }
+    rows = [json.loads(line) for line in run("journal", "dump", "--json", "--content").out.splitlines()]
+    assert [row["octets"] for row in rows if row.get("packed") and row["queue_id"] == first] == [len(pack(PROSE)) - 1]
+
+
+def test_stat_of_large_content_that_is_gone(run, spooled):
+    (pathlib.Path("spool/content") / format_queue_id(spooled[2])).unlink()
+    assert json.loads(run("journal", "stat", "--json").out)["saved"] == 0
 
 
 def test_dump_hides_content_unless_asked(run, spooled):

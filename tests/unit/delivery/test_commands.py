@@ -168,3 +168,20 @@ def test_capabilities() -> None:
     assert read_capabilities(offered, verified_tls=True) == ALL
     assert not read_capabilities(offered, verified_tls=False).requiretls
     assert read_capabilities({}, verified_tls=True) == NONE
+
+
+def test_binary_content_needs_a_server_that_takes_it() -> None:
+    mail = envelope("b@example.net", body="BINARYMIME")
+    assert obstacle(ALL, mail).refused[0].enhanced is not None
+    assert str(obstacle(ALL, mail).refused[0]).startswith("550 5.6.1 ")
+    assert obstacle(ALL, mail).commands == b""
+    assert lines(Capabilities(binary=True, eight_bit=True), mail) == [
+        "MAIL FROM:<a@example.org> BODY=BINARYMIME",
+        "RCPT TO:<b@example.net>",
+    ]
+
+
+def test_binary_is_offered_only_with_chunks() -> None:
+    assert read_capabilities({"binarymime": "", "chunking": ""}, verified_tls=False).binary
+    assert not read_capabilities({"binarymime": ""}, verified_tls=False).binary
+    assert not read_capabilities({"chunking": ""}, verified_tls=False).binary

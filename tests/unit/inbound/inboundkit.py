@@ -27,7 +27,7 @@ class KitLarge:
     def __init__(self, failure: JournalFailed | None) -> None:
         self.octets = b""
         self.unwritten = 0
-        self.aborted = False
+        self.aborted = self.binary = False
         self._failure = failure
 
     def write(self, octets: bytes) -> None:
@@ -85,8 +85,9 @@ class KitStore:
     def refusal(self, size: int = 0) -> Reply | None:
         return self.no_room
 
-    def begin_large(self, queue_id: QueueId) -> KitLarge:
+    def begin_large(self, queue_id: QueueId, *, binary: bool = False) -> KitLarge:
         self.large.append(KitLarge(self.large_failure))
+        self.large[-1].binary = binary
         return self.large[-1]
 
 

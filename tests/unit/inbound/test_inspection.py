@@ -108,6 +108,23 @@ async def test_when_all_are_discarded_nothing_is_written(content: bytes) -> None
     assert kit.log.of("refused") == []
 
 
+@pytest.mark.parametrize("content", [b"a: b\r\n", LARGE])
+async def test_lmtp_hears_of_each_recipient_that_was_discarded(content: bytes) -> None:
+    kit = Kit(gate=gated(rule("discard")), role="lmtp")
+    connection, transport = kit.connect()
+    octets = b"LHLO c\r\nMAIL FROM:<x@example.com>\r\n"
+    connection.data_received(octets + b"".join(b"RCPT TO:<%s>\r\n" % one.encode() for one in BOTH))
+    connection.data_received(b"DATA\r\n")
+    transport.take()
+    for at in range(0, len(content), 60_000):
+        connection.data_received(content[at : at + 60_000])
+    connection.data_received(b".\r\n")
+    await turns()
+    said = transport.take().split(b"\r\n")
+    assert [line[:9] for line in said] == [b"250 2.0.0", b"250 2.0.0", b""]
+    assert kit.store.records == kit.log.of("refused") == []
+
+
 async def test_what_is_not_durable_is_not_said_to_be_held() -> None:
     kit = Kit(gate=gated(rule("hold")))
     kit.store.failure = JournalFailed("broken")

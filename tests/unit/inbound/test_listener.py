@@ -90,7 +90,7 @@ async def closed(client: RawClient) -> bool:
 # -- settings --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings", [{"role": "lmtp"}, {"tls": "always"}, {"port": 65536}, {"max_sessions": 0}])
+@pytest.mark.parametrize("settings", [{"role": "smtp"}, {"tls": "always"}, {"port": 65536}, {"max_sessions": 0}])
 def test_settings_that_cannot_be(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         ListenerSettings(**settings)

@@ -113,6 +113,9 @@ def accepteds(draw: st.DrawFn) -> Accepted:
 @st.composite
 def carrieds(draw: st.DrawFn) -> Carried:
     base = draw(accepteds())
+    size = base.content.wire_size
+    packed = size > 1 and not base.large and draw(st.booleans())
+    parts = (draw(st.binary(min_size=1, max_size=size - 1)),) if packed else base.parts
     return Carried(
         base.queue_id,
         base.at,
@@ -127,7 +130,8 @@ def carrieds(draw: st.DrawFn) -> Carried:
         draw(st.dictionaries(ordinals, failures, max_size=3)),
         draw(st.booleans()),
         draw(st.booleans()),
-        base.parts,
+        parts,
+        packed,
     )
 
 

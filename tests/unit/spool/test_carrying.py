@@ -6,8 +6,11 @@ import errno
 
 import pytest
 
-from asyncmta.mail.envelope import QueueId
-from asyncmta.spool.carrying import Carrier
+from asyncmta.mail.envelope import ContentUnavailable, QueueId
+from asyncmta.spool import carrying
+from asyncmta.spool.carrying import Carrier, Load, laden
+from asyncmta.spool.compression import pack
+from asyncmta.spool.content import read_inline
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Carried
 from asyncmta.spool.space import Reserve
@@ -70,15 +73,94 @@ def test_a_segment_that_is_gone_or_cut_off_and_a_device_that_gives_nothing() -> 
     assert sorted(carrier.differing(written)) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("error", [errno.EIO, errno.EROFS])
+def test_a_close_that_fails_says_nothing_about_what_was_read(error: int) -> None:
+    disk, carrier, written = scene()
+    disk.fail_at(1, error, for_good=True, only=["close"])
+    assert carrier.differing(written) == []
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize("call", ["open", "read_at"])
+def test_what_may_pass_says_nothing_about_the_device(error: int, call: str) -> None:
+    disk, carrier, written = scene()
+    (segment, offset), _ = written[0]
+    entry = Entry(accepted(1, WIRE), segment, offset)
+    disk.fail_at(1, error, only=[call])
+    with pytest.raises(OSError, match=r"\[Errno") as first:
+        carrier.differing(written)
+    disk.fail_at(1, error, only=[call])
+    with pytest.raises(OSError, match=r"\[Errno") as second:
+        carrier.read([entry])
+    assert first.value.errno == second.value.errno == error
+    assert carrier.differing(written) == []
+    assert [load and load.parts for load in carrier.read([entry])] == [(WIRE,)]
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES])
 def test_content_that_cannot_be_had_is_none(error: int) -> None:
     disk, carrier, written = scene()
     (segment, offset), record = written[0]
     entry = Entry(accepted(1, WIRE), segment, offset)
-    assert carrier.read([entry]) == [(WIRE,)]
+    assert carrier.read([entry]) == [Load((WIRE,))]
     disk.fail_at(1, error, for_good=True)
     assert carrier.read([entry]) == [None]
     large = Entry(accepted(1, WIRE), segment, offset)
     large.large = True
-    assert carrier.read([large]) == [()]
+    assert carrier.read([large]) == [Load(())]
     assert record.queue_id == QueueId(1)
+
+
+# -- packed ---------------------------------------------------------------------------------------------------------
+
+LETTER = b"Subject: a letter\r\n\r\n" + b"..It has lines, and each of them begins with a dot.\r\n" * 60
+
+
+def letters() -> tuple[FakeDisk, Carrier, Entry]:
+    """A message as it came."""
+    disk, carrier, _ = scene()
+    image = Image(3).add(accepted(7, LETTER))
+    disk.put("journal/0000000003.seg", image.octets)
+    return disk, carrier, Entry(accepted(7, LETTER), 3, image.layouts[0].offsets[0])
+
+
+def carry(disk: FakeDisk, number: int, entry: Entry, load: Load) -> tuple[tuple[int, int], Carried]:
+    """Write what was read into a segment of this number."""
+    record = laden(entry, load)
+    image = Image(number).add(record)
+    disk.put(f"journal/{number:010d}.seg", image.octets)
+    return (number, image.layouts[0].offsets[0]), record
+
+
+def test_content_is_packed_once_and_then_goes_on_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, carrier, entry = letters()
+    (load,) = carrier.read([entry])
+    assert load == Load((pack(LETTER) or b"",), packed=True)
+    written = carry(disk, 4, entry, load)
+    assert carrier.differing([written]) == []
+    assert len(disk.get("journal/0000000004.seg")) < 1000 < len(disk.get("journal/0000000003.seg"))
+    entry.segment, entry.offset = written[0]
+    assert read_inline(disk, "journal", JOURNAL, entry) == LETTER
+    monkeypatch.setattr(carrying, "pack", lambda _: pytest.fail("it is packed already"))
+    assert carrier.read([entry]) == [load]
+
+
+def test_packed_content_that_is_damaged_is_not_carried_on() -> None:
+    disk, carrier, entry = letters()
+    (load,) = carrier.read([entry])
+    assert load is not None
+    (packed,) = load.parts
+    for octets in (packed[:-1], packed + b"x", pack(LETTER + b"more\r\n") or b"", pack(b"x" * len(LETTER)) or b""):
+        entry.segment, entry.offset = carry(disk, 4, entry, Load((octets,), packed=True))[0]
+        assert carrier.read([entry]) == [None]
+        with pytest.raises(ContentUnavailable, match=r"does not unpack|not what was accepted"):
+            read_inline(disk, "journal", JOURNAL, entry)
+
+
+def test_the_flag_is_read_back_too() -> None:
+    disk, carrier, entry = letters()
+    (load,) = carrier.read([entry])
+    assert load is not None
+    place, _ = carry(disk, 4, entry, Load(load.parts))
+    assert carrier.differing([(place, laden(entry, load))]) == [0]
+    assert carrier.differing([(place, laden(entry, Load(load.parts)))]) == []

@@ -6,6 +6,7 @@ import pytest
 
 from asyncmta.mail.envelope import QueueId
 from asyncmta.spool import chunks
+from asyncmta.spool.chunks import Chunk
 from asyncmta.spool.segment import UnknownFormat
 from tests.unit.spool.spoolkit import JOURNAL
 
@@ -48,7 +49,26 @@ def test_versions() -> None:
 
 
 def test_a_chunk_comes_back_whatever_follows_it() -> None:
-    assert chunks.read_chunk(SEED, 3, chunk(3, b"content") + b"more") == b"content"
+    found = chunks.read_chunk(SEED, 3, chunk(3, b"content") + b"more")
+    assert found == Chunk(b"content", 7)
+    assert not found.is_packed
+
+
+def test_a_chunk_that_is_packed_says_its_plain_size() -> None:
+    octets = chunks.chunk_header(SEED, 3, b"packed", 900) + b"packed"
+    found = chunks.read_chunk(SEED, 3, octets + b"more")
+    assert found == Chunk(b"packed", 900)
+    assert found.is_packed
+    for size in (5, 0, chunks.CHUNK + 1):  # more than it unpacks to, nothing, or too much
+        assert chunks.read_chunk(SEED, 3, chunks.chunk_header(SEED, 3, b"packed", size) + b"packed") is None
+
+
+@pytest.mark.parametrize("size", [0, 1, chunks.CHUNK, chunks.CHUNK + 1, 3 * chunks.CHUNK])
+def test_the_size_of_a_file_in_which_nothing_is_packed(size: int) -> None:
+    content = bytes(size)
+    pieces = [content[at : at + chunks.CHUNK] for at in range(0, size, chunks.CHUNK)]
+    octets = b"".join(chunk(index, piece) for index, piece in enumerate(pieces))
+    assert chunks.plain_file_size(size) == len(chunks.encode_header(JOURNAL, FIVE) + octets)
 
 
 def test_a_chunk_of_another_place_message_or_journal_does_not_pass() -> None:
@@ -69,6 +89,6 @@ def test_every_flipped_bit_and_every_cut_of_a_chunk_is_noticed() -> None:
 
 
 def test_sizes_are_bounded() -> None:
-    assert chunks.read_chunk(SEED, 0, chunk(0, bytes(chunks.CHUNK))) == bytes(chunks.CHUNK)
+    assert chunks.read_chunk(SEED, 0, chunk(0, bytes(chunks.CHUNK))) == Chunk(bytes(chunks.CHUNK), chunks.CHUNK)
     assert chunks.read_chunk(SEED, 0, chunk(0, bytes(chunks.CHUNK + 1))) is None
     assert chunks.read_chunk(SEED, 0, chunk(0, b"")) is None

@@ -6,13 +6,19 @@ import pytest
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.outcome import Outcome
 from asyncmta.spool.codec import Undecodable, decode, encode
-from asyncmta.spool.records import Accepted, Attempted, Removed, Reported, Retired
+from asyncmta.spool.ledger import Entry
+from asyncmta.spool.records import Accepted, Attempted, Carried, Record, Removed, Reported, Retired
 from tests.unit.spool.spoolkit import LATER, NEVER, OK, accepted, content_of, envelope
 
 
 def metadata_of(record: object) -> object:
     draft = encode(record)  # type: ignore[arg-type]
     return msgspec.msgpack.decode(draft.metadata[: draft.metadata_size])
+
+
+def carried(octets: bytes, *, packed: bool) -> Carried:
+    """A message of 50 octets with these behind its record."""
+    return msgspec.structs.replace(Entry(accepted(5, b"x" * 50), 1, 1).carried((octets,)), packed=packed)
 
 
 def test_the_octets_of_an_accepted_are_those_of_the_format_document() -> None:
@@ -64,9 +70,42 @@ def test_metadata_that_makes_no_sense_is_undecodable(kind: int, octets: bytes) -
         decode(kind, 5, octets)
 
 
-def test_an_unknown_flag_is_undecodable() -> None:
+@pytest.mark.parametrize(
+    "record", [accepted(5), Attempted(QueueId(5), 1.0, {0: OK}), Entry(accepted(5), 1, 1).carried()]
+)
+def test_an_unknown_flag_is_undecodable(record: Record) -> None:
+    draft = encode(record)
+    for flags in (2, 3, 0x80, 0xFF):
+        with pytest.raises(Undecodable, match=f"flags {flags:#x}"):
+            decode(draft.kind, 5, draft.metadata[: draft.metadata_size], flags=flags)
+
+
+@pytest.mark.parametrize("kind", [3, 17, 18, 19, 20, 21, 22, 23])
+def test_what_has_no_content_cannot_be_packed(kind: int) -> None:
     with pytest.raises(Undecodable, match="flags 0x1"):
-        decode(23, 5, b"", flags=1)
+        decode(kind, 5, b"\x91\x01", flags=1)
+
+
+def test_packed_content_is_a_flag_and_nothing_else_in_the_record() -> None:
+    plain, packed = carried(b"x" * 50, packed=False), carried(b"packed", packed=True)
+    assert (encode(plain).flags, encode(packed).flags) == (0, 1)
+    assert metadata_of(plain) == metadata_of(packed)
+    draft = encode(packed)
+    assert decode(24, 5, draft.metadata[: draft.metadata_size], flags=1) == msgspec.structs.replace(packed, parts=())
+
+
+def test_an_accepted_may_be_packed_too() -> None:
+    """This program writes none, and reads it."""
+    record = accepted(5)
+    draft = encode(record)
+    found = decode(16, 5, draft.metadata[: draft.metadata_size], flags=1)
+    assert found == msgspec.structs.replace(record, parts=())
+
+
+@pytest.mark.parametrize("octets", [b"", b"x" * 50, b"x" * 51])
+def test_what_is_not_smaller_is_not_packed(octets: bytes) -> None:
+    with pytest.raises(ValueError, match="not packed"):
+        encode(carried(octets, packed=True))
 
 
 def test_parts_that_are_not_the_content_are_not_written() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.envelope import ContentUnavailable, QueueId
 from asyncmta.mail.replies import STORAGE_FULL
 from asyncmta.spool.carrying import NOBODY, shrunk
 from asyncmta.spool.compaction import AFTER, AFTER_FAILURE, STEP_MESSAGES
@@ -118,6 +118,48 @@ async def test_what_lives_is_carried_and_the_old_segments_go(scene: Scene) -> No
     assert scene.recovery is not None
     assert (scene.recovery.damaged, scene.recovery.messages) == (0, len(kept))
     await scene.has(*kept)
+
+
+LETTER = b"Subject: a letter\r\n\r\n" + b"..It has lines, and each of them begins with a dot.\r\n" * 60
+
+
+async def test_what_is_carried_is_packed_and_read_as_it_came_also_when_it_is_carried_again(scene: Scene) -> None:
+    queue_id = scene.store.next_queue_id()
+    scene.wires[queue_id] = LETTER
+    await scene.store.commit(
+        Accepted(queue_id, 1.0, envelope(), content_of(LETTER), "c", None, False, (LETTER[:9], LETTER[9:]))
+    )
+    places = []
+    for _ in range(3):
+        await scene.deliver(*[await scene.accept() for _ in range(30)])
+        await scene.compact()
+        await scene.has(queue_id)
+        (entry,) = [entry for entry in scene.store.entries() if entry.queue_id == queue_id]
+        places.append((entry.segment, entry.offset))
+        await scene.again()
+        await scene.has(queue_id)
+    assert len(set(places)) == 3
+    assert scene.size() < 1500
+    assert scene.recovery is not None
+    assert scene.recovery.damaged == 0
+
+
+async def test_packed_content_that_goes_bad_is_unavailable_and_keeps_its_segment(scene: Scene) -> None:
+    (queue_id,) = await scene.mostly_delivered(count=30, keep=30)
+    await scene.compact()
+    place = scene.store._ledger.place(queue_id)
+    assert place is not None
+    path = f"spool/journal/{place[0]:010d}.seg"
+    octets = bytearray(scene.disk.get(path))
+    at = octets.index(b"\x28\xb5\x2f\xfd")
+    octets[at + 20] ^= 1
+    scene.disk.put(path, bytes(octets))
+    with pytest.raises(ContentUnavailable):
+        await read_all(scene.store, queue_id)
+    await scene.deliver(*[await scene.accept() for _ in range(30)])
+    await scene.compact()
+    assert "content_unreadable" in scene.witness.names
+    assert scene.disk.exists(path)
 
 
 async def test_it_ends(scene: Scene) -> None:
@@ -479,6 +521,38 @@ async def test_a_bug_in_it_keeps_the_sources_and_is_told(scene: Scene) -> None:
     await scene.again()
     assert scene.recovery is not None
     assert (scene.recovery.damaged, scene.recovery.messages) == (0, len(kept) + 1)
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize("job", ["read", "differing"])
+async def test_what_may_pass_delays_it_and_the_sources_stay_meanwhile(scene: Scene, job: str, error: int) -> None:
+    kept = await scene.mostly_delivered()
+    before = scene.segments()
+    carrier = scene.store._compactor._carrier
+    work, tries = getattr(carrier, job), []
+
+    def short_of_something(about: object) -> object:
+        tries.append(scene.clock.monotonic())
+        if len(tries) < 3:
+            scene.disk.fail_at(1, error, only=("open",))
+        return work(about)
+
+    setattr(carrier, job, short_of_something)
+    for _ in range(60):  # less than a minute
+        scene.clock.advance(AFTER / 2)
+        await asyncio.sleep(0.001)
+    assert len(tries) == 1
+    assert scene.segments()[: len(before)] == before
+    for _ in range(300):
+        scene.clock.advance(AFTER)
+        await asyncio.sleep(0.001)
+    await scene.compact()
+    assert tries[1] - tries[0] >= AFTER_FAILURE
+    assert tries[2] - tries[1] >= AFTER_FAILURE
+    assert scene.witness.names == ["compaction_waits"] * 2
+    assert len(scene.segments()) <= 2
+    await scene.has(*kept)
+    assert scene.store.facts().damages == 0
 
 
 async def test_content_of_a_parked_one_is_read_while_it_is_carried_away() -> None:

@@ -2,16 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import zstandard
+from msgspec.structs import replace
 
 from asyncmta.mail.envelope import Content, ContentUnavailable, QueueId, format_queue_id
 from asyncmta.mail.wire import digest, stuff, unstuff
-from asyncmta.spool import chunks
+from asyncmta.spool import chunks, framing
+from asyncmta.spool.compression import pack
 from asyncmta.spool.content import ContentCache, ContentFiles, LargeReader, read_inline
+from asyncmta.spool.large import KEEPING_UP
 from asyncmta.spool.ledger import Entry
+from asyncmta.spool.records import Record
 from asyncmta.spool.tail import JournalFailed
 from asyncmta.testing.disk import FakeDisk
 from tests.unit.spool.spoolkit import JOURNAL, Image, accepted, content_of, envelope
@@ -19,6 +25,7 @@ from tests.unit.spool.spoolkit import JOURNAL, Image, accepted, content_of, enve
 FIVE = QueueId(5)
 PATH = f"content/{format_queue_id(FIVE)}"
 SEGMENT = "journal/0000000001.seg"
+SEED = chunks.seed(JOURNAL, FIVE)
 
 
 class Scene:
@@ -59,6 +66,11 @@ async def scene() -> AsyncIterator[Scene]:
     scene = Scene()
     yield scene
     scene.pool.shutdown()
+
+
+def noise(size: int) -> bytes:
+    """What cannot be packed."""
+    return random.Random(size).randbytes(size)
 
 
 def lines(size: int) -> bytes:
@@ -102,10 +114,10 @@ async def test_empty_content(scene: Scene) -> None:
 
 async def test_it_is_written_while_it_arrives_and_says_how_much_is_not(scene: Scene) -> None:
     large = scene.files.begin(FIVE)
-    large.write(bytes(chunks.CHUNK - 1))
+    large.write(noise(chunks.CHUNK - 1))
     assert large.unwritten == chunks.CHUNK - 1
     assert not scene.disk.exists(PATH)
-    large.write(bytes(chunks.CHUNK))
+    large.write(noise(chunks.CHUNK))
     while large.unwritten:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0)
     assert len(scene.disk.get(PATH)) > chunks.CHUNK
@@ -223,6 +235,61 @@ async def test_remove(scene: Scene) -> None:
     scene.files.begin(FIVE).abort()
 
 
+# -- packed ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_chunk_is_packed_where_that_saves_room(scene: Scene) -> None:
+    wire = lines(chunks.CHUNK) + noise(chunks.CHUNK) + lines(1000)
+    large = scene.files.begin(FIVE)
+    for at in range(0, len(wire), 50_000):
+        large.write(wire[at : at + 50_000])
+        await asyncio.sleep(0)
+        if large._job is not None:
+            await asyncio.wait([large._job])
+    entry = scene.entry(await large.finish())
+    octets = scene.disk.get(PATH)
+    assert chunks.CHUNK < len(octets) < chunks.CHUNK + 2000
+    packed, plain = chunks.read_chunk(SEED, 0, octets[64:]), noise(chunks.CHUNK)
+    assert packed is not None
+    assert (packed.is_packed, packed.plain_size) == (True, chunks.CHUNK)
+    assert plain in octets
+    reader = LargeReader(scene.disk, PATH, JOURNAL, entry)
+    assert [len(chunk) for chunk in iter(reader.next, None)] == [chunks.CHUNK, chunks.CHUNK, 1000]
+    assert b"".join([chunk async for chunk in scene.files.stream(entry)]) == wire
+
+
+async def test_who_sends_faster_than_we_write_does_not_wait_for_packing(scene: Scene) -> None:
+    wire = lines(KEEPING_UP + 1)
+    large = scene.files.begin(FIVE)
+    large.write(wire)
+    entry = scene.entry(await large.finish())
+    size = len(scene.disk.get(PATH))
+    assert chunks.plain_file_size(chunks.CHUNK) < size < chunks.plain_file_size(len(wire)) - 100_000  # all but the rest
+    assert b"".join([chunk async for chunk in scene.files.stream(entry)]) == wire
+    scene.disk.unlink(PATH)
+    entry = await scene.stored(wire[1:])
+    assert len(scene.disk.get(PATH)) < len(wire) // 10
+    assert b"".join([chunk async for chunk in scene.files.stream(entry)]) == wire[1:]
+
+
+async def test_chunks_that_verify_and_do_not_unpack(scene: Scene) -> None:
+    """Of the right size and of a wrong one, and one that is a bomb: never sent, and no more read than was recorded."""
+    wire = lines(1000)
+    entry = await scene.stored(wire)
+    header = scene.disk.get(PATH)[: chunks.HEADER_SIZE]
+    good = pack(wire)
+    assert good is not None
+    bomb = zstandard.ZstdCompressor().compress(bytes(100 << 20))[:900]
+    for stored, size in ((good, 1001), (good, 999), (good[:-1], 1000), (good + b"x", 1000), (bomb, 1000)):
+        framed = chunks.chunk_header(SEED, 0, stored, size) + stored
+        assert chunks.read_chunk(SEED, 0, framed) is not None
+        scene.disk.put(PATH, header + framed)
+        with pytest.raises(ContentUnavailable, match="chunk 0 of the content does not unpack"):
+            LargeReader(scene.disk, PATH, JOURNAL, entry).next()
+    scene.disk.put(PATH, header + chunks.chunk_header(SEED, 0, good, 1000) + good)
+    assert LargeReader(scene.disk, PATH, JOURNAL, entry).next() == wire
+
+
 # -- damage is found before the last octet is given out -------------------------------------------------------------
 
 
@@ -270,8 +337,15 @@ async def test_a_file_that_is_longer_shorter_or_gone(scene: Scene) -> None:
 # -- content in the journal -----------------------------------------------------------------------------------------
 
 
-def inline(wire: bytes, recipients: int = 1) -> tuple[FakeDisk, Entry]:
-    image = Image().add(accepted(4)).add(accepted(5, wire, recipients)).add(accepted(6))
+def packed(wire: bytes, stored: bytes | None = None) -> tuple[FakeDisk, Entry]:
+    """A message whose content was packed when it was carried; or what else stands there as if it had been."""
+    parts = (stored if stored is not None else pack(wire) or b"",)
+    carried = replace(Entry(accepted(5, wire), 1, 128).carried(parts), packed=True)
+    return inline(wire, record=carried)
+
+
+def inline(wire: bytes, recipients: int = 1, record: Record | None = None) -> tuple[FakeDisk, Entry]:
+    image = Image().add(accepted(4)).add(record or accepted(5, wire, recipients)).add(accepted(6))
     disk = FakeDisk()
     disk.put(SEGMENT, image.octets)
     return disk, Entry(accepted(5, wire, recipients), 1, image.layouts[1].offsets[0])
@@ -304,6 +378,42 @@ def test_no_flipped_bit_of_a_record_is_ever_given_out() -> None:
         except ContentUnavailable:
             pass
     assert given < len(record) / 4
+
+
+def test_packed_content_in_the_journal_is_read_back() -> None:
+    wire = lines(5000)
+    assert read_inline(*at(packed(wire))) == wire
+
+
+def test_no_flipped_bit_of_a_packed_record_is_ever_given_out() -> None:
+    wire = lines(5000)
+    disk, entry = packed(wire)
+    octets = disk.get(SEGMENT)
+    frame = framing.read_frame(memoryview(octets), entry.offset, framing.place(JOURNAL, 1), check_content=True)
+    assert frame is not None
+    assert frame.content_size < 200
+    for bit in range(8 * entry.offset, 8 * (entry.offset + frame.size)):
+        flipped = bytearray(octets)
+        flipped[bit // 8] ^= 1 << bit % 8
+        disk.put(SEGMENT, bytes(flipped))
+        with pytest.raises(ContentUnavailable):
+            read_inline(disk, "journal", JOURNAL, entry)
+
+
+def test_a_packed_record_that_verifies_and_does_not_unpack() -> None:
+    wire = lines(5000)
+    good = pack(wire)
+    assert good is not None
+    bomb = zstandard.ZstdCompressor().compress(bytes(100 << 20))[:900]
+    for stored in (good[:-1], good + b"x", good + good, wire[:900], bomb, pack(wire + wire) or b""):
+        with pytest.raises(ContentUnavailable, match="does not unpack"):
+            read_inline(*at(packed(wire, stored)))
+    with pytest.raises(ContentUnavailable, match="not what was accepted"):
+        read_inline(*at(packed(wire, pack(wire[:-3] + b"!\r\n"))))
+
+
+def at(found: tuple[FakeDisk, Entry]) -> tuple[FakeDisk, str, bytes, Entry]:
+    return found[0], "journal", JOURNAL, found[1]
 
 
 def test_content_of_another_message_or_with_another_digest_is_not_given_out() -> None:
