@@ -69,6 +69,7 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     hops: Annotated[int, Whole(10, 1000)] = 100
     session_idle: Annotated[float, Duration(SECOND, DAY)] = 5 * MINUTE
     sessions_per_client: Annotated[int, Whole(1, 1_000_000)] = 50
+    future_release: Annotated[float, Duration(MINUTE, 365 * DAY, zero="none")] = 30 * DAY
 
 
 class QueueTable(Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
-from asyncmta.scheduling.waiting import marks_of
+from asyncmta.scheduling.tags import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk

@@ -4,14 +4,14 @@ Parameters go out only when the server offered their extension. A server without
 domains as A-labels; an address that cannot be written without it is refused here with 5.6.7, and one such recipient
 does not hold up the others. Never: sockets, replies; nothing but checked addresses and printable ASCII parameters.
 
-RFC 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS).
+RFC 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS), 6710 (MT-PRIORITY).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
@@ -36,6 +36,7 @@ class Capabilities(Struct, frozen=True, gc=False):
     smtputf8: bool = False
     dsn: bool = False
     requiretls: bool = False
+    priority: bool = False
 
 
 class Obstacle(Struct, frozen=True):
@@ -56,6 +57,7 @@ def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> C
         smtputf8="smtputf8" in extensions,
         dsn="dsn" in extensions,
         requiretls=verified_tls and "requiretls" in extensions,
+        priority="mt-priority" in extensions,
     )
 
 
@@ -106,6 +108,9 @@ def _mail_parameters(peer: Capabilities, envelope: Envelope, content: Content, *
             text += f" ENVID={envelope.envid}"
     if envelope.requiretls:
         text += " REQUIRETLS"
+    timing = envelope.timing
+    if timing is not None and timing.priority and peer.priority:
+        text += f" MT-PRIORITY={timing.priority}"
     return text
 
 
@@ -147,9 +152,7 @@ def _in_ascii(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...],
             plain.append(Recipient(address, recipient.notify, recipient.orcpt))
     if not plain:
         return Obstacle(refused, b"")
-    downgraded = Envelope(
-        plain_sender, tuple(plain), envelope.body, False, envelope.requiretls, envelope.ret, envelope.envid
-    )
+    downgraded = structs.replace(envelope, reverse_path=plain_sender, recipients=tuple(plain), smtputf8=False)
     commands = _lines(peer, downgraded, plain, content).encode("ascii")
     return Obstacle(refused, commands) if refused else commands
 

@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from asyncmta.inbound import extensions
 from asyncmta.inbound.limits import Limits
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key
@@ -70,11 +71,20 @@ class Acceptance:
     """The decisions of one listener."""
 
     def __init__(
-        self, *, terms: Terms, routing: Routing, lookup: Lookup, refusal: Refusal, pressure: Callable[[], Reply | None]
+        self,
+        *,
+        terms: Terms,
+        routing: Routing,
+        lookup: Lookup,
+        refusal: Refusal,
+        pressure: Callable[[], Reply | None],
+        now: Callable[[], float],
     ) -> None:
         self.terms = terms
         self.limits = terms.limits
         self.lookup = lookup
+        self.now = now
+        self.longest_hold = terms.limits.future_release if terms.role == "submission" else 0.0
         self.postmaster = Address("postmaster", terms.hostname, domain_key(terms.hostname))
         self.greeting = replies.greeting(terms.hostname).wire
         self.offers = {tls: self._offer(tls) for tls in (False, True)}
@@ -88,6 +98,7 @@ class Acceptance:
         terms = self.terms
         lines = [
             terms.hostname,
+            *extensions.offered_to_all(),
             "PIPELINING",
             f"SIZE {terms.limits.message_size}",
             "8BITMIME",
@@ -101,6 +112,12 @@ class Acceptance:
             lines.append(f"AUTH {' '.join(terms.mechanisms)}")
         last = len(lines) - 1
         return "".join(f"250{' ' if at == last else '-'}{line}\r\n" for at, line in enumerate(lines)).encode()
+
+    def offer(self, tls: bool) -> bytes:
+        """The reply to EHLO as it is now."""
+        return extensions.with_lines(
+            self.offers[tls], extensions.offered(longest_hold=self.longest_hold, now=self.now())
+        )
 
     def offers_auth(self, tls: bool) -> bool:
         return bool(self.terms.mechanisms) and (tls or self.terms.plaintext_auth)

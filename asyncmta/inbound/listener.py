@@ -100,6 +100,7 @@ class Listener:
             lookup=reception.lookup,
             refusal=reception.refusal,
             pressure=reception.pressure,
+            now=reception.clock.now,
         )
         self.sessions = Sessions(reception=reception, acceptance=acceptance, max_sessions=settings.max_sessions)
         self._server: asyncio.Server | None = None

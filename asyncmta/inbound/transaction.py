@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import structs
+
 from asyncmta.inbound.commands import parse_mail, parse_rcpt
 from asyncmta.inbound.data import ContentReader, Violation
 from asyncmta.inbound.events import (
@@ -25,6 +27,7 @@ from asyncmta.inbound.events import (
     MessageEnded,
     Refused,
 )
+from asyncmta.inbound.extensions import Wishes, grant
 from asyncmta.inbound.session import SessionState
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Envelope, Recipient
@@ -53,7 +56,7 @@ def ehlo(state: SessionState, argument: str) -> bytes | Event:
     if (refused := _hello("EHLO", state, argument)) is not None:
         return refused
     state.extended = True
-    return state.acceptance.offers[bool(state.tls)]
+    return state.acceptance.offer(bool(state.tls))
 
 
 def helo(state: SessionState, argument: str) -> bytes | Event:
@@ -82,14 +85,30 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
         return Refused("MAIL", replies.NESTED_MAIL)
     if state.login is None and acceptance.terms.role == "submission":
         return Refused("MAIL", replies.AUTH_REQUIRED)
-    sender = parse_mail(argument, offers_auth=acceptance.offers_auth(bool(state.tls)))
+    sender = parse_mail(
+        argument,
+        offers_auth=acceptance.offers_auth(bool(state.tls)),
+        offers_release=acceptance.longest_hold > 0,
+    )
     if isinstance(sender, Reply):
         return Refused("MAIL", sender, reverse_path=argument)
     refusal = acceptance.sender(sender.size)
     if refusal is not None:
         return Refused("MAIL", refusal, sender.envelope.reverse_path)
+    if sender.wishes is not None:
+        return _grant(state, sender.envelope, sender.wishes)
     state.envelope = sender.envelope
     return _SENDER_OK
+
+
+def _grant(state: SessionState, envelope: Envelope, wishes: Wishes) -> bytes | Event:
+    """The rest of MAIL, when the client wants more than most."""
+    acceptance = state.acceptance
+    granted = grant(wishes, believed=state.may_relay, longest_hold=acceptance.longest_hold, now=acceptance.now())
+    if isinstance(granted, Reply):
+        return Refused("MAIL", granted, envelope.reverse_path)
+    state.envelope = structs.replace(envelope, timing=granted.timing)
+    return granted.reply.wire
 
 
 def rcpt(state: SessionState, argument: str) -> bytes | Event:
@@ -140,6 +159,7 @@ def data(state: SessionState, argument: str) -> bytes | Event:
         envelope.requiretls,
         envelope.ret,
         envelope.envid,
+        envelope.timing,
     )
     limits = state.acceptance.limits
     state.reader = ContentReader(

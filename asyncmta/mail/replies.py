@@ -49,6 +49,8 @@ NOT_AFTER_BDAT = reply(503, "5.5.1", "DATA cannot follow BDAT")
 BINARY_NEEDS_BDAT = reply(503, "5.5.1", "BINARYMIME needs BDAT")
 EARLY_INPUT = reply(503, "5.5.0", "Input before its turn")
 
+HOLD_OUT_OF_RANGE = reply(501, "5.5.4", "That is past, or longer than messages are held here")
+
 # Who and where.
 NO_SUCH_MAILBOX = reply(550, "5.1.1", "No such mailbox here")
 MAILBOX_UNSURE = reply(451, "4.3.0", "Cannot tell now whether the mailbox exists; try again later")
@@ -105,6 +107,11 @@ def greeting(hostname: str, *, protocol: str = "ESMTP") -> Reply:
 def refused_session(hostname: str, because: Reply) -> Reply:
     """`because` in the form that it needs in place of the greeting: our name first, no enhanced status (RFC 2034 4)."""
     return reply(because.code, None, f"{hostname} {because.text}")
+
+
+def priority_changed(priority: int) -> Reply:
+    """250 to MAIL whose MT-PRIORITY was not granted (RFC 6710 10: the new one comes first)."""
+    return reply(250, "2.3.6", f"{priority} is the new priority assigned to the message")
 
 
 def queued(queue_id: QueueId) -> Reply:

@@ -48,6 +48,7 @@ from asyncmta.routing import Mx, Reject, Routing, Rule, parse_pattern
 
 HOSTNAME = "mx.example.org"
 STRANGER = "192.0.2.1"
+NOW = 1_700_000_000.25  # 14 November 2023, 22:13:20 UTC
 ROUTING = Routing(
     local_domains=["example.org"],
     relay_domains=["relay.example", ".relay.example"],
@@ -104,7 +105,12 @@ class World:
         full = replies.STORAGE_FULL if self.storage == "full" else None
         busy = replies.BUSY if self.storage == "busy" else None
         return Acceptance(
-            terms=self.terms, routing=ROUTING, lookup=lookup, refusal=lambda size=0: full, pressure=lambda: busy
+            terms=self.terms,
+            routing=ROUTING,
+            lookup=lookup,
+            refusal=lambda size=0: full,
+            pressure=lambda: busy,
+            now=lambda: NOW,
         )
 
     def player(self, **options: Any) -> Player:

@@ -16,6 +16,7 @@ from asyncmta.mail.envelope import (
     Content,
     Envelope,
     Recipient,
+    Timing,
 )
 
 ALL = Capabilities(
@@ -168,3 +169,14 @@ def test_capabilities() -> None:
     assert read_capabilities(offered, verified_tls=True) == ALL
     assert not read_capabilities(offered, verified_tls=False).requiretls
     assert read_capabilities({}, verified_tls=True) == NONE
+
+
+def test_a_priority_is_passed_on_to_those_who_offer_it() -> None:
+    peer = read_capabilities({"mt-priority": "MIXER"}, verified_tls=False)
+    assert peer == Capabilities(priority=True)
+    urgent = envelope("b@example.net", timing=Timing(-3, release_at=5.0))
+    assert lines(peer, urgent)[0] == "MAIL FROM:<a@example.org> MT-PRIORITY=-3"
+    assert lines(NONE, urgent)[0] == "MAIL FROM:<a@example.org>"
+    assert lines(peer, envelope("b@example.net", timing=Timing(0, release_at=5.0)))[0] == "MAIL FROM:<a@example.org>"
+    downgraded = envelope("b@bücher.example", timing=Timing(9))
+    assert lines(peer, downgraded)[0] == "MAIL FROM:<a@example.org> MT-PRIORITY=9"
