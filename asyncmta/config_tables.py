@@ -42,6 +42,7 @@ class ListenerTable(Struct, frozen=True, kw_only=True):
     proxy_protocol: Annotated[bool, Flag()] = False
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
     allow_plaintext_auth: Annotated[bool, Flag()] = False
+    xclient_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
 
 
 class TlsTable(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ RFC 5321 3.6 and 7.9 (relaying), 4.5.1 (postmaster); the probes of reliability.m
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal, Protocol
@@ -49,6 +49,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     mechanisms: tuple[str, ...] = ()
     plaintext_auth: bool = False
     networks: tuple[Network, ...] = ()
+    xclient_from: tuple[Network, ...] = ()
     limits: Limits = Limits()
 
     @property
@@ -65,6 +66,16 @@ class Refusal(Protocol):
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """`relay.networks`; ValueError for what is none, also for a network with host bits (a typing error, mostly)."""
     return tuple(ip_network(text) for text in texts)
+
+
+def is_within(ip: str, networks: Sequence[Network]) -> bool:
+    """Compared as addresses, the mapped form of IPv4 unmapped. An address that is not known ("") is in none."""
+    if not ip or not networks:
+        return False
+    address = ip_address(ip)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
 
 
 class Acceptance:
@@ -113,23 +124,17 @@ class Acceptance:
         last = len(lines) - 1
         return "".join(f"250{' ' if at == last else '-'}{line}\r\n" for at, line in enumerate(lines)).encode()
 
-    def offer(self, tls: bool) -> bytes:
-        """The reply to EHLO as it is now."""
-        return extensions.with_lines(
-            self.offers[tls], extensions.offered(longest_hold=self.longest_hold, now=self.now())
-        )
+    def offer(self, tls: bool, for_client: tuple[str, ...] = ()) -> bytes:
+        """The reply to EHLO as it is now, with the lines that are for this client alone."""
+        lines = extensions.offered(longest_hold=self.longest_hold, now=self.now())
+        return extensions.with_lines(self.offers[tls], lines + for_client)
 
     def offers_auth(self, tls: bool) -> bool:
         return bool(self.terms.mechanisms) and (tls or self.terms.plaintext_auth)
 
     def is_trusted(self, ip: str) -> bool:
-        """Is this client in `relay.networks`? Compared as addresses, the mapped form of IPv4 unmapped."""
-        if not ip:
-            return False
-        address = ip_address(ip)
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self.terms.networks)
+        """Is this client in `relay.networks`?"""
+        return is_within(ip, self.terms.networks)
 
     def sender(self, size: int) -> Reply | None:
         """MAIL with this declared size (0: none): is there room for it, and time?"""

@@ -1,8 +1,8 @@
 """The server side of an SMTP session as a sans-IO engine: octets in; replies, joined, and events out.
 
 Promises: the result does not depend on how the input was split, but where RFC 2920 makes it so: what stands behind
-DATA or STARTTLS in the same chunk was sent before its reply, and ends the session. Only CR LF ends a command; a line
-is kept up to its limit and then thrown away in constant memory; while somebody else has to answer, input waits.
+DATA, STARTTLS or XCLIENT in the same chunk was sent before its reply, and ends the session. Only CR LF ends a command;
+a line is kept up to its limit and then thrown away in constant memory; while somebody else has to answer, input waits.
 Never: sockets, time, credentials, and no decision that belongs to a command group or to `acceptance`.
 
 RFC 5321 2.3.8, 4.1.4, 4.3, 4.5.3.1.4; RFC 2920 (pipelining); RFC 3207 4.2.
@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from asyncmta.inbound import courtesy, lines, security, transaction
+from asyncmta.inbound import courtesy, lines, security, transaction, xclient
 from asyncmta.inbound.acceptance import Acceptance
-from asyncmta.inbound.events import Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
+from asyncmta.inbound.events import ENDS_A_GROUP, Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
 from asyncmta.inbound.session import Client, SessionState
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
@@ -33,11 +33,9 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "RSET": transaction.rset,
         "STARTTLS": security.starttls,
         "AUTH": security.auth,
-        "NOOP": courtesy.noop,
-        "VRFY": courtesy.vrfy,
-        "EXPN": courtesy.expn,
-        "HELP": courtesy.show_help,
-        "QUIT": courtesy.quit_session,
+        "XCLIENT": xclient.xclient,
+        "XFORWARD": xclient.xforward,
+        **courtesy.COMMANDS,
     }
 )
 _BEFORE_TLS = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "STARTTLS", "QUIT"})  # RFC 3207 4, with HELO
@@ -160,6 +158,10 @@ class Conversation:
             out += self.close(replies.TOO_MANY_ERRORS)
         return self._resume(out)
 
+    def client_changed(self, client: Client, told: Mapping[str, str]) -> bytes:
+        """The answer to `ClientTold`: the session of this client begins."""
+        return b"" if self.is_closed else self._resume(xclient.begin_anew(self.state, client, told))
+
     def take_line(self) -> bytes | Reply | None:
         """The next line of an AUTH exchange without its CR LF; None: not there yet; a Reply: there is no such line."""
         line, newline, rest = self._buffer.partition(b"\n")
@@ -268,7 +270,7 @@ class Conversation:
         answer = command(state, argument)
         if type(answer) is bytes and verb not in _JUNK:
             return answer
-        if is_followed and isinstance(answer, TlsWanted):
+        if is_followed and isinstance(answer, ENDS_A_GROUP):
             answer = Refused(verb, replies.EARLY_INPUT, closes=True)
         return self._said(verb, answer)
 

@@ -23,6 +23,7 @@ BYE = reply(221, "2.0.0", "Bye")
 CANNOT_VERIFY = reply(252, "2.5.2", "Cannot verify the user, but will take mail for it and try to deliver it")
 HELP = reply(214, "2.0.0", "RFC 5321 tells all; the postmaster helps")
 READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")
+FORWARDED = reply(250, "2.0.0", "Noted for the next transaction")
 DISCARDED = reply(250, "2.0.0", "Discarded by a rule of the postmaster")
 
 # Commands that we do not understand or cannot take now.
@@ -47,6 +48,7 @@ PARAMETER_NOT_IMPLEMENTED = reply(504, "5.5.4", "A parameter is not implemented"
 PARAMETER_UNKNOWN = reply(555, "5.5.4", "A parameter is not recognized")
 NOT_AFTER_BDAT = reply(503, "5.5.1", "DATA cannot follow BDAT")
 BINARY_NEEDS_BDAT = reply(503, "5.5.1", "BINARYMIME needs BDAT")
+DURING_TRANSACTION = reply(503, "5.5.1", "Not allowed during a transaction")
 EARLY_INPUT = reply(503, "5.5.0", "Input before its turn")
 
 HOLD_OUT_OF_RANGE = reply(501, "5.5.4", "That is past, or longer than messages are held here")
@@ -55,6 +57,7 @@ HOLD_OUT_OF_RANGE = reply(501, "5.5.4", "That is past, or longer than messages a
 NO_SUCH_MAILBOX = reply(550, "5.1.1", "No such mailbox here")
 MAILBOX_UNSURE = reply(451, "4.3.0", "Cannot tell now whether the mailbox exists; try again later")
 RELAY_DENIED = reply(550, "5.7.1", "Relaying denied")
+NOT_A_PROXY = reply(550, "5.7.1", "You may not speak for other clients")
 SENDER_NOT_OWNED = reply(553, "5.7.1", "The sender address is not yours")
 REJECTED_BY_RULE = reply(550, "5.7.1", "Refused by a rule of the postmaster")
 NEED_SMTPUTF8_SENDER = reply(550, "5.6.7", "A non-ASCII address needs SMTPUTF8")

@@ -26,6 +26,7 @@ from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_netw
 from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.events import (
     AuthWanted,
+    ClientTold,
     Closing,
     LargeAborted,
     LargeBegan,
@@ -38,7 +39,7 @@ from asyncmta.inbound.events import (
     TurnEnded,
 )
 from asyncmta.inbound.limits import Limits
-from asyncmta.inbound.session import Client
+from asyncmta.inbound.session import client_at
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
@@ -96,6 +97,7 @@ class World:
             mechanisms=("PLAIN", "LOGIN") if "auth" in settings else (),
             plaintext_auth=get("auth") == "plaintext",
             networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
+            xclient_from=parse_networks(get("xclient_from", "").split()),
             limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
         )
         self.storage = get("storage", "")
@@ -117,7 +119,7 @@ class World:
         acceptance = self.acceptance()
         ip = self.settings.get("client", STRANGER)
         tls = "TLSv1.3 IMPLICIT" if self.terms.tls == "implicit" else ""
-        conversation = Conversation(acceptance, Client(ip, 4321, acceptance.is_trusted(ip)), tls=tls)
+        conversation = Conversation(acceptance, client_at(acceptance, ip, 4321), tls=tls)
         return Player(conversation, verdict=self.verdict, **options)
 
 
@@ -172,6 +174,9 @@ class Player:
                     self.closing = event
                 case TlsWanted() | AuthWanted():
                     self.waits_for = event
+                case ClientTold():
+                    client = client_at(conversation.state.acceptance, event.ip, event.port, name=event.name)
+                    self._do(conversation.client_changed(client, event.told))
                 case TurnEnded():
                     self._do(conversation.go_on())
                 case LookUp():
