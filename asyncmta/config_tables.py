@@ -53,6 +53,7 @@ class TlsTable(Struct, frozen=True, kw_only=True):
 class RelayTable(Struct, frozen=True, kw_only=True):
     networks: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = LOOPBACK
     domains: Annotated[tuple[str, ...], TextList(Text(texts.relay_domain))] = ()
+    etrn_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
 
 
 class LocalTable(Struct, frozen=True, kw_only=True):

@@ -50,6 +50,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     plaintext_auth: bool = False
     networks: tuple[Network, ...] = ()
     xclient_from: tuple[Network, ...] = ()
+    etrn_from: tuple[Network, ...] = ()
     limits: Limits = Limits()
 
     @property
@@ -61,6 +62,12 @@ class Refusal(Protocol):
     """`Store.refusal`: may this much be taken now?"""
 
     def __call__(self, size: int = 0, /) -> Reply | None: ...
+
+
+class Turning(Protocol):
+    """`etrn.Turns`."""
+
+    def ask(self, ip: str, domain: str, *, below: bool, now: float) -> bool | None: ...
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -90,11 +97,13 @@ class Acceptance:
         refusal: Refusal,
         pressure: Callable[[], Reply | None],
         now: Callable[[], float],
+        turns: Turning | None = None,
     ) -> None:
         self.terms = terms
         self.limits = terms.limits
         self.lookup = lookup
         self.now = now
+        self.turns = turns
         self.longest_hold = terms.limits.future_release if terms.role == "submission" else 0.0
         self.postmaster = Address("postmaster", terms.hostname, domain_key(terms.hostname))
         self.greeting = replies.greeting(terms.hostname).wire

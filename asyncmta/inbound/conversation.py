@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from asyncmta.inbound import courtesy, lines, security, transaction, xclient
+from asyncmta.inbound import courtesy, etrn, lines, security, transaction, xclient
 from asyncmta.inbound.acceptance import Acceptance
 from asyncmta.inbound.events import ENDS_A_GROUP, Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
 from asyncmta.inbound.session import Client, SessionState
@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "RSET": transaction.rset,
         "STARTTLS": security.starttls,
         "AUTH": security.auth,
+        "ETRN": etrn.etrn,
         "XCLIENT": xclient.xclient,
         "XFORWARD": xclient.xforward,
         **courtesy.COMMANDS,

@@ -17,7 +17,7 @@ from asyncmta.inbound.lines import OTHER_PROTOCOL
 from asyncmta.inbound.session import SessionState
 from asyncmta.mail import replies
 
-_KNOWN_NOT_DONE = frozenset({"TURN", "SEND", "SOML", "SAML", "ETRN", "LHLO", "BURL"})
+_KNOWN_NOT_DONE = frozenset({"TURN", "SEND", "SOML", "SAML", "LHLO", "BURL"})
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "TRACE", "PRI"})
 
 _NOOP_OK = replies.NOOP_OK.wire

@@ -93,6 +93,7 @@ class Listener:
             plaintext_auth=settings.allow_plaintext_auth,
             networks=reception.networks,
             xclient_from=settings.xclient_from,
+            etrn_from=reception.etrn_from,
             limits=reception.limits,
         )
         acceptance = Acceptance(
@@ -102,6 +103,7 @@ class Listener:
             refusal=reception.refusal,
             pressure=reception.pressure,
             now=reception.clock.now,
+            turns=reception.turns,
         )
         self.sessions = Sessions(reception=reception, acceptance=acceptance, max_sessions=settings.max_sessions)
         self._server: asyncio.Server | None = None

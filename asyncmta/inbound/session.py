@@ -20,19 +20,24 @@ from asyncmta.mail.reply import Reply
 
 class Client(Struct, frozen=True):
     """Who connected: its address as text ("" when a proxy could not say), its port, and whether it may relay; its host
-    name, where a proxy has said it. `speaks_for_others`: it may tell us of another client (`xclient`)."""
+    name, where a proxy has said it. `speaks_for_others`: it may tell us of another client (`xclient`); `may_turn`: it
+    may have a queue run (`etrn`)."""
 
     ip: str
     port: int = 0
     trusted: bool = False
     name: str = ""
     speaks_for_others: bool = False
+    may_turn: bool = False
 
 
 def client_at(acceptance: Acceptance, ip: str, port: int, *, name: str = "", is_known: bool = True) -> Client:
     """The client at this address, with what it may do; nothing where its address `is_known` not to be its own."""
     trusted = is_known and acceptance.is_trusted(ip)
-    return Client(ip, port, trusted, name, is_known and is_within(ip, acceptance.terms.xclient_from))
+    terms = acceptance.terms
+    speaks_for_others = is_known and is_within(ip, terms.xclient_from)
+    may_turn = trusted or (is_known and is_within(ip, terms.etrn_from))
+    return Client(ip, port, trusted, name, speaks_for_others, may_turn)
 
 
 class Forwarded(Struct, frozen=True):

@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import structs
 
-from asyncmta.inbound import xclient
+from asyncmta.inbound import etrn, xclient
 from asyncmta.inbound.commands import parse_mail, parse_rcpt
 from asyncmta.inbound.data import ContentReader, Violation
 from asyncmta.inbound.events import (
@@ -57,7 +57,7 @@ def ehlo(state: SessionState, argument: str) -> bytes | Event:
     if (refused := _hello("EHLO", state, argument)) is not None:
         return refused
     state.extended = True
-    return state.acceptance.offer(bool(state.tls), xclient.offered(state.client))
+    return state.acceptance.offer(bool(state.tls), xclient.offered(state.client) + etrn.offered(state))
 
 
 def helo(state: SessionState, argument: str) -> bytes | Event:

@@ -24,6 +24,7 @@ CANNOT_VERIFY = reply(252, "2.5.2", "Cannot verify the user, but will take mail 
 HELP = reply(214, "2.0.0", "RFC 5321 tells all; the postmaster helps")
 READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")
 FORWARDED = reply(250, "2.0.0", "Noted for the next transaction")
+QUEUING_STARTED = reply(250, "2.0.0", "Queuing started")
 DISCARDED = reply(250, "2.0.0", "Discarded by a rule of the postmaster")
 
 # Commands that we do not understand or cannot take now.
@@ -73,6 +74,8 @@ LINE_TOO_LONG = reply(550, "5.6.0", "A line is longer than the limit")
 NUL_IN_CONTENT = reply(550, "5.6.0", "A NUL is refused")
 
 # Not now.
+NODE_NOT_NOW = reply(458, "4.3.2", "Unable to queue messages for it now; try again later")
+NODE_NOT_ALLOWED = reply(459, "4.7.1", "Not allowed for it")
 STORAGE_FULL = reply(452, "4.3.1", "Not enough storage; try again later")
 LOCAL_ERROR = reply(451, "4.3.0", "Local error; try again later")
 BUSY = reply(451, "4.3.2", "Too busy; try again later")

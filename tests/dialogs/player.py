@@ -24,6 +24,7 @@ from typing import Any
 
 from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
 from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.events import (
     AuthWanted,
     ClientTold,
@@ -59,6 +60,7 @@ ROUTING = Routing(
     ],
     hostname=HOSTNAME,
 )
+STARTED = {"relay.example": True, "busy.example": False}  # what ETRN of these leads to
 MAILBOXES = {"alice", "bob", "postmaster"}
 
 
@@ -97,6 +99,7 @@ class World:
             mechanisms=("PLAIN", "LOGIN") if "auth" in settings else (),
             plaintext_auth=get("auth") == "plaintext",
             networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
+            etrn_from=parse_networks(get("etrn_from", "").split()),
             xclient_from=parse_networks(get("xclient_from", "").split()),
             limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
         )
@@ -113,6 +116,7 @@ class World:
             refusal=lambda size=0: full,
             pressure=lambda: busy,
             now=lambda: NOW,
+            turns=Turns(lambda domain, below: STARTED.get(domain)) if "etrn" in self.settings else None,
         )
 
     def player(self, **options: Any) -> Player:
