@@ -24,6 +24,9 @@ from asyncmta.mail.envelope import (
     Recipient,
 )
 from asyncmta.mail.reply import Reply, reply
+from asyncmta.mail.xtext import in_ascii
+
+LONGEST_ORCPT = 500  # RFC 3461 4.2
 
 
 class Capabilities(Struct, frozen=True, gc=False):
@@ -122,8 +125,10 @@ def _rcpt_parameters(recipient: Recipient) -> str:
     elif notify:
         names = ((NOTIFY_SUCCESS, "SUCCESS"), (NOTIFY_FAILURE, "FAILURE"), (NOTIFY_DELAY, "DELAY"))
         text = " NOTIFY=" + ",".join([name for bit, name in names if notify & bit])
-    if recipient.orcpt is not None and _is_one_word(recipient.orcpt):
-        text += f" ORCPT={recipient.orcpt}"
+    if recipient.orcpt is not None:
+        orcpt = in_ascii(recipient.orcpt)
+        if _is_one_word(orcpt) and len(orcpt) <= LONGEST_ORCPT:
+            text += f" ORCPT={orcpt}"
     return text
 
 
