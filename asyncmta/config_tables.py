@@ -43,6 +43,7 @@ class ListenerTable(Struct, frozen=True, kw_only=True):
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
     line_endings: Annotated[str, Choice(("strict", "normalise"))] = "strict"
     allow_plaintext_auth: Annotated[bool, Flag()] = False
+    xclient_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
 
 
 class TlsTable(Struct, frozen=True, kw_only=True):
@@ -53,6 +54,7 @@ class TlsTable(Struct, frozen=True, kw_only=True):
 class RelayTable(Struct, frozen=True, kw_only=True):
     networks: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = LOOPBACK
     domains: Annotated[tuple[str, ...], TextList(Text(texts.relay_domain))] = ()
+    etrn_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
 
 
 class LocalTable(Struct, frozen=True, kw_only=True):
@@ -72,6 +74,7 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     sessions_per_client: Annotated[int, Whole(1, 1_000_000)] = 50
     messages_per_session: Annotated[int, Whole(0, 1_000_000_000)] = 0
     accept_long_lines: Annotated[bool, Flag()] = False
+    future_release: Annotated[float, Duration(MINUTE, 365 * DAY, zero="none")] = 30 * DAY
 
 
 class QueueTable(Struct, frozen=True, kw_only=True):

@@ -33,11 +33,12 @@ from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
-from asyncmta.scheduling.waiting import marks_of
+from asyncmta.scheduling.tags import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.addresses import binding
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
+from asyncmta.turning import turns_of
 
 DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
 
@@ -218,6 +219,8 @@ class Mta(Operations):
             pressure=self._scheduler.pressure,
             limits=self._limits(),
             networks=self.settings.relay.networks,
+            etrn_from=self.settings.relay.etrn_from,
+            turns=turns_of(self),
             authenticate=self._authenticator,
         )
         tls = server_context(self.settings.tls.certificate, self.settings.tls.key)

@@ -19,6 +19,7 @@ from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.entrance import Entrance
 from asyncmta.inbound.events import (
     AuthWanted,
+    ClientTold,
     Closing,
     Event,
     LargeAborted,
@@ -125,6 +126,8 @@ class Connection(Entrance):
                 asyncio.get_running_loop().call_soon(self._advance, Conversation.go_on)
             case TlsWanted():
                 self._begin_tls()
+            case ClientTold():
+                self._change_client(event)
             case AuthWanted():
                 self._begin_auth(event)
             case LargeBegan():

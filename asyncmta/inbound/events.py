@@ -7,7 +7,7 @@ Never: octets for the client (they are returned), and no behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from msgspec import Struct
 
@@ -84,6 +84,15 @@ class AuthWanted(Struct, frozen=True):
     initial: str | None
 
 
+class ClientTold(Struct, frozen=True, eq=False):
+    """A proxy has told who its client is, "" for what it does not know. Pauses until `client_changed`, or `close`."""
+
+    ip: str
+    port: int
+    name: str
+    told: Mapping[str, str]
+
+
 class TurnEnded(Struct, frozen=True):
     """A turn's worth of commands was answered and more are there: others come first. Pauses until `go_on`."""
 
@@ -104,6 +113,10 @@ Event = (
     | LargeAborted
     | TlsWanted
     | AuthWanted
+    | ClientTold
     | TurnEnded
     | Closing
 )
+
+ENDS_A_GROUP = TlsWanted | ClientTold
+"""Behind these nothing may stand in a group of commands: it was said before it was known what it would mean."""

@@ -28,6 +28,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     hops: int = 100
     session_idle: float = 300.0
     sessions_per_client: int = 50
+    future_release: float = 30 * 86400.0  # the longest time for which a message is held for its sender; 0: none
     accept_long_lines: bool = False
     messages_per_session: int = 0  # 0: as many as they like
     errors: int = 20

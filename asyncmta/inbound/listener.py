@@ -14,7 +14,6 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
@@ -25,14 +24,14 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, _AuthMechAttr
 from aiosmtpd.smtp import Session as LibrarySession
 from msgspec import Struct
 
-from asyncmta.inbound.acceptance import Acceptance, Terms
+from asyncmta.inbound.acceptance import Acceptance, Network, Terms
 from asyncmta.inbound.connection import Connection
 from asyncmta.inbound.events import AuthWanted
 from asyncmta.inbound.exchange import ExchangeLines, ExchangeOver
 from asyncmta.inbound.proxy import NONE, NOT_YET, Octets, header_length
 from asyncmta.inbound.security import credential
 from asyncmta.inbound.sessions import Reception, Sessions
-from asyncmta.inbound.tunnel import HANDSHAKE
+from asyncmta.inbound.tunnel import HANDSHAKE, stop_accepting
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
@@ -63,6 +62,7 @@ class ListenerSettings(Struct, frozen=True, kw_only=True):
     max_sessions: int = 1000
     line_endings: Literal["strict", "normalise"] = "strict"
     allow_plaintext_auth: bool = False
+    xclient_from: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in ("relay", "submission", "lmtp"):
@@ -92,6 +92,8 @@ class Listener:
             plaintext_auth=settings.allow_plaintext_auth,
             networks=reception.networks,
             line_endings=settings.line_endings,
+            xclient_from=settings.xclient_from,
+            etrn_from=reception.etrn_from,
             limits=reception.limits,
         )
         acceptance = Acceptance(
@@ -100,6 +102,8 @@ class Listener:
             lookup=reception.lookup,
             refusal=reception.refusal,
             pressure=reception.pressure,
+            now=reception.clock.now,
+            turns=reception.turns,
         )
         self.sessions = Sessions(reception=reception, acceptance=acceptance, max_sessions=settings.max_sessions)
         self._server: asyncio.Server | None = None
@@ -128,7 +132,7 @@ class Listener:
         """Take no more sessions, end those between transactions, give the others `grace` seconds."""
         server, self._server = self._server, None
         if server is not None:
-            await _stop_accepting(server)
+            await stop_accepting(server)
             server.close()
         sessions = self.sessions
         for connection in self._connections():
@@ -286,14 +290,3 @@ def _proxied_ip(found: ProxyData) -> str | None:
 
 
 _SILENCE = logging.NullHandler()
-
-
-async def _stop_accepting(server: asyncio.Server) -> None:
-    """asyncio loses a connection that it has accepted and not yet attached when the server is closed: neither closed
-    nor served. So accepting ends first, and what was accepted gets its turn. (uvloop has no reader to remove.)"""
-    loop = asyncio.get_running_loop()
-    for listening in server.sockets:
-        with suppress(RuntimeError, NotImplementedError):
-            loop.remove_reader(listening.fileno())
-    for _ in range(3):
-        await asyncio.sleep(0)

@@ -6,9 +6,11 @@ forget; `facts` is made once for all messages between two changes of it. Never: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
-from asyncmta.inbound.acceptance import Acceptance
+from asyncmta.inbound.acceptance import Acceptance, is_within
 from asyncmta.inbound.chunks import ChunkReader, RefusedChunk
 from asyncmta.inbound.content import Rules
 from asyncmta.inbound.data import ContentReader
@@ -23,11 +25,34 @@ ROOM_FOR_RECEIVED = 4096  # what we put in front must fit inline too
 
 
 class Client(Struct, frozen=True):
-    """Who connected: its address as text ("" when a proxy could not say), its port, and whether it may relay."""
+    """Who connected: its address as text ("" when a proxy could not say), its port, and whether it may relay; its host
+    name, where a proxy has said it. `speaks_for_others`: it may tell us of another client (`xclient`); `may_turn`: it
+    may have a queue run (`etrn`)."""
 
     ip: str
     port: int = 0
     trusted: bool = False
+    name: str = ""
+    speaks_for_others: bool = False
+    may_turn: bool = False
+
+
+def client_at(acceptance: Acceptance, ip: str, port: int, *, name: str = "", is_known: bool = True) -> Client:
+    """The client at this address, with what it may do; nothing where its address `is_known` not to be its own."""
+    trusted = is_known and acceptance.is_trusted(ip)
+    terms = acceptance.terms
+    speaks_for_others = is_known and is_within(ip, terms.xclient_from)
+    may_turn = trusted or (is_known and is_within(ip, terms.etrn_from))
+    return Client(ip, port, trusted, name, speaks_for_others, may_turn)
+
+
+class Forwarded(Struct, frozen=True):
+    """What XFORWARD said of the client of the next transaction: for log and `Received` and nothing else."""
+
+    ip: str = ""
+    name: str = ""
+    helo: str = ""
+    protocol: str = ""
 
 
 class ClientFacts(Struct, frozen=True):
@@ -54,6 +79,7 @@ class SessionState:
         "envelope",
         "errors",
         "extended",
+        "forwarded",
         "helo",
         "is_large",
         "is_locked",
@@ -66,6 +92,7 @@ class SessionState:
         "recipients",
         "tls",
         "to_answer",
+        "told",
         "transactions",
     )
 
@@ -81,6 +108,7 @@ class SessionState:
     def secure(self, tls: str) -> None:
         """TLS runs ("" for not): `tls` names version and cipher. Nothing that was said before it counts."""
         self.tls = tls
+        self.told: Mapping[str, str] = {}  # by XCLIENT, so far
         self.is_locked = not tls and self.acceptance.terms.tls == "required"  # TLS is demanded and does not run yet
         self.forget_everything()
 
@@ -103,6 +131,7 @@ class SessionState:
         self.to_answer: list[str] = []  # LMTP: every RCPT that we consented to
         self.is_large = False
         self.content_refusal: Reply | None = None
+        self.forwarded: Forwarded | None = None
 
     def forget_facts(self) -> None:
         self._facts: ClientFacts | None = None
@@ -157,6 +186,7 @@ class SessionState:
             envelope.requiretls,
             envelope.ret,
             envelope.envid,
+            envelope.timing,
         )
         terms = self.acceptance.terms
         limits = terms.limits
@@ -187,12 +217,15 @@ class SessionState:
 
     def facts(self, *, smtputf8: bool) -> ClientFacts:
         """Also remembered, but for the rare message with SMTPUTF8, whose `Received` says so."""
+        if self.forwarded is not None:
+            return self._forwarded_facts(self.forwarded)
         if self._facts is not None and not smtputf8:
             return self._facts
         arrival = Arrival(
             by=self.acceptance.terms.hostname,
             helo=self.helo,
             ip=self.client.ip,
+            name=self.client.name,
             protocol=protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),
@@ -207,3 +240,18 @@ class SessionState:
         if not smtputf8:
             self._facts = facts
         return facts
+
+    def _forwarded_facts(self, forwarded: Forwarded) -> ClientFacts:
+        """Of the client that XFORWARD spoke of, and nothing of this session's but the login. Without an address the
+        message came from the other host itself."""
+        helo = forwarded.helo or forwarded.name or "unknown"
+        arrival = Arrival(by=self.acceptance.terms.hostname)
+        if forwarded.ip:
+            arrival = Arrival(
+                by=self.acceptance.terms.hostname,
+                helo=helo,
+                ip=forwarded.ip,
+                name=forwarded.name,
+                protocol=forwarded.protocol,
+            )
+        return ClientFacts(forwarded.ip, forwarded.helo, self.login, received_opening(arrival))

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from asyncmta.inbound.acceptance import Acceptance, Lookup, Network, Refusal
+from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits, SessionCounts
 from asyncmta.mail.reply import Reply
@@ -43,6 +44,8 @@ class Reception(Struct, kw_only=True, eq=False):
     pressure: Callable[[], Reply | None]
     limits: Limits = Limits()
     networks: tuple[Network, ...] = ()
+    etrn_from: tuple[Network, ...] = ()
+    turns: Turns | None = None
     authenticate: Authenticate | None = None
     clients: dict[int | str, int] = field(default_factory=dict)
 

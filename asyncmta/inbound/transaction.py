@@ -9,12 +9,16 @@ RFC 5321 4.1.1, 4.1.4 (order of commands); RFC 2033 4.1 (LHLO), RFC 3030 2 (orde
 
 from __future__ import annotations
 
+from msgspec import structs
+
+from asyncmta.inbound import etrn, xclient
 from asyncmta.inbound.commands import parse_mail, parse_rcpt
 from asyncmta.inbound.data import ContentReader
 from asyncmta.inbound.events import Event, LookUp, Refused
+from asyncmta.inbound.extensions import Wishes, grant
 from asyncmta.inbound.session import SessionState
 from asyncmta.mail import replies
-from asyncmta.mail.envelope import Recipient
+from asyncmta.mail.envelope import Envelope, Recipient
 from asyncmta.mail.reply import Reply
 
 MAX_HELO = 255
@@ -42,7 +46,7 @@ def _extended(stage: str, state: SessionState, argument: str) -> bytes | Event:
     if (refused := _hello(stage, state, argument)) is not None:
         return refused
     state.extended = True
-    return state.acceptance.offers[bool(state.tls)]
+    return state.acceptance.offer(bool(state.tls), xclient.offered(state.client) + etrn.offered(state))
 
 
 def helo(state: SessionState, argument: str) -> bytes | Event:
@@ -76,15 +80,32 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
     most = acceptance.limits.messages_per_session
     if most and state.transactions >= most:
         return Refused("MAIL", replies.TOO_MANY_MESSAGES, counts=False, closes=True)
-    sender = parse_mail(argument, offers_auth=acceptance.offers_auth(bool(state.tls)))
+    sender = parse_mail(
+        argument,
+        offers_auth=acceptance.offers_auth(bool(state.tls)),
+        offers_release=acceptance.longest_hold > 0,
+    )
     if isinstance(sender, Reply):
         return Refused("MAIL", sender, reverse_path=argument)
     refusal = acceptance.sender(sender.size)
     if refusal is not None:
         return Refused("MAIL", refusal, sender.envelope.reverse_path)
+    if sender.wishes is not None:
+        return _grant(state, sender.envelope, sender.wishes)
     state.envelope = sender.envelope
     state.transactions += 1
     return _SENDER_OK
+
+
+def _grant(state: SessionState, envelope: Envelope, wishes: Wishes) -> bytes | Event:
+    """The rest of MAIL, when the client wants more than most."""
+    acceptance = state.acceptance
+    granted = grant(wishes, believed=state.may_relay, longest_hold=acceptance.longest_hold, now=acceptance.now())
+    if isinstance(granted, Reply):
+        return Refused("MAIL", granted, envelope.reverse_path)
+    state.envelope = structs.replace(envelope, timing=granted.timing)
+    state.transactions += 1
+    return granted.reply.wire
 
 
 def rcpt(state: SessionState, argument: str) -> bytes | Event:

@@ -24,8 +24,10 @@ from typing import Any
 
 from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
 from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.events import (
     AuthWanted,
+    ClientTold,
     Closing,
     LargeAborted,
     LargeBegan,
@@ -38,7 +40,7 @@ from asyncmta.inbound.events import (
     TurnEnded,
 )
 from asyncmta.inbound.limits import Limits
-from asyncmta.inbound.session import Client
+from asyncmta.inbound.session import client_at
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
@@ -48,6 +50,7 @@ from asyncmta.routing import Mx, Reject, Routing, Rule, parse_pattern
 
 HOSTNAME = "mx.example.org"
 STRANGER = "192.0.2.1"
+NOW = 1_700_000_000.25  # 14 November 2023, 22:13:20 UTC
 ROUTING = Routing(
     local_domains=["example.org"],
     relay_domains=["relay.example", ".relay.example"],
@@ -57,6 +60,7 @@ ROUTING = Routing(
     ],
     hostname=HOSTNAME,
 )
+STARTED = {"relay.example": True, "busy.example": False}  # what ETRN of these leads to
 MAILBOXES = {"alice", "bob", "postmaster"}
 
 
@@ -96,6 +100,8 @@ class World:
             plaintext_auth=get("auth") == "plaintext",
             networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
             line_endings=get("line_endings", "strict"),  # type: ignore[arg-type]
+            etrn_from=parse_networks(get("etrn_from", "").split()),
+            xclient_from=parse_networks(get("xclient_from", "").split()),
             limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
         )
         self.storage = get("storage", "")
@@ -105,14 +111,20 @@ class World:
         full = replies.STORAGE_FULL if self.storage == "full" else None
         busy = replies.BUSY if self.storage == "busy" else None
         return Acceptance(
-            terms=self.terms, routing=ROUTING, lookup=lookup, refusal=lambda size=0: full, pressure=lambda: busy
+            terms=self.terms,
+            routing=ROUTING,
+            lookup=lookup,
+            refusal=lambda size=0: full,
+            pressure=lambda: busy,
+            now=lambda: NOW,
+            turns=Turns(lambda domain, below: STARTED.get(domain)) if "etrn" in self.settings else None,
         )
 
     def player(self, **options: Any) -> Player:
         acceptance = self.acceptance()
         ip = self.settings.get("client", STRANGER)
         tls = "TLSv1.3 IMPLICIT" if self.terms.tls == "implicit" else ""
-        conversation = Conversation(acceptance, Client(ip, 4321, acceptance.is_trusted(ip)), tls=tls)
+        conversation = Conversation(acceptance, client_at(acceptance, ip, 4321), tls=tls)
         return Player(conversation, verdict=self.verdict, **options)
 
 
@@ -167,6 +179,9 @@ class Player:
                     self.closing = event
                 case TlsWanted() | AuthWanted():
                     self.waits_for = event
+                case ClientTold():
+                    client = client_at(conversation.state.acceptance, event.ip, event.port, name=event.name)
+                    self._do(conversation.client_changed(client, event.told))
                 case TurnEnded():
                     self._do(conversation.go_on())
                 case LookUp():

@@ -11,11 +11,12 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.mail import replies
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply
-from tests.dialogs.player import HOSTNAME, ROUTING, Later, lookup
+from tests.dialogs.player import HOSTNAME, NOW, ROUTING, Later, lookup
 
 
 def acceptance(*, refusal: Reply | None = None, pressure: Reply | None = None, **terms: Any) -> Acceptance:
     return Acceptance(
+        now=lambda: NOW,
         terms=Terms(hostname=HOSTNAME, **terms),
         routing=ROUTING,
         lookup=lookup,
