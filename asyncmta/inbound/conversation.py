@@ -43,8 +43,8 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
 _BEFORE_TLS = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "STARTTLS", "QUIT"})  # RFC 3207 4, with HELO
 COMMANDS_IN_A_TURN = 100  # half a millisecond
 _JUNK = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "VRFY"})
-# What is left of the exchange would be read as commands.
-_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT)
+# What is left of the exchange would be read as commands; or there is no sense in more of them.
+_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT, replies.AUTH_TOO_MANY_FAILURES)
 
 
 class Conversation:
@@ -145,17 +145,17 @@ class Conversation:
         self.state.secure(tls)
         return b"" if self.is_closed else self._resume(b"")
 
-    def auth_ended(self, reply: Reply, login: str | None = None) -> bytes:
-        """The exchange is over; `login` names who it was when it went well."""
+    def auth_ended(self, reply: Reply, login: str = "") -> bytes:
+        """The exchange is over; `login` names who it was, or, when it did not go well, whom the client named."""
         state = self.state
         if self.is_closed:
             return b""
-        if login is not None:
+        if reply.code == replies.AUTH_OK.code:
             state.log_in(login)
             return self._resume(reply.wire)
         if reply.code == replies.AUTH_FAILED.code:
             state.auth_failures += 1
-        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH))
+        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH, login=login))
         if state.auth_failures >= state.acceptance.limits.auth_failures and not self.is_closed:
             out += self.close(replies.TOO_MANY_ERRORS)
         return self._resume(out)

@@ -20,7 +20,7 @@ from asyncmta.mail.reply import Reply
 
 class Refused(Struct, frozen=True):
     """We said no: for the log. `stage` is the command, or "greeting" or "dot". `counts`: it is an error of the
-    client's; None leaves it to the code (5yz is one). `closes`: it was the last word."""
+    client's; None leaves it to the code (5yz is one). `closes`: it was the last word. `login`: whom an AUTH named."""
 
     stage: str
     reply: Reply
@@ -28,6 +28,7 @@ class Refused(Struct, frozen=True):
     recipient: Address | str | None = None
     counts: bool | None = None
     closes: bool = False
+    login: str = ""
 
 
 class LookUp(Struct, frozen=True, eq=False):

@@ -13,6 +13,7 @@ from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct
 
+from asyncmta.inbound.throttle import Rate
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
@@ -27,6 +28,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     hops: int = 100
     session_idle: float = 300.0
     sessions_per_client: int = 50
+    messages_per_login: Rate | None = None
+    recipients_per_login: Rate | None = None
+    messages_per_client: Rate | None = None
+    recipients_per_client: Rate | None = None
     accept_long_lines: bool = False
     errors: int = 20
     junk_commands: int = 100  # NOOP, RSET and the like without a message between them, before they count as errors
