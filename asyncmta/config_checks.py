@@ -15,7 +15,7 @@ import ipaddress
 import ssl
 from collections.abc import Callable
 
-from asyncmta.auth.users import UsersRefused, read, said
+from asyncmta.auth.reading import UsersRefused, read, said
 from asyncmta.config_tables import ListenerTable, RouteTable, Tables
 from asyncmta.config_texts import split_port
 from asyncmta.mail.address import parse_address

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from asyncmta.auth.users import UsersRefused, said
+from asyncmta.auth.reading import UsersRefused, said
 from asyncmta.auth.users_file import Users, parse_users
 
 
