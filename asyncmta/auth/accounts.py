@@ -67,6 +67,11 @@ class Accounts:
         await self._on_disk.close()
         await self._checking.close()
 
+    @staticmethod
+    def nonce() -> bytes:
+        """Ours of one exchange."""
+        return b64encode(secrets.token_bytes(NONCE))
+
     async def verifier(self, login: str) -> tuple[User | None, scram.Verifier]:
         """Of this user; for whom there is none, one that no proof fits."""
         users = await self._on_disk.current()
@@ -117,7 +122,7 @@ class ScramExchange:
             if first is None:
                 return No.MALFORMED
             self._user, verifier = await self._accounts.verifier(first.login)
-            self._server = scram.ScramServer(first, verifier, b64encode(secrets.token_bytes(NONCE)))
+            self._server = scram.ScramServer(first, verifier, self._accounts.nonce())
             return self._server.server_first
         if self._is_proved:  # our last message has no place in a 235: the client answers it with nothing
             assert self._user is not None
