@@ -8,7 +8,9 @@ from base64 import b64decode, b64encode
 
 
 class ScramClient:
-    def __init__(self, login: str, password: str, *, nonce: bytes = b"fyko+d2lbbFgONRv9qkxdawL", header: bytes = b"n,,"):
+    def __init__(
+        self, login: str, password: str, *, nonce: bytes = b"fyko+d2lbbFgONRv9qkxdawL", header: bytes = b"n,,"
+    ):
         self._password = password
         self._header = header
         self._nonce = nonce
