@@ -21,7 +21,6 @@ from asyncmta.config_texts import split_port
 from asyncmta.mail.address import parse_address
 
 SHORTEST_TOKEN = 16
-MOST_FAULTS = 20  # of one file
 
 Report = Callable[..., None]
 """report(path, text, *other_paths): a fault, unless one of the paths has a fault of its own."""
@@ -119,8 +118,8 @@ def _check_auth(tables: Tables, report: Report) -> None:
     except UsersRefused as error:
         report("auth.users", f"{error}; `asyncmta user add` makes it")
         return
-    for fault in faults[:MOST_FAULTS]:
-        report("auth.users", said(auth.users, (fault,)))
+    if faults:
+        report("auth.users", said(auth.users, faults))
 
 
 def _check_route(path: str, route: RouteTable, given: frozenset[str], report: Report) -> None:

@@ -119,8 +119,8 @@ def parse_line(line: str) -> User | str:
 
 
 _NO_HASH = (
-    "a field that is no {ARGON2ID}$argon2id$..., {ARGON2I}$argon2i$... or {BLF-CRYPT}$2y$... within our bounds "
-    f"(memory {MAX_MEMORY} KiB, {MAX_PASSES} passes, {MAX_LANES} lanes; cost {MAX_COST}), no {_SCRAM}..., no senders="
+    "a field that is none of {ARGON2ID}$argon2id$..., {ARGON2I}$argon2i$..., {BLF-CRYPT}$2y$... (at most "
+    f"{MAX_MEMORY} KiB, {MAX_PASSES} passes, {MAX_LANES} lanes, cost {MAX_COST}), {_SCRAM}..., {_SENDERS}..."
 )
 
 
