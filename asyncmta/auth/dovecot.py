@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -153,10 +153,9 @@ class Link(asyncio.Protocol):
         self._last = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = made = cast(asyncio.WriteTransport, transport)  # uvloop's is one in all but name
         # A number that no process has, since another Mta of this process may talk to the same Dovecot.
-        transport.write(lines.hello((1 << 22) + secrets.randbelow(1 << 30)))
+        made.write(lines.hello((1 << 22) + secrets.randbelow(1 << 30)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from asyncmta.auth import dovecot
 from asyncmta.auth.dovecot import TIMEOUT, Dovecot
@@ -225,3 +226,17 @@ async def test_closed_while_it_connects(house: House) -> None:
     await house.source.close()
     assert await waiting is No.UNSURE
     assert await house.source.password(PLAIN, "alice", "x") is No.UNSURE
+
+
+def test_on_the_other_loop(tmp_path: Path) -> None:
+    """uvloop's transports are of no class of asyncio's."""
+
+    async def scenario() -> None:
+        house = House(tmp_path)
+        await house.server.start()
+        assert await told(house, b"OK\t%d\tuser=alice\n") == Granted("alice")
+        await house.source.close()
+        await house.server.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
