@@ -15,7 +15,8 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Duration, Flag, Kind, Size, Text, TextList, TextListOr, Whole
+from asyncmta.config_kinds import Choice, Duration, Flag, Kind, RateOf, Size, Text, TextList, TextListOr, Whole
+from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
 KIB, MIB = 1 << 10, 1 << 20
@@ -51,6 +52,15 @@ class TlsTable(Struct, frozen=True, kw_only=True):
     key: Annotated[str, OptionalPath] = ""
 
 
+class AuthTable(Struct, frozen=True, kw_only=True):
+    users: Annotated[str, OptionalPath] = ""
+    dovecot: Annotated[str, OptionalPath] = ""
+    senders: Annotated[str, Choice(("any", "own"))] = "any"
+    failures_per_client: Annotated[Rate | None, RateOf()] = Rate(20, 10 * MINUTE)
+    failures_per_login: Annotated[Rate | None, RateOf()] = Rate(20, 10 * MINUTE)
+    failure_delay: Annotated[float, Duration(0.1, 30 * SECOND, zero="none")] = SECOND
+
+
 class RelayTable(Struct, frozen=True, kw_only=True):
     networks: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = LOOPBACK
     domains: Annotated[tuple[str, ...], TextList(Text(texts.relay_domain))] = ()
@@ -75,6 +85,10 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     messages_per_session: Annotated[int, Whole(0, 1_000_000_000)] = 0
     accept_long_lines: Annotated[bool, Flag()] = False
     future_release: Annotated[float, Duration(MINUTE, 365 * DAY, zero="none")] = 30 * DAY
+    messages_per_login: Annotated[Rate | None, RateOf()] = None
+    recipients_per_login: Annotated[Rate | None, RateOf()] = None
+    messages_per_client: Annotated[Rate | None, RateOf()] = None
+    recipients_per_client: Annotated[Rate | None, RateOf()] = None
 
 
 class QueueTable(Struct, frozen=True, kw_only=True):
@@ -127,6 +141,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     general: General
     listener: tuple[ListenerTable, ...]
     tls: TlsTable
+    auth: AuthTable
     relay: RelayTable
     local: LocalTable
     limits: LimitsTable
@@ -140,6 +155,7 @@ class Tables(Struct, frozen=True, kw_only=True):
 
 TABLES: dict[str, type[Struct]] = {
     "tls": TlsTable,
+    "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
     "limits": LimitsTable,

@@ -16,8 +16,10 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from asyncmta.inbound import extensions
+from asyncmta.inbound.allowance import Allowance
 from asyncmta.inbound.limits import Limits
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key
@@ -99,9 +101,11 @@ class Acceptance:
         pressure: Callable[[], Reply | None],
         now: Callable[[], float],
         turns: Turning | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         self.terms = terms
         self.limits = terms.limits
+        self.allowance = allowance or Allowance(limits=terms.limits, now=lambda: 0.0)
         self.lookup = lookup
         self.now = now
         self.turns = turns
@@ -113,6 +117,11 @@ class Acceptance:
         self._routing = routing
         self._refusal = refusal
         self._pressure = pressure
+
+    def announce(self, mechanisms: tuple[str, ...]) -> None:
+        """From now on these mechanisms of AUTH are offered."""
+        self.terms = replace(self.terms, mechanisms=mechanisms)
+        self.offers = {tls: self._offer(tls) for tls in (False, True)}
 
     def _offer(self, tls: bool) -> bytes:
         """The reply to EHLO; extensions only where they work."""

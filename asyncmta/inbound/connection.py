@@ -229,11 +229,15 @@ class Connection(Entrance):
             self._advance(lambda conversation: conversation.close(word))
 
     def _log(self, conversation: Conversation, event: Refused) -> None:
-        self._sessions.reception.maillog.refused(
-            client=conversation.state.client.ip,
+        maillog, client, helo = self._sessions.reception.maillog, conversation.state.client.ip, conversation.state.helo
+        if event.login:
+            maillog.login_refused(client=client, reply=event.reply, helo=helo, login=event.login)
+            return
+        maillog.refused(
+            client=client,
             stage=event.stage,
             reply=event.reply,
-            helo=conversation.state.helo,
+            helo=helo,
             reverse_path=event.reverse_path,
             recipient=event.recipient,
         )

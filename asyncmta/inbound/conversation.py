@@ -22,8 +22,8 @@ from asyncmta.mail.reply import Reply
 
 COMMANDS_IN_A_TURN = 100  # half a millisecond
 _CHUNK = b"BDAT"
-# What is left of the exchange would be read as commands.
-_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT)
+# What is left of the exchange would be read as commands; or there is no sense in more of them.
+_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT, replies.AUTH_TOO_MANY_FAILURES)
 
 
 class Conversation:
@@ -121,17 +121,17 @@ class Conversation:
         self.state.secure(tls)
         return b"" if self.is_closed else self._resume(b"")
 
-    def auth_ended(self, reply: Reply, login: str | None = None) -> bytes:
-        """The exchange is over; `login` names who it was when it went well."""
+    def auth_ended(self, reply: Reply, login: str = "") -> bytes:
+        """The exchange is over; `login` names who it was, or, when it did not go well, whom the client named."""
         state = self.state
         if self.is_closed:
             return b""
-        if login is not None:
+        if reply.code == replies.AUTH_OK.code:
             state.log_in(login)
             return self._resume(reply.wire)
         if reply.code == replies.AUTH_FAILED.code:
             state.auth_failures += 1
-        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH))
+        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH, login=login))
         if state.auth_failures >= state.acceptance.limits.auth_failures and not self.is_closed:
             out += self.close(replies.TOO_MANY_ERRORS)
         return self._resume(out)

@@ -21,7 +21,7 @@ from asyncmta.mail.reply import Reply
 class Refused(Struct, frozen=True):
     """We said no: for the log. `stage` is the command, or "greeting" or "dot". `counts`: it is an error of the
     client's; None leaves it to the code (5yz is one). `closes`: it was the last word. `times`: how often it was said,
-    for each recipient of LMTP."""
+    for each recipient of LMTP. `login`: whom an AUTH named."""
 
     stage: str
     reply: Reply
@@ -30,6 +30,7 @@ class Refused(Struct, frozen=True):
     counts: bool | None = None
     closes: bool = False
     times: int = 1
+    login: str = ""
 
 
 class LookUp(Struct, frozen=True, eq=False):

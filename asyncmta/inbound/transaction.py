@@ -87,9 +87,10 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
     )
     if isinstance(sender, Reply):
         return Refused("MAIL", sender, reverse_path=argument)
-    refusal = acceptance.sender(sender.size)
+    reverse_path = sender.envelope.reverse_path
+    refusal = acceptance.sender(sender.size) or acceptance.allowance.message(state.client.ip, state.login, reverse_path)
     if refusal is not None:
-        return Refused("MAIL", refusal, sender.envelope.reverse_path)
+        return Refused("MAIL", refusal, reverse_path)
     if sender.wishes is not None:
         return _grant(state, sender.envelope, sender.wishes)
     state.envelope = sender.envelope
@@ -123,6 +124,8 @@ def rcpt(state: SessionState, argument: str) -> bytes | Event:
     over = state.offered_recipients - limits.recipients > limits.spare_recipients
     if over or len(state.recipients) >= limits.recipients:  # `over` alone: the same few, again and again
         return Refused("RCPT", replies.TOO_MANY_RECIPIENTS, envelope.reverse_path, recipient.address, counts=over)
+    if (too_many := acceptance.allowance.recipient(state.client.ip, state.login)) is not None:
+        return Refused("RCPT", too_many, envelope.reverse_path, recipient.address)
     answer = acceptance.recipient(recipient.address, envelope.reverse_path, may_relay=state.may_relay)
     if answer is None:
         state.add(recipient)

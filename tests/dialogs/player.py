@@ -11,7 +11,8 @@ A file of dialogs/*.smtp has one line for each step; a turn is what stands betwe
     S: text           the server says a line that begins so
     M: from > to, to > content      a message was taken; content unstuffed, with escapes, or `...` for any
     T:                the handshake that was asked for succeeds
-    A: name           the AUTH exchange that was asked for succeeds; `A: -` it fails, `A: ?` it cannot be told
+    A: name           the AUTH exchange that was asked for succeeds; `A: -` it fails, `A: ?` it cannot be told,
+                    `A: !` the login has failed too often, `A: !!` the client has
     X:                the server closes
 """
 
@@ -22,7 +23,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from asyncmta.config_kinds import RateOf
 from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
+from asyncmta.inbound.allowance import Allowance
 from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.events import (
@@ -88,7 +91,7 @@ class World:
         self.settings = settings
         get = settings.get
         limits = {
-            key: int(value)
+            key: RateOf().parse(value) if "/" in value else int(value)
             for key, value in settings.items()
             if key in Limits.__struct_fields__ and key != "accept_long_lines"
         }
@@ -110,6 +113,7 @@ class World:
     def acceptance(self) -> Acceptance:
         full = replies.STORAGE_FULL if self.storage == "full" else None
         busy = replies.BUSY if self.storage == "busy" else None
+        allowance = Allowance(limits=self.terms.limits, now=lambda: 0.0, only_own="own" in self.settings)
         return Acceptance(
             terms=self.terms,
             routing=ROUTING,
@@ -118,6 +122,7 @@ class World:
             pressure=lambda: busy,
             now=lambda: NOW,
             turns=Turns(lambda domain, below: STARTED.get(domain)) if "etrn" in self.settings else None,
+            allowance=allowance,
         )
 
     def player(self, **options: Any) -> Player:
@@ -162,6 +167,7 @@ class Player:
         assert isinstance(self.waits_for, AuthWanted), "no exchange was asked for"
         self.waits_for = None
         outcome: dict[str, Reply] = {"-": replies.AUTH_FAILED, "?": replies.AUTH_UNAVAILABLE}
+        outcome |= {"!": replies.AUTH_NOT_NOW, "!!": replies.AUTH_TOO_MANY_FAILURES}
         if name in outcome:
             self._do(self.conversation.auth_ended(outcome[name]))
         else:
