@@ -20,6 +20,7 @@ ORDER = [
     "bounce",
     "mailboxes",
     "policy",
+    "auth",
     "inbound",
     "scheduling",
     "delivery",

@@ -1,4 +1,4 @@
-"""The tables of config.toml about policy: `[[rule]]`, `[dnsbl]`, `[hooks]`, `[policy]`, and the rates of `[limits]`.
+"""The tables of config.toml about policy: `[[rule]]`, `[dnsbl]`, `[hooks]` and `[policy]`.
 
 As in `config_tables`, a key is declared once, with its kind and its default; texts are checked here and are made into
 rules by `mta_policy`. Promises: nothing here is on by default. Never: files, the environment.
@@ -9,7 +9,6 @@ docs/policy.md.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -17,15 +16,12 @@ from msgspec import Struct
 
 from asyncmta import config_texts as texts
 from asyncmta.config_kinds import Choice, Duration, Flag, Text, TextList, TextListOr, Unfit, Whole, named
-from asyncmta.inbound.rates import Rate
 from asyncmta.policy.dnsbl import InvalidList, parse_list
 from asyncmta.policy.refusal import InvalidRefusal, parse_refusal
 from asyncmta.policy.verdict import tag_text
 
 MINUTE = 60.0
 LIST_FILE = "file:"
-
-_RATE = re.compile(r"([1-9][0-9]{0,8})/([0-9]{1,9}(?:\.[0-9]{1,3})?[smhd])\Z")
 
 
 class OneOrMore(Struct, frozen=True):
@@ -43,24 +39,6 @@ class OneOrMore(Struct, frozen=True):
 
     def show(self, value: tuple[Any, ...]) -> Any:
         return TextList(self.item).show(value) if value else "*"
-
-
-class Frequency(Struct, frozen=True):
-    """`60/1m`; "" for no limit."""
-
-    def parse(self, value: Any) -> Rate | None:
-        if value == "":
-            return None
-        match = _RATE.match(value) if isinstance(value, str) else None
-        if match is None:
-            raise Unfit(f'expected a number for a time such as "60/1m", or "" for no limit, got {named(value)}')
-        return Rate(int(match[1]), Duration(1.0, 86400.0).parse(match[2]))
-
-    def from_text(self, text: str) -> Any:
-        return text
-
-    def show(self, value: Rate | None) -> str:
-        return "" if value is None else f"{value.count}/{Duration(1.0, 86400.0).show(value.seconds)}"
 
 
 class Residents(Struct, frozen=True):

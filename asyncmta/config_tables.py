@@ -15,9 +15,9 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Duration, Flag, Kind, Size, Text, TextList, TextListOr, Whole
-from asyncmta.config_policy import DnsblTable, Frequency, HooksTable, PolicyTable, Residents, RuleEntry
-from asyncmta.inbound.rates import Rate
+from asyncmta.config_kinds import Choice, Duration, Flag, Kind, RateOf, Size, Text, TextList, TextListOr, Whole
+from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, Residents, RuleEntry
+from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
 KIB, MIB = 1 << 10, 1 << 20
@@ -45,6 +45,7 @@ class ListenerTable(Struct, frozen=True, kw_only=True):
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
     line_endings: Annotated[str, Choice(("strict", "normalise"))] = "strict"
     allow_plaintext_auth: Annotated[bool, Flag()] = False
+    xclient_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
     greet_delay: Annotated[float, Duration(SECOND, MINUTE, zero="none")] = 0.0
 
 
@@ -53,9 +54,19 @@ class TlsTable(Struct, frozen=True, kw_only=True):
     key: Annotated[str, OptionalPath] = ""
 
 
+class AuthTable(Struct, frozen=True, kw_only=True):
+    users: Annotated[str, OptionalPath] = ""
+    dovecot: Annotated[str, OptionalPath] = ""
+    senders: Annotated[str, Choice(("any", "own"))] = "any"
+    failures_per_client: Annotated[Rate | None, RateOf()] = Rate(20, 10 * MINUTE)
+    failures_per_login: Annotated[Rate | None, RateOf()] = Rate(20, 10 * MINUTE)
+    failure_delay: Annotated[float, Duration(0.1, 30 * SECOND, zero="none")] = SECOND
+
+
 class RelayTable(Struct, frozen=True, kw_only=True):
     networks: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = LOOPBACK
     domains: Annotated[tuple[str, ...], TextList(Text(texts.relay_domain))] = ()
+    etrn_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
 
 
 class LocalTable(Struct, frozen=True, kw_only=True):
@@ -74,12 +85,15 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     hops: Annotated[int, Whole(10, 1000)] = 100
     session_idle: Annotated[float, Duration(SECOND, DAY)] = 5 * MINUTE
     sessions_per_client: Annotated[int, Whole(1, 1_000_000)] = 50
-    connections_per_client: Annotated[Rate | None, Frequency()] = None
-    messages_per_client: Annotated[Rate | None, Frequency()] = None
-    recipients_per_client: Annotated[Rate | None, Frequency()] = None
+    connections_per_client: Annotated[Rate | None, RateOf()] = None
     reverse_dns: Annotated[str, Choice(("off", "log", "require"))] = "off"
     messages_per_session: Annotated[int, Whole(0, 1_000_000_000)] = 0
     accept_long_lines: Annotated[bool, Flag()] = False
+    future_release: Annotated[float, Duration(MINUTE, 365 * DAY, zero="none")] = 30 * DAY
+    messages_per_login: Annotated[Rate | None, RateOf()] = None
+    recipients_per_login: Annotated[Rate | None, RateOf()] = None
+    messages_per_client: Annotated[Rate | None, RateOf()] = None
+    recipients_per_client: Annotated[Rate | None, RateOf()] = None
 
 
 class QueueTable(Struct, frozen=True, kw_only=True):
@@ -132,6 +146,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     general: General
     listener: tuple[ListenerTable, ...]
     tls: TlsTable
+    auth: AuthTable
     relay: RelayTable
     local: LocalTable
     limits: LimitsTable
@@ -149,6 +164,7 @@ class Tables(Struct, frozen=True, kw_only=True):
 
 TABLES: dict[str, type[Struct]] = {
     "tls": TlsTable,
+    "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
     "limits": LimitsTable,

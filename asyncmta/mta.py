@@ -21,12 +21,13 @@ from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.inbound.access import Access, AccessSettings, Authenticator
 from asyncmta.inbound.certificates import server_context
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
-from asyncmta.inbound.sessions import Authenticate, Reception
+from asyncmta.inbound.sessions import Reception
 from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
 from asyncmta.mta_local import Exists, build_mailboxes
@@ -35,11 +36,12 @@ from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
-from asyncmta.scheduling.waiting import marks_of
+from asyncmta.scheduling.tags import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.addresses import binding
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
+from asyncmta.turning import turns_of
 
 DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
 
@@ -47,9 +49,9 @@ DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
 class Mta(Operations):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
-    authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; without
-    it AUTH is not offered. hooks and recipients: docs/python.md. log_stream: where log lines go instead of standard
-    output.
+    authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a
+    method check_token also for tokens (`auth/source.py`). hooks and recipients: docs/python.md. log_stream: where log
+    lines go instead of standard output.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Mta(Operations):
         clock: Clock | None = None,
         resolver: Resolves | None = None,
         disk: Disk | None = None,
-        authenticator: Authenticate | None = None,
+        authenticator: Authenticator | None = None,
         hooks: object = None,
         recipients: Exists | None = None,
         log_stream: BinaryIO | None = None,
@@ -69,13 +71,13 @@ class Mta(Operations):
         self._disk: Disk = disk if disk is not None else PosixDisk()
         self._resolver = resolver
         self._authenticator = authenticator
-        self._hooks = hooks
-        self._recipients = recipients
+        self._hooks, self._recipients = hooks, recipients
         log = settings.log
         self.maillog = MailLog(
             clock=self._clock, stream=log_stream, format=log.format, level=log.level, addresses=log.addresses
         )
         self._own_resolver: Resolver | None = None
+        self._access: Access | None = None
         self._rooms: Rooms | None = None
         self._handing_in = set()
         self._listeners: list[Listener] = []
@@ -110,19 +112,7 @@ class Mta(Operations):
         )
         self._routing = self.settings.routing()
         self.recovery = found = await self._store.open(marks_of(self._routing, look_at=HOLD))
-        self.maillog.note(
-            "warning" if found.damaged else "info",
-            "spool_opened",
-            messages=found.messages,
-            records=found.records,
-            segments=found.segments,
-            torn=found.torn,
-            damaged=found.damaged,
-            seconds=round(found.seconds, 3),
-            file_system=found.file_system,
-            sync_seconds=round(found.sync_seconds, 6),
-            boot=found.boot,
-        )
+        self.maillog.note("warning" if found.damaged else "info", "spool_opened", **found.told())
 
     def _build(self) -> None:
         """Every room, bottom floor first. Nothing runs yet."""
@@ -180,7 +170,6 @@ class Mta(Operations):
             hostname=settings.hostname,
             postmaster=str(settings.postmaster),
         )
-        queue = settings.queue
         return Scheduler(
             clock=self._clock,
             store=self._store,
@@ -188,9 +177,7 @@ class Mta(Operations):
             bouncer=bouncer,
             routing=routing,
             maillog=self.maillog,
-            settings=SchedulerSettings(
-                retry=RetrySchedule(lifetime=queue.lifetime, bounce_lifetime=queue.bounce_lifetime)
-            ),
+            settings=SchedulerSettings(retry=RetrySchedule(**_of(RetrySchedule, self.settings.queue))),
         )
 
     def _build_intake(self) -> Intake:
@@ -208,6 +195,16 @@ class Mta(Operations):
         return Limits(**_of(Limits, self.settings.limits))
 
     def _build_listeners(self, routing: Routing, mailboxes: Mailboxes) -> list[Listener]:
+        assert self.recovery is not None
+        self._access = Access(
+            settings=AccessSettings(**_of(AccessSettings, self.settings.auth)),
+            limits=self._limits(),
+            clock=self._clock,
+            maillog=self.maillog,
+            authenticator=self._authenticator,
+            secret=self.recovery.journal.encode(),
+            domains=(self.settings.hostname, *self.settings.local.domains),
+        )
         reception = Reception(
             intake=self._intake,
             maillog=self.maillog,
@@ -219,7 +216,9 @@ class Mta(Operations):
             pressure=self._scheduler.pressure,
             limits=self._limits(),
             networks=self.settings.relay.networks,
-            authenticate=self._authenticator,
+            etrn_from=self.settings.relay.etrn_from,
+            turns=turns_of(self),
+            access=self._access,
             gate=self._policy.gate,
         )
         tls = server_context(self.settings.tls.certificate, self.settings.tls.key)
@@ -252,8 +251,9 @@ class Mta(Operations):
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()
-        if self._own_resolver is not None:
-            await self._own_resolver.close()
+        for opened in (self._own_resolver, self._access):
+            if opened is not None:
+                await opened.close()
         try:
             await self._store.close()
         finally:

@@ -1,4 +1,4 @@
-"""From the settings about policy to the gate of the listeners: rules, rates, screening, hooks and the policy service.
+"""From the settings about policy to the gate of the listeners: rules, screening, hooks and the policy service.
 
 A part of the composition root, in a file of its own. Promises: None where nothing is configured, so that nothing is in
 the way of mail then. Never: a decision.
@@ -8,7 +8,7 @@ docs/policy.md.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from msgspec import Struct, structs
@@ -65,12 +65,12 @@ def build_policy(
             timeout=dnsbl.timeout,
         )
     consultation = _consultation(settings, clock, maillog, hooks)
-    rates = (limits.connections_per_client, limits.messages_per_client, limits.recipients_per_client)
-    is_needed = screening is not None or rules.is_needed or any(rates) or consultation.is_needed
+    connections = limits.connections_per_client
+    is_needed = screening is not None or rules.is_needed or connections is not None or consultation.is_needed
     gate = Gate(
         rules=rules,
         now=clock.monotonic,
-        rates=rates,
+        connections=connections,
         screen=None if screening is None else screening.look,
         screens_everybody=rules.needs_names,
         ask=consultation.ask,
@@ -133,9 +133,9 @@ def _rule(index: int, entry: RuleEntry) -> Rule:
 
 
 class Asked(Struct, frozen=True):
-    """A client, who it is, and the envelope that it would send."""
+    """A client (None: nobody asked about one), who it is, and the envelope that it would send."""
 
-    client: IPv4Address | IPv6Address
+    client: str | None
     login: str | None
     networks: tuple[Network, ...]
     reverse_path: Address | None
@@ -144,7 +144,9 @@ class Asked(Struct, frozen=True):
 
 async def explain(policy: Policy, asked: Asked, routing: Routing) -> list[str]:
     """What would be said to it at RCPT, a line for each rule asked. Hooks and services are named and not asked."""
-    address = asked.client
+    if asked.client is None:
+        return []
+    address = ip_address(asked.client)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     trusted = any(address in network for network in asked.networks)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from ipaddress import ip_address
 from itertools import islice
+from typing import Any
 
 from msgspec import Struct
 
@@ -76,7 +76,7 @@ class Operations:
     """The part of `Mta` that is about messages."""
 
     _rooms: Rooms | None
-    _handing_in: set[asyncio.Future[QueueId | Reply]]  # for which a drain waits
+    _handing_in: set[asyncio.Future[Any]]  # for which a drain waits
     settings: Settings
 
     @property
@@ -99,8 +99,7 @@ class Operations:
             mailboxes.setdefault(address.mailbox_key, Recipient(address))
         envelope = Envelope(sender, tuple(mailboxes.values()))
         taking = asyncio.ensure_future(self.rooms.intake.submit(envelope, content))
-        self._handing_in.add(taking)
-        taking.add_done_callback(self._handing_in.discard)
+        self.keep_until_drained(taking)
         taken = await asyncio.shield(taking)
         if isinstance(taken, Reply):
             raise SubmitRefused(taken)
@@ -165,6 +164,7 @@ class Operations:
         address = parse_address(recipient, smtputf8=True)
         origin = parse_address(sender, smtputf8=True) if sender else None
         routing = self.rooms.routing
+        asked = Asked(client, login, self.settings.relay.networks, origin, address)
         destination = routing.destination(address, origin)
         exchangers, tls = await self._exchangers(destination)
         return RouteReport(
@@ -174,13 +174,8 @@ class Operations:
             destination=destination,
             exchangers=exchangers,
             tls=tls,
-            policy=[] if client is None else await self._explained(client, login, origin, address),
+            policy=await explain(self.rooms.policy, asked, routing),
         )
-
-    async def _explained(self, client: str, login: str | None, origin: Address | None, address: Address) -> list[str]:
-        networks = self.settings.relay.networks
-        asked = Asked(ip_address(client), login, networks, origin, address)
-        return await explain(self.rooms.policy, asked, self.rooms.routing)
 
     async def _exchangers(self, destination: str) -> tuple[list[str], str]:
         route = self.rooms.routing.route_of(destination)
@@ -215,14 +210,16 @@ class Operations:
         rooms.remote.resume(await self._destinations(selected))
         return rooms.scheduler.retry(selected)
 
-    async def _destinations(self, queue_ids: Iterable[QueueId]) -> set[str]:
+    async def _destinations(self, queue_ids: Iterable[QueueId], below: str = "") -> set[str]:
         found = set()
+        routing = self.rooms.routing
         async for entry in self._entries(queue_ids):
             if not entry.is_closed:
                 envelope = entry.envelope
                 for ordinal in entry.pending():
                     recipient = envelope.recipients[ordinal].address
-                    found.add(self.rooms.routing.destination(recipient, envelope.reverse_path))
+                    if not below or f".{recipient.domain_key}".endswith(f".{below}"):
+                        found.add(routing.destination(recipient, envelope.reverse_path))
         return found
 
     async def hold(self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None) -> int:
@@ -252,6 +249,18 @@ class Operations:
         covers = _filter(domain, sender)
         queue_ids = reversed(list(self.rooms.store.ids()))  # the oldest first, as they came
         return [entry.queue_id async for entry in self._entries(queue_ids) if covers(entry)]
+
+    async def destinations_below(self, domain: str) -> AsyncIterator[set[str]]:
+        """Where mail goes that waits for this domain or one below it, a chunk of the queue at a time; it ends early
+        when this MTA is left."""
+        queue_ids = iter(list(self.rooms.store.ids()))
+        while (chunk := list(islice(queue_ids, READ_AT_ONCE))) and self._rooms is not None:
+            yield await self._destinations(chunk, domain)
+
+    def keep_until_drained(self, task: asyncio.Future[Any]) -> None:
+        """A drain waits for it."""
+        self._handing_in.add(task)
+        task.add_done_callback(self._handing_in.discard)
 
     async def _entries(self, queue_ids: Iterable[QueueId]) -> AsyncIterator[Entry]:
         """Those that can be had, a chunk at a time."""

@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"mail", "system"},
     {"maillog", "routing"},
     {"spool", "policy"},
-    {"bounce", "mailboxes"},
+    {"bounce", "mailboxes", "auth"},
     {"inbound", "scheduling", "delivery"},
     {"admin", "config"},
     {"mta"},
@@ -35,12 +35,14 @@ FLOORS: list[set[str]] = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files at the top of the package that are part of a room beside them, as config_*.py are of config.
-PARTS = {"logline": "maillog", "operations": "mta", "mta_policy": "mta", "mta_local": "mta"}
+PARTS = {"logline": "maillog", "operations": "mta", "mta_policy": "mta", "mta_local": "mta", "turning": "mta"}
 PARTS |= {"__init__": "(top)", "__main__": "(top)"}
 
 # A library is used in these places only; to change it is to change them.
 HOMES = {
-    "aiosmtpd": ["inbound/listener.py"],
+    "aiosmtpd": ["inbound/listener.py", "inbound/authenticating.py"],
+    "argon2": ["auth/hashes.py"],
+    "bcrypt": ["auth/hashes.py"],
     "aiosmtplib": ["delivery/session.py"],
     "aiodns": ["delivery/resolver.py"],
     "pycares": ["delivery/resolver.py"],

@@ -27,6 +27,7 @@ from asyncmta.mail.envelope import (
     QueueId,
     ReadContent,
     Recipient,
+    Timing,
     format_queue_id,
 )
 from asyncmta.mail.headers import Arrival, header_section, received, received_opening
@@ -128,6 +129,7 @@ class Bouncer:
             reported=states.count(REPORTED),
             pending=states.count(PENDING),
         )
+        timing = entry.envelope.timing
         report = received(self._opening, queue_id=queue_id, at=now, recipient=sender) + build_dsn(facts)
         envelope = Envelope(
             None,
@@ -135,6 +137,7 @@ class Bouncer:
             body="7BIT" if report.isascii() else "8BITMIME",
             smtputf8=needs_smtputf8(facts),
             requiretls=entry.envelope.requiretls,
+            timing=Timing(timing.priority) if timing is not None and timing.priority else None,  # RFC 6710 4.3
         )
         return await self._accepted(queue_id, now, envelope, report)
 

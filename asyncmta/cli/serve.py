@@ -23,8 +23,9 @@ import click
 from asyncmta import __version__
 from asyncmta.admin.control_socket import SocketTaken
 from asyncmta.admin.door import Door, OpenDoor
+from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
-from asyncmta.cli.where import config_option, load_settings
+from asyncmta.cli.where import config_option, load_settings_to_serve
 from asyncmta.mta import Mta
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.addresses import AddressUnavailable
@@ -42,7 +43,7 @@ GC_THRESHOLDS = (20_000, 20, 20)
 @config_option
 def command() -> None:
     """Run the MTA in the foreground."""
-    settings = load_settings()
+    settings = load_settings_to_serve()
     allow_many_files()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         code = runner.run(Service(settings).run())
@@ -169,7 +170,7 @@ def freeze() -> None:
 def exit_code(error: Exception) -> Exit | None:
     """How a start that failed ends; None for a bug."""
     match error:
-        case OpenDoor() | ssl.SSLError():
+        case OpenDoor() | ssl.SSLError() | UsersRefused():
             return Exit.CONFIG
         case Locked() | SocketTaken() | SpoolRefused():
             return Exit.CANT_CREATE

@@ -4,14 +4,15 @@ Parameters go out only when the server offered their extension. A server without
 domains as A-labels; an address that cannot be written without it is refused here with 5.6.7, and one such recipient
 does not hold up the others. Never: sockets, replies; nothing but checked addresses and printable ASCII parameters.
 
-RFC 1870 (SIZE), 3030 (BINARYMIME), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS).
+RFC 1870 (SIZE), 3030 (BINARYMIME), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS), 6710
+(MT-PRIORITY).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
@@ -24,6 +25,9 @@ from asyncmta.mail.envelope import (
     Recipient,
 )
 from asyncmta.mail.reply import Reply, reply
+from asyncmta.mail.xtext import in_ascii
+
+LONGEST_ORCPT = 500  # RFC 3461 4.2
 
 
 class Capabilities(Struct, frozen=True, gc=False):
@@ -38,6 +42,7 @@ class Capabilities(Struct, frozen=True, gc=False):
     smtputf8: bool = False
     dsn: bool = False
     requiretls: bool = False
+    priority: bool = False
 
 
 class Obstacle(Struct, frozen=True):
@@ -59,6 +64,7 @@ def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> C
         smtputf8="smtputf8" in extensions,
         dsn="dsn" in extensions,
         requiretls=verified_tls and "requiretls" in extensions,
+        priority="mt-priority" in extensions,
     )
 
 
@@ -114,6 +120,9 @@ def _mail_parameters(peer: Capabilities, envelope: Envelope, content: Content, *
             text += f" ENVID={envelope.envid}"
     if envelope.requiretls:
         text += " REQUIRETLS"
+    timing = envelope.timing
+    if timing is not None and timing.priority and peer.priority:
+        text += f" MT-PRIORITY={timing.priority}"
     return text
 
 
@@ -125,8 +134,10 @@ def _rcpt_parameters(recipient: Recipient) -> str:
     elif notify:
         names = ((NOTIFY_SUCCESS, "SUCCESS"), (NOTIFY_FAILURE, "FAILURE"), (NOTIFY_DELAY, "DELAY"))
         text = " NOTIFY=" + ",".join([name for bit, name in names if notify & bit])
-    if recipient.orcpt is not None and _is_one_word(recipient.orcpt):
-        text += f" ORCPT={recipient.orcpt}"
+    if recipient.orcpt is not None:
+        orcpt = in_ascii(recipient.orcpt)
+        if _is_one_word(orcpt) and len(orcpt) <= LONGEST_ORCPT:
+            text += f" ORCPT={orcpt}"
     return text
 
 
@@ -155,9 +166,7 @@ def _in_ascii(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...],
             plain.append(Recipient(address, recipient.notify, recipient.orcpt))
     if not plain:
         return Obstacle(refused, b"")
-    downgraded = Envelope(
-        plain_sender, tuple(plain), envelope.body, False, envelope.requiretls, envelope.ret, envelope.envid
-    )
+    downgraded = structs.replace(envelope, reverse_path=plain_sender, recipients=tuple(plain), smtputf8=False)
     commands = _lines(peer, downgraded, plain, content).encode("ascii")
     return Obstacle(refused, commands) if refused else commands
 

@@ -19,6 +19,7 @@ from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.entrance import Entrance
 from asyncmta.inbound.events import (
     AuthWanted,
+    ClientTold,
     Closing,
     Event,
     LargeAborted,
@@ -126,6 +127,8 @@ class Connection(Entrance):
                 asyncio.get_running_loop().call_soon(self._advance, Conversation.go_on)
             case TlsWanted():
                 self._begin_tls()
+            case ClientTold():
+                self._change_client(event)
             case AuthWanted():
                 self._begin_auth(event)
             case LargeBegan():
@@ -227,11 +230,15 @@ class Connection(Entrance):
             self._advance(lambda conversation: conversation.close(word))
 
     def _log(self, conversation: Conversation, event: Refused) -> None:
-        self._sessions.reception.maillog.refused_by(
+        maillog, client, helo = self._sessions.reception.maillog, conversation.state.client.ip, conversation.state.helo
+        if event.login:
+            maillog.login_refused(client=client, reply=event.reply, helo=helo, login=event.login)
+            return
+        maillog.refused_by(
             event.by,
-            client=conversation.state.client.ip,
+            client=client,
             stage=event.stage,
             reply=event.reply,
-            helo=conversation.state.helo,
+            helo=helo,
             paths=(event.reverse_path, event.recipient),
         )

@@ -88,7 +88,7 @@ class IncomingContent:
         self._line = 0  # octets of the unfinished line
         self._line_dotted = False
         self._header = 0  # octets of the header section so far; -1 when it has ended
-        self._tail = b"\r\n"  # the last octets of the unfinished header section
+        self._tail = b"\r\n"  # the last octets of the unfinished header section; all of it until a line is whole
         # Notes in one C pass which line ends it has seen, also across chunks (mail/wire.py says why not translate).
         self._line_ends = IncrementalNewlineDecoder(None, translate=False)
         self._unwanted = False
@@ -173,8 +173,19 @@ class IncomingContent:
             self._violate(Violation.LONG_LINE)
 
     def _measure_header(self, piece: bytes) -> None:
-        """Has the header section ended, and within its limit? It ends with the first empty line, if there is one."""
+        """Has the header section ended, and within its limit? It ends with the first empty line, if there is one; and
+        content whose first line is no field has none."""
         window = self._tail + piece
+        if not self._header:
+            first = window[2 : 2 + LINE_LIMIT]
+            line, end, _ = first.partition(b"\n")
+            if not end and len(first) < LINE_LIMIT:
+                self._tail = window
+                return
+            if b":" not in line and line != b"\r":
+                self._header = -1
+                self._tail = b""
+                return
         found = window.find(b"\r\n\r\n")
         limit = self._rules.header_limit  # the line end put in front stands for that of the last field
         if found >= 0:

@@ -1,8 +1,8 @@
 """The server side of an SMTP session as a sans-IO engine: octets in; replies, joined, and events out.
 
 Promises: the result does not depend on how the input was split, but where RFC 2920 makes it so: what stands behind
-DATA or STARTTLS in the same chunk was sent before its reply, and ends the session. Only CR LF ends a command; a line
-is kept up to its limit and then thrown away in constant memory; while somebody else has to answer, input waits.
+DATA, STARTTLS or XCLIENT in the same chunk was sent before its reply, and ends the session. Only CR LF ends a command;
+a line is kept up to its limit and then thrown away in constant memory; while somebody else has to answer, input waits.
 Never: sockets, time, credentials, and no decision that belongs to a command group or to `acceptance`.
 
 RFC 5321 2.3.8, 4.1.4, 4.3, 4.5.3.1.4; RFC 2920 (pipelining); RFC 3207 4.2.
@@ -10,9 +10,11 @@ RFC 5321 2.3.8, 4.1.4, 4.3, 4.5.3.1.4; RFC 2920 (pipelining); RFC 3207 4.2.
 
 from __future__ import annotations
 
-from asyncmta.inbound import chunking, courtesy, lines, taking
+from collections.abc import Mapping
+
+from asyncmta.inbound import chunking, courtesy, lines, taking, xclient
 from asyncmta.inbound.acceptance import Acceptance
-from asyncmta.inbound.events import Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
+from asyncmta.inbound.events import ENDS_A_GROUP, Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
 from asyncmta.inbound.session import Client, SessionState
 from asyncmta.inbound.verbs import BEFORE_TLS, COMMANDS, JUNK
 from asyncmta.mail import replies
@@ -20,24 +22,16 @@ from asyncmta.mail.reply import Reply
 
 COMMANDS_IN_A_TURN = 100  # half a millisecond
 _CHUNK = b"BDAT"
-# What is left of the exchange would be read as commands.
-_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT)
+# What is left of the exchange would be read as commands; or there is no sense in more of them.
+_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT, replies.AUTH_TOO_MANY_FAILURES)
 
 
 class Conversation:
     """One session. Each call returns the octets to write now; then `events` are to be followed, in their order."""
 
     __slots__ = (
-        "_buffer",
-        "_draining",
-        "_greeted",
-        "_looking_up",
-        "_skipping",
-        "events",
-        "is_closed",
-        "is_paused",
-        "state",
-    )
+        "_buffer", "_draining", "_greeted", "_looking_up", "_skipping", "events", "is_closed", "is_paused", "state"
+    )  # fmt: skip
 
     def __init__(self, acceptance: Acceptance, client: Client, *, tls: str = "") -> None:
         """`tls` names version and cipher where the session began with a handshake."""
@@ -136,20 +130,24 @@ class Conversation:
         self.state.secure(tls)
         return b"" if self.is_closed else self._resume(b"")
 
-    def auth_ended(self, reply: Reply, login: str | None = None) -> bytes:
-        """The exchange is over; `login` names who it was when it went well."""
+    def auth_ended(self, reply: Reply, login: str = "") -> bytes:
+        """The exchange is over; `login` names who it was, or, when it did not go well, whom the client named."""
         state = self.state
         if self.is_closed:
             return b""
-        if login is not None:
+        if reply.code == replies.AUTH_OK.code:
             state.log_in(login)
             return self._resume(reply.wire)
         if reply.code == replies.AUTH_FAILED.code:
             state.auth_failures += 1
-        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH))
+        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH, login=login))
         if state.auth_failures >= state.acceptance.limits.auth_failures and not self.is_closed:
             out += self.close(replies.TOO_MANY_ERRORS)
         return self._resume(out)
+
+    def client_changed(self, client: Client, told: Mapping[str, str]) -> bytes:
+        """The answer to `ClientTold`: the session of this client begins."""
+        return b"" if self.is_closed else self._resume(xclient.begin_anew(self.state, client, told))
 
     def take_line(self) -> bytes | Reply | None:
         """The next line of an AUTH exchange without its CR LF; None: not there yet; a Reply: there is no such line."""
@@ -264,7 +262,7 @@ class Conversation:
             self.events.append(LargeAborted())
         if type(answer) is bytes and verb not in JUNK:
             return answer
-        if is_followed and isinstance(answer, TlsWanted):
+        if is_followed and isinstance(answer, ENDS_A_GROUP):
             answer = Refused(verb, replies.EARLY_INPUT, closes=True)
         return self._said(verb, answer)
 

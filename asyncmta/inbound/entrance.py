@@ -16,11 +16,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.events import ClientTold
 from asyncmta.inbound.flow import Flow, LargeArrival
-from asyncmta.inbound.session import Client
+from asyncmta.inbound.session import Client, client_at
 from asyncmta.inbound.sessions import Sessions
 from asyncmta.inbound.tunnel import HandshakeFailed, describe_tls, has_input, plain_ip, start_tls
-from asyncmta.inbound.welcome import Welcome, welcome
+from asyncmta.inbound.welcome import Welcome, screen_anew, welcome
 from asyncmta.mail import replies
 
 
@@ -90,7 +91,8 @@ class Entrance(asyncio.Protocol):
             self._write(refusal.wire)
             self._end()
             return
-        self._client = Client(ip, port, trusted)
+        acceptance = sessions.acceptance
+        self._client = client_at(acceptance, ip, port, is_known=may_be_trusted)
         tls = describe_tls(self.transport)
         if acceptance.terms.tls == "implicit" and not tls:
             self._begin_tls(rest)
@@ -109,6 +111,25 @@ class Entrance(asyncio.Protocol):
             self._welcome = welcome(self._sessions, conversation, self._advance)
             if self._welcome is None or self._welcome.is_due:
                 self._write(conversation.greet())
+
+    def _change_client(self, wanted: ClientTold) -> None:
+        """XCLIENT: count this client instead of the one we knew, and begin anew."""
+        sessions, before = self._sessions, self._client
+        assert before is not None
+        sessions.counts.release(before.ip)
+        self._client = None
+        refusal = sessions.counts.admit(wanted.ip)
+        if refusal is not None:
+            sessions.reception.maillog.refused(client=wanted.ip, stage="XCLIENT", reply=refusal)
+            self._advance(lambda conversation: conversation.close(refusal))
+            return
+        client = self._client = client_at(sessions.acceptance, wanted.ip, wanted.port, name=wanted.name)
+        sessions.reception.maillog.note("info", "client_told", client=client.ip, peer=before.ip)
+        self._advance(lambda conversation: conversation.client_changed(client, wanted.told))
+        if self._conversation is not None and self.transport is not None:
+            if self._welcome is not None:
+                self._welcome.cancel()
+            self._welcome = screen_anew(sessions, self._conversation, self._advance)
 
     def _begin_tls(self, rest: bytes = b"") -> None:
         """The handshake, at the start or after STARTTLS: from here on nothing is read in clear text."""

@@ -7,7 +7,7 @@ Never: octets for the client (they are returned), and no behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 
@@ -21,7 +21,7 @@ from asyncmta.mail.reply import Reply
 class Refused(Struct, frozen=True):
     """We said no: for the log. `stage` is the command, or "greeting" or "dot". `counts`: it is an error of the
     client's; None leaves it to the code (5yz is one). `closes`: it was the last word. `times`: how often it was said,
-    for each recipient of LMTP. `by`: the rule that said so."""
+    for each recipient of LMTP. `login`: whom an AUTH named. `by`: the rule that said so."""
 
     stage: str
     reply: Reply
@@ -30,6 +30,7 @@ class Refused(Struct, frozen=True):
     counts: bool | None = None
     closes: bool = False
     times: int = 1
+    login: str = ""
     by: str = ""
 
 
@@ -87,6 +88,15 @@ class AuthWanted(Struct, frozen=True):
     initial: str | None
 
 
+class ClientTold(Struct, frozen=True, eq=False):
+    """A proxy has told who its client is, "" for what it does not know. Pauses until `client_changed`, or `close`."""
+
+    ip: str
+    port: int
+    name: str
+    told: Mapping[str, str]
+
+
 class TurnEnded(Struct, frozen=True):
     """A turn's worth of commands was answered and more are there: others come first. Pauses until `go_on`."""
 
@@ -107,6 +117,10 @@ Event = (
     | LargeAborted
     | TlsWanted
     | AuthWanted
+    | ClientTold
     | TurnEnded
     | Closing
 )
+
+ENDS_A_GROUP = TlsWanted | ClientTold
+"""Behind these nothing may stand in a group of commands: it was said before it was known what it would mean."""

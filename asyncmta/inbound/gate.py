@@ -1,8 +1,8 @@
-"""What stands between the SMTP rules and a transaction: rates, the rule table, and whom to ask beside them.
+"""What stands between SMTP and a transaction: the rate of connections, the rule table, and whom to ask beside it.
 
-One object for all listeners of an Mta; None where nothing is configured, so that it costs nothing then. Promises: rates
-and rules are asked before anybody who has to be waited for; clients of `relay.networks` and logins have no rates, no
-block lists and no greet delay. Never: waiting (what has to be waited for is handed on), sockets, a clock of its own.
+One object for all listeners of an Mta; None where nothing is configured, so that it costs nothing then. Promises: rules
+are asked before anybody who has to be waited for; clients of `relay.networks` have no rate of connections, no block
+lists and no greet delay. Never: waiting (what has to be waited for is handed on), sockets, a clock of its own.
 
 docs/policy.md; rows D-01, P-33, P-85.
 """
@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from itertools import count
 
-from asyncmta.inbound.rates import Rate, RateTable
+from asyncmta.inbound.limits import client_key
+from asyncmta.inbound.throttle import Rate, Throttle
 from asyncmta.policy.rules import Rules
 from asyncmta.policy.verdict import Ask, Inspect, Peer, Verdict
 
@@ -29,7 +30,7 @@ class Gate:
         *,
         rules: Rules,
         now: Callable[[], float],
-        rates: tuple[Rate | None, Rate | None, Rate | None] = (None, None, None),
+        connections: Rate | None = None,
         screen: Screen | None = None,
         screens_everybody: bool = False,
         ask: Ask | None = None,
@@ -43,22 +44,12 @@ class Gate:
         self.stages = stages
         self.inspect = inspect
         self._now = now
-        self._connections, self._messages, self._recipients = (
-            None if rate is None else RateTable(rate) for rate in rates
-        )
+        self._connections = None if connections is None else Throttle(connections)
         self._instances = count(1)
 
     def connects(self, ip: str) -> bool:
         """May this stranger open one more session now?"""
-        return self._connections is None or self._connections.take(ip, self._now())
-
-    def sends(self, ip: str) -> bool:
-        """One more message?"""
-        return self._messages is None or self._messages.take(ip, self._now())
-
-    def names_recipient(self, ip: str) -> bool:
-        """One more recipient, whether it exists or not?"""
-        return self._recipients is None or self._recipients.take(ip, self._now())
+        return self._connections is None or self._connections.take(client_key(ip), self._now())
 
     def new_instance(self) -> str:
         """A name for a transaction, for policy services that put its questions together."""

@@ -13,6 +13,7 @@ from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct
 
+from asyncmta.inbound.throttle import Rate
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
@@ -28,6 +29,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     hops: int = 100
     session_idle: float = 300.0
     sessions_per_client: int = 50
+    future_release: float = 30 * 86400.0  # the longest time for which a message is held for its sender; 0: none
+    messages_per_login: Rate | None = None
+    recipients_per_login: Rate | None = None
+    messages_per_client: Rate | None = None
+    recipients_per_client: Rate | None = None
     accept_long_lines: bool = False
     messages_per_session: int = 0  # 0: as many as they like
     errors: int = 20

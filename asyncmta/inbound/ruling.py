@@ -1,4 +1,4 @@
-"""HELO, MAIL and RCPT where there is a gate: rates, then rules, then whether there is anybody, then whom else to ask.
+"""HELO, MAIL and RCPT where there is a gate: rules, then whether there is anybody, then whom else to ask.
 
 Each function is one step; whatever has to be waited for is a `LookUp` that names the next one, and there is no waiting
 where nobody has to be asked. Promises: permission to relay comes first and is nobody's to give here; a refusal says
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from asyncmta.inbound.events import Event, LookUp, Refused
 from asyncmta.inbound.gate import Gate, verdicts_of
@@ -39,55 +39,61 @@ def _hello_answered(state: SessionState, stage: str, consent: bytes, found: obje
         if verdict.refuses is not None:
             state.helo = ""
             state.forget_facts()
-            return _refused(stage, verdict, state)
+            return _refused(stage, verdict, None)
     return consent
 
 
 # -- MAIL -----------------------------------------------------------------------------------------------------------
 
 
-def mail(gate: Gate, state: SessionState, envelope: Envelope, size: int) -> bytes | Event:
-    """MAIL that is right, and for which there is room."""
-    if not state.may_relay and not gate.sends(state.client.ip):
-        return Refused("MAIL", replies.RATE_OF_MESSAGES, envelope.reverse_path, by="messages_per_client")
+class Opening(Struct, frozen=True):
+    """A MAIL that is right: the envelope, the size that was declared, and what is said to it when nobody minds."""
+
+    envelope: Envelope
+    size: int
+    consent: bytes
+
+
+def mail(gate: Gate, state: SessionState, opening: Opening) -> bytes | Event:
+    """MAIL for which there is room."""
     findings = state.findings
     if not isinstance(findings, Findings):
-        return LookUp("MAIL", findings, partial(_screened, gate, state, envelope, size))
-    return _judge_sender(gate, state, envelope, size)
+        return LookUp("MAIL", findings, partial(_screened, gate, state, opening))
+    return _judge_sender(gate, state, opening)
 
 
-def _screened(gate: Gate, state: SessionState, envelope: Envelope, size: int, found: object) -> bytes | Event:
+def _screened(gate: Gate, state: SessionState, opening: Opening, found: object) -> bytes | Event:
     state.learn(found if isinstance(found, Findings) else Findings(is_name_unsure=True))
-    return _judge_sender(gate, state, envelope, size)
+    return _judge_sender(gate, state, opening)
 
 
-def _judge_sender(gate: Gate, state: SessionState, envelope: Envelope, size: int) -> bytes | Event:
-    peer = state.peer()
-    decision = gate.rules.at_mail(peer, envelope.reverse_path)
+def _judge_sender(gate: Gate, state: SessionState, opening: Opening) -> bytes | Event:
+    peer, reverse_path = state.peer(), opening.envelope.reverse_path
+    decision = gate.rules.at_mail(peer, reverse_path)
     if decision.verdict is not None and decision.verdict.refuses is not None:
-        return _refused("MAIL", decision.verdict, state, envelope)
+        return _refused("MAIL", decision.verdict, reverse_path)
     state.decision = decision
-    state.declared_size = size
+    state.declared_size = opening.size
     state.handling = Handling(peer=peer, instance=gate.new_instance())
     for tag in decision.tags:
         _note(state, Verdict("tag", text=tag))
     if "MAIL" not in gate.stages:
-        return _sender_answered(state, envelope, ())
-    return _ask(gate, _about(state, "MAIL", envelope.reverse_path), partial(_sender_answered, state, envelope))
+        return _sender_answered(state, opening, ())
+    return _ask(gate, _about(state, "MAIL", reverse_path), partial(_sender_answered, state, opening))
 
 
-def _sender_answered(state: SessionState, envelope: Envelope, found: object) -> bytes | Event:
+def _sender_answered(state: SessionState, opening: Opening, found: object) -> bytes | Event:
     for verdict in verdicts_of(found):
         if verdict.refuses is not None:
-            state.forget_transaction()
-            return _refused("MAIL", verdict, state, envelope)
+            state.handling = None
+            return _refused("MAIL", verdict, opening.envelope.reverse_path)
         if verdict.action == "discard":
             state.decision = structs.replace(state.decision, verdict=verdict)
         else:
             _note(state, verdict)
-    state.envelope = envelope
+    state.envelope = opening.envelope
     state.transactions += 1
-    return replies.SENDER_OK.wire
+    return opening.consent
 
 
 # -- RCPT -----------------------------------------------------------------------------------------------------------
@@ -96,8 +102,6 @@ def _sender_answered(state: SessionState, envelope: Envelope, found: object) -> 
 def rcpt(gate: Gate, state: SessionState, recipient: Recipient) -> bytes | Event:
     """RCPT that is right, and not one too many."""
     acceptance, address, reverse_path = state.acceptance, recipient.address, state.reverse_path
-    if not state.may_relay and not gate.names_recipient(state.client.ip):
-        return _no(state, recipient, replies.RATE_OF_RECIPIENTS, "recipients_per_client")
     if not acceptance.serves(address, reverse_path, may_relay=state.may_relay):
         return _no(state, recipient, replies.RELAY_DENIED)
     decision = gate.rules.at_rcpt(
@@ -106,7 +110,7 @@ def rcpt(gate: Gate, state: SessionState, recipient: Recipient) -> bytes | Event
     handling, verdict = state.handling, decision.verdict
     assert handling is not None
     if verdict is not None and verdict.refuses is not None:
-        return _refused("RCPT", verdict, state, recipient=recipient)
+        return _refused("RCPT", verdict, reverse_path, recipient)
     if verdict is not None and verdict.action == "discard":
         return _discard(state, recipient, verdict)
     answer = acceptance.recipient(address, reverse_path, may_relay=state.may_relay)
@@ -142,7 +146,7 @@ def _recipient_answered(
     verdicts = verdicts_of(found)
     for verdict in verdicts:
         if verdict.refuses is not None:
-            return _refused("RCPT", verdict, state, recipient=recipient)
+            return _refused("RCPT", verdict, state.reverse_path, recipient)
         if verdict.action == "discard":
             return _discard(state, recipient, verdict)
     for verdict in (*said, *verdicts):
@@ -207,25 +211,12 @@ def _note(state: SessionState, verdict: Verdict) -> None:
         state.handling = added
 
 
-def _refused(
-    stage: str,
-    verdict: Verdict,
-    state: SessionState,
-    envelope: Envelope | None = None,
-    *,
-    recipient: Recipient | None = None,
-) -> Refused:
+def _refused(stage: str, verdict: Verdict, reverse_path: Address | None, recipient: Recipient | None = None) -> Refused:
     refusal = verdict.refuses
     assert refusal is not None
-    return Refused(
-        stage,
-        refusal,
-        state.reverse_path if envelope is None else envelope.reverse_path,
-        None if recipient is None else recipient.address,
-        closes=refusal.code in _CLOSING,
-        by=verdict.by,
-    )
+    address = None if recipient is None else recipient.address
+    return Refused(stage, refusal, reverse_path, address, closes=refusal.code in _CLOSING, by=verdict.by)
 
 
-def _no(state: SessionState, recipient: Recipient, refusal: Reply, by: str = "") -> Refused:
-    return Refused("RCPT", refusal, state.reverse_path, recipient.address, by=by)
+def _no(state: SessionState, recipient: Recipient, refusal: Reply) -> Refused:
+    return Refused("RCPT", refusal, state.reverse_path, recipient.address)

@@ -6,12 +6,12 @@ forget; `facts` is made once for all messages between two changes of it. Never: 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from ipaddress import ip_address
 
 from msgspec import Struct, structs
 
-from asyncmta.inbound.acceptance import Acceptance
+from asyncmta.inbound.acceptance import Acceptance, is_within
 from asyncmta.inbound.chunks import ChunkReader, RefusedChunk
 from asyncmta.inbound.content import Rules
 from asyncmta.inbound.data import ContentReader
@@ -21,20 +21,41 @@ from asyncmta.mail.envelope import Envelope, Recipient
 from asyncmta.mail.headers import Arrival, protocol_name, received_opening
 from asyncmta.mail.reply import Reply
 from asyncmta.policy.rules import UNDECIDED
-from asyncmta.policy.verdict import Findings, Handling, Peer
+from asyncmta.policy.verdict import NOTHING_FOUND, Findings, Handling, Peer
 from asyncmta.spool.records import INLINE_LIMIT
 
 ROOM_FOR_RECEIVED = 4096  # what we put in front must fit inline too
 
-_NOTHING = Findings()
-
 
 class Client(Struct, frozen=True):
-    """Who connected: its address as text ("" when a proxy could not say), its port, and whether it may relay."""
+    """Who connected: its address as text ("" when a proxy could not say), its port, and whether it may relay; its host
+    name, where a proxy has said it. `speaks_for_others`: it may tell us of another client (`xclient`); `may_turn`: it
+    may have a queue run (`etrn`)."""
 
     ip: str
     port: int = 0
     trusted: bool = False
+    name: str = ""
+    speaks_for_others: bool = False
+    may_turn: bool = False
+
+
+def client_at(acceptance: Acceptance, ip: str, port: int, *, name: str = "", is_known: bool = True) -> Client:
+    """The client at this address, with what it may do; nothing where its address `is_known` not to be its own."""
+    trusted = is_known and acceptance.is_trusted(ip)
+    terms = acceptance.terms
+    speaks_for_others = is_known and is_within(ip, terms.xclient_from)
+    may_turn = trusted or (is_known and is_within(ip, terms.etrn_from))
+    return Client(ip, port, trusted, name, speaks_for_others, may_turn)
+
+
+class Forwarded(Struct, frozen=True):
+    """What XFORWARD said of the client of the next transaction: for log and `Received` and nothing else."""
+
+    ip: str = ""
+    name: str = ""
+    helo: str = ""
+    protocol: str = ""
 
 
 class ClientFacts(Struct, frozen=True):
@@ -66,6 +87,7 @@ class SessionState:
         "errors",
         "extended",
         "findings",
+        "forwarded",
         "handling",
         "helo",
         "is_large",
@@ -79,6 +101,7 @@ class SessionState:
         "recipients",
         "tls",
         "to_answer",
+        "told",
         "transactions",
     )
 
@@ -88,13 +111,14 @@ class SessionState:
         self.errors = 0
         self.junk = 0
         self.auth_failures = 0
-        self.findings: Findings | Awaitable[object] = _NOTHING  # or who finds out
+        self.findings: Findings | Awaitable[object] = NOTHING_FOUND  # or who finds out
         self.transactions = 0
         self.secure(tls)
 
     def secure(self, tls: str) -> None:
         """TLS runs ("" for not): `tls` names version and cipher. Nothing that was said before it counts."""
         self.tls = tls
+        self.told: Mapping[str, str] = {}  # by XCLIENT, so far
         self.is_locked = not tls and self.acceptance.terms.tls == "required"  # TLS is demanded and does not run yet
         self.forget_everything()
 
@@ -120,6 +144,7 @@ class SessionState:
         self.decision = UNDECIDED
         self.declared_size = 0
         self.handling: Handling | None = None
+        self.forwarded: Forwarded | None = None
 
     def forget_facts(self) -> None:
         self._facts: ClientFacts | None = None
@@ -180,6 +205,7 @@ class SessionState:
             envelope.requiretls,
             envelope.ret,
             envelope.envid,
+            envelope.timing,
         )
         terms = self.acceptance.terms
         limits = terms.limits
@@ -208,6 +234,9 @@ class SessionState:
         """The client as rules, hooks and services see it."""
         if self._peer is None:
             client = self.client
+            findings = self.findings if isinstance(self.findings, Findings) else NOTHING_FOUND
+            if client.name and not findings.name:  # a proxy whom we trust has looked it up
+                findings = structs.replace(findings, name=client.name, is_name_unsure=False)
             self._peer = Peer(
                 ip=client.ip,
                 address=ip_address(client.ip) if client.ip else None,
@@ -217,7 +246,7 @@ class SessionState:
                 login=self.login,
                 tls=self.tls,
                 may_relay=self.may_relay,
-                findings=self.findings if isinstance(self.findings, Findings) else _NOTHING,
+                findings=findings,
             )
         return self._peer
 
@@ -227,7 +256,10 @@ class SessionState:
 
     def facts(self, *, smtputf8: bool) -> ClientFacts:
         """Also remembered, but for the rare message with SMTPUTF8, whose `Received` says so."""
-        facts = self._facts if self._facts is not None and not smtputf8 else self._new_facts(smtputf8)
+        if self.forwarded is not None:
+            facts = self._forwarded_facts(self.forwarded)
+        else:
+            facts = self._facts if self._facts is not None and not smtputf8 else self._new_facts(smtputf8)
         return facts if self.handling is None else structs.replace(facts, handling=self.handling)
 
     def _new_facts(self, smtputf8: bool) -> ClientFacts:
@@ -235,7 +267,7 @@ class SessionState:
             by=self.acceptance.terms.hostname,
             helo=self.helo,
             ip=self.client.ip,
-            name=self.findings.name if isinstance(self.findings, Findings) else "",
+            name=self.peer().findings.name,
             protocol=protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),
@@ -250,3 +282,18 @@ class SessionState:
         if not smtputf8:
             self._facts = facts
         return facts
+
+    def _forwarded_facts(self, forwarded: Forwarded) -> ClientFacts:
+        """Of the client that XFORWARD spoke of, and nothing of this session's but the login. Without an address the
+        message came from the other host itself."""
+        helo = forwarded.helo or forwarded.name or "unknown"
+        arrival = Arrival(by=self.acceptance.terms.hostname)
+        if forwarded.ip:
+            arrival = Arrival(
+                by=self.acceptance.terms.hostname,
+                helo=helo,
+                ip=forwarded.ip,
+                name=forwarded.name,
+                protocol=forwarded.protocol,
+            )
+        return ClientFacts(forwarded.ip, forwarded.helo, self.login, received_opening(arrival))

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from asyncmta.inbound.acceptance import Acceptance, Lookup, Network, Refusal, Terms
+from asyncmta.inbound.access import Access
+from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits, SessionCounts
@@ -27,9 +29,6 @@ from asyncmta.routing import Routing
 from asyncmta.system.clock import Clock, Timer
 
 SWEEP = 1.0  # seconds between two looks at all deadlines
-
-Authenticate = Callable[[str, str, str], Awaitable[bool | None]]
-"""Mechanism, login, password -> is it right? None: it cannot be told now."""
 
 
 class Reception(Struct, kw_only=True, eq=False):
@@ -43,22 +42,30 @@ class Reception(Struct, kw_only=True, eq=False):
     lookup: Lookup
     refusal: Refusal
     pressure: Callable[[], Reply | None]
+    access: Access
     limits: Limits = Limits()
     networks: tuple[Network, ...] = ()
-    authenticate: Authenticate | None = None
+    etrn_from: tuple[Network, ...] = ()
+    turns: Turns | None = None
     gate: Gate | None = None
     clients: dict[int | str, int] = field(default_factory=dict)
 
     def acceptance(self, terms: Terms) -> Acceptance:
         """The decisions of a listener with these terms."""
-        return Acceptance(
+        found = Acceptance(
             terms=terms,
             routing=self.routing,
             lookup=self.lookup,
             refusal=self.refusal,
             pressure=self.pressure,
+            now=self.clock.now,
+            turns=self.turns,
+            allowance=self.access.allowance,
             gate=self.gate,
         )
+        if self.access.users is not None:
+            self.access.users.watch(found.announce)
+        return found
 
 
 class Live(Protocol):

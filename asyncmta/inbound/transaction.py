@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from asyncmta.inbound import ruling
+from msgspec import structs
+
+from asyncmta.inbound import etrn, ruling, xclient
 from asyncmta.inbound.commands import parse_mail, parse_rcpt
 from asyncmta.inbound.data import ContentReader
 from asyncmta.inbound.events import Event, LookUp, Refused
+from asyncmta.inbound.extensions import Granted, Wishes, grant
 from asyncmta.inbound.session import SessionState
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Recipient
@@ -46,7 +49,7 @@ def _extended(stage: str, state: SessionState, argument: str) -> bytes | Event:
         return refused
     state.extended = True
     acceptance = state.acceptance
-    consent = acceptance.offers[bool(state.tls)]
+    consent = acceptance.offer(bool(state.tls), xclient.offered(state.client) + etrn.offered(state))
     return consent if acceptance.gate is None else ruling.hello(acceptance.gate, state, stage, consent)
 
 
@@ -83,17 +86,34 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
     most = acceptance.limits.messages_per_session
     if most and state.transactions >= most:
         return Refused("MAIL", replies.TOO_MANY_MESSAGES, counts=False, closes=True)
-    sender = parse_mail(argument, offers_auth=acceptance.offers_auth(bool(state.tls)))
+    sender = parse_mail(
+        argument,
+        offers_auth=acceptance.offers_auth(bool(state.tls)),
+        offers_release=acceptance.longest_hold > 0,
+    )
     if isinstance(sender, Reply):
         return Refused("MAIL", sender, reverse_path=argument)
-    refusal = acceptance.sender(sender.size)
+    reverse_path = sender.envelope.reverse_path
+    refusal = acceptance.sender(sender.size) or acceptance.allowance.message(state.client.ip, state.login, reverse_path)
     if refusal is not None:
-        return Refused("MAIL", refusal, sender.envelope.reverse_path)
+        return Refused("MAIL", refusal, reverse_path)
+    envelope, consent = sender.envelope, _SENDER_OK
+    if sender.wishes is not None:
+        granted = _grant(state, sender.wishes)
+        if isinstance(granted, Reply):
+            return Refused("MAIL", granted, reverse_path)
+        envelope, consent = structs.replace(envelope, timing=granted.timing), granted.reply.wire
     if acceptance.gate is not None:
-        return ruling.mail(acceptance.gate, state, sender.envelope, sender.size)
-    state.envelope = sender.envelope
+        return ruling.mail(acceptance.gate, state, ruling.Opening(envelope, sender.size, consent))
+    state.envelope = envelope
     state.transactions += 1
-    return _SENDER_OK
+    return consent
+
+
+def _grant(state: SessionState, wishes: Wishes) -> Granted | Reply:
+    """What the client gets of what it wants beyond most."""
+    acceptance = state.acceptance
+    return grant(wishes, believed=state.may_relay, longest_hold=acceptance.longest_hold, now=acceptance.now())
 
 
 def rcpt(state: SessionState, argument: str) -> bytes | Event:
@@ -111,6 +131,8 @@ def rcpt(state: SessionState, argument: str) -> bytes | Event:
     over = state.offered_recipients - limits.recipients > limits.spare_recipients
     if over or len(state.recipients) >= limits.recipients:  # `over` alone: the same few, again and again
         return Refused("RCPT", replies.TOO_MANY_RECIPIENTS, envelope.reverse_path, recipient.address, counts=over)
+    if (too_many := acceptance.allowance.recipient(state.client.ip, state.login)) is not None:
+        return Refused("RCPT", too_many, envelope.reverse_path, recipient.address)
     if acceptance.gate is not None:
         return ruling.rcpt(acceptance.gate, state, recipient)
     answer = acceptance.recipient(recipient.address, envelope.reverse_path, may_relay=state.may_relay)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from asyncmta.inbound import courtesy, security, transaction
+from asyncmta.inbound import courtesy, etrn, security, transaction, xclient
 from asyncmta.inbound.events import Event
 from asyncmta.inbound.session import SessionState
 
@@ -26,11 +26,10 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "RSET": transaction.rset,
         "STARTTLS": security.starttls,
         "AUTH": security.auth,
-        "NOOP": courtesy.noop,
-        "VRFY": courtesy.vrfy,
-        "EXPN": courtesy.expn,
-        "HELP": courtesy.show_help,
-        "QUIT": courtesy.quit_session,
+        "ETRN": etrn.etrn,
+        "XCLIENT": xclient.xclient,
+        "XFORWARD": xclient.xforward,
+        **courtesy.COMMANDS,
     }
 )
 BEFORE_TLS = frozenset({"EHLO", "HELO", "LHLO", "NOOP", "RSET", "HELP", "STARTTLS", "QUIT"})  # RFC 3207 4, with HELO

@@ -17,7 +17,7 @@ from typing import Any
 from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.gate import Gate, verdicts_of
 from asyncmta.inbound.sessions import Sessions
-from asyncmta.policy.verdict import About, Findings, Verdict
+from asyncmta.policy.verdict import NOTHING_FOUND, About, Findings, Verdict
 from asyncmta.system.clock import Timer
 
 Advance = Callable[[Callable[[Conversation], bytes]], None]
@@ -45,13 +45,18 @@ class Welcome:
         self._waits += 1
         self._timer = clock.call_at(clock.monotonic() + seconds, self._ready)
 
-    def ask(self, sessions: Sessions, gate: Gate) -> None:
-        """DNS, and the hook for new connections."""
+    def screen(self, sessions: Sessions, gate: Gate) -> None:
+        """What does DNS say of the client?"""
         state = self._conversation.state
+        state.learn(NOTHING_FOUND)
         if gate.screen is not None and (gate.screens_everybody or not state.client.trusted):
             state.findings = screening = sessions.own(gate.screen(state.peer()))
             screening.add_done_callback(self._screened)
             self._work.append(screening)
+
+    def ask(self, sessions: Sessions, gate: Gate) -> None:
+        """The hook for new connections."""
+        state = self._conversation.state
         if gate.ask is not None and "connect" in gate.stages:
             self._waits += 1
             asking = sessions.own(gate.ask(About(stage="connect", peer=state.peer())))
@@ -95,7 +100,18 @@ def welcome(sessions: Sessions, conversation: Conversation, advance: Advance) ->
     if delay and not conversation.state.client.trusted:
         begun.delay(sessions, delay)
     if gate is not None:
+        begun.screen(sessions, gate)
         begun.ask(sessions, gate)
+    return begun
+
+
+def screen_anew(sessions: Sessions, conversation: Conversation, advance: Advance) -> Welcome | None:
+    """A proxy has told us of another client (XCLIENT), and it was greeted: only DNS is to be asked."""
+    gate = sessions.reception.gate
+    if gate is None:
+        return None
+    begun = Welcome(conversation, advance)
+    begun.screen(sessions, gate)
     return begun
 
 

@@ -44,6 +44,9 @@ class Findings(Struct, frozen=True, kw_only=True):
     lists: tuple[str, ...] = ()
 
 
+NOTHING_FOUND = Findings()
+
+
 class Peer(Struct, frozen=True, kw_only=True):
     """The other end of a session. All but `ip`, `port`, `login`, `tls` and the findings is its own word for it.
 

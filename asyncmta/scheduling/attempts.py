@@ -124,7 +124,7 @@ class Attempts:
                 due = self._clock.monotonic() + settled.due - now
                 if isinstance(result, Postponed):
                     self._waiting.postponed(task.destination, due)
-                self._agenda.add(Task(queue_id, task.destination, settled.deferred, Lane.RETRY, due))
+                self._agenda.add(Task(queue_id, task.destination, settled.deferred, Lane.RETRY, due, task.lead))
         if not here.consignments:
             self._end_pass(here)
         self._on_change(due)

@@ -22,6 +22,8 @@ from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Attempted
 
+LEAD = 60.0  # seconds for each step of priority: an urgent message goes before what fell due minutes before it, no more
+
 INTERNAL = Deferred(Cause.INTERNAL, LOCAL_ERROR, Scope.MESSAGE)
 """An attempt that a bug of ours ended, or that said nothing of this recipient."""
 
@@ -87,19 +89,40 @@ def _expired(last: Deferred) -> Failed:
 
 
 def _end(entry: Entry, schedule: RetrySchedule) -> float:
-    return schedule.expires_at(entry.accepted_at, bounce=entry.envelope.reverse_path is None)
+    """From then on a deferral is a failure. The lifetime of what is to be released later begins with that."""
+    timing = entry.envelope.timing
+    born = entry.accepted_at if timing is None else max(entry.accepted_at, timing.release_at)
+    return schedule.expires_at(born, bounce=entry.envelope.reverse_path is None)
+
+
+def lead_of(entry: Entry) -> float:
+    """By how much it goes before others, for its priority (`Task.lead`)."""
+    timing = entry.envelope.timing
+    return 0.0 if timing is None else timing.priority * LEAD
+
+
+def wait_for_release(entry: Entry, now: float) -> float:
+    """Seconds for which it may not be tried yet, because its sender said so and nobody has tried it before (which only
+    an operator can have wanted); 0.0: it may."""
+    timing = entry.envelope.timing
+    if timing is None or entry.attempts:
+        return 0.0
+    return max(0.0, timing.release_at - now)
 
 
 def due_again(entry: Entry, last_attempt: float, *, schedule: RetrySchedule, local: bool) -> float:
     """When recipients last tried at `last_attempt` are due, in Unix seconds. The attempt's own time is what tells it
     from others of this message, so that a restart computes the same jitter from what the ledger knows."""
-    return schedule.next_due(
-        entry.accepted_at,
-        last_attempt,
-        local=local,
-        bounce=entry.envelope.reverse_path is None,
-        salt=salt_of(entry.queue_id, last_attempt),
-    )
+    timing = entry.envelope.timing
+    born, end = entry.accepted_at, None
+    if timing is not None:
+        end = _end(entry, schedule)
+        # Tried before its release, on an operator's word: then its age is that since it came.
+        if last_attempt >= timing.release_at:
+            born = max(born, timing.release_at)
+    bounce = entry.envelope.reverse_path is None
+    salt = salt_of(entry.queue_id, last_attempt)
+    return schedule.next_due(born, last_attempt, local=local, bounce=bounce, salt=salt, end=end)
 
 
 def salt_of(queue_id: QueueId, last_attempt: float) -> int:

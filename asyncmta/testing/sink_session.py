@@ -30,6 +30,8 @@ _PARAMETERS = {
     "ORCPT": "DSN",
     "AUTH": "AUTH",
     "REQUIRETLS": "REQUIRETLS",
+    "MT-PRIORITY": "MT-PRIORITY",
+    "BY": "DELIVERBY",
 }
 _LAST_IN_GROUP = ("EHLO", "HELO", "DATA", "STARTTLS", "AUTH", "QUIT", "NOOP", "VRFY", "EXPN", "TURN")
 
@@ -121,7 +123,8 @@ class SinkSession(SinkWire):
     def _parameters(self, line: str, text: str) -> tuple[str, ...] | None:
         """The parameters of MAIL or RCPT; None when one was refused, which is then answered."""
         parameters = tuple(text.split())
-        offered = {*self.settings.extensions, "SIZE", *(["AUTH"] if self.settings.logins else [])}
+        offered = {each.partition(" ")[0] for each in self.settings.extensions}
+        offered |= {"SIZE", *(["AUTH"] if self.settings.logins else [])}
         for parameter in parameters:
             keyword, _, value = parameter.partition("=")
             needs = "BINARYMIME" if parameter.upper() == _BINARY else _PARAMETERS.get(keyword.upper())

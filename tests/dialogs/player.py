@@ -13,6 +13,8 @@ A file of dialogs/*.smtp has one line for each step; a turn is what stands betwe
     T:                the handshake that was asked for succeeds
     H: text           what is to be done with the message just taken: held, tags, header lines, who is discarded
     A: name           the AUTH exchange that was asked for succeeds; `A: -` it fails, `A: ?` it cannot be told
+    A: name           the AUTH exchange that was asked for succeeds; `A: -` it fails, `A: ?` it cannot be told,
+                    `A: !` the login has failed too often, `A: !!` the client has
     X:                the server closes
 """
 
@@ -25,11 +27,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from asyncmta.config import Settings
-from asyncmta.config_policy import Frequency
+from asyncmta.config_kinds import RateOf
 from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
+from asyncmta.inbound.allowance import Allowance
 from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.events import (
     AuthWanted,
+    ClientTold,
     Closing,
     LargeAborted,
     LargeBegan,
@@ -43,7 +48,7 @@ from asyncmta.inbound.events import (
 )
 from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.limits import Limits
-from asyncmta.inbound.session import Client, ClientFacts
+from asyncmta.inbound.session import ClientFacts, client_at
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
@@ -56,6 +61,7 @@ from asyncmta.routing import Mx, Reject, Routing, Rule, parse_pattern
 
 HOSTNAME = "mx.example.org"
 STRANGER = "192.0.2.1"
+NOW = 1_700_000_000.25  # 14 November 2023, 22:13:20 UTC
 ROUTING = Routing(
     local_domains=["example.org"],
     relay_domains=["relay.example", ".relay.example"],
@@ -65,6 +71,7 @@ ROUTING = Routing(
     ],
     hostname=HOSTNAME,
 )
+STARTED = {"relay.example": True, "busy.example": False}  # what ETRN of these leads to
 MAILBOXES = {"alice", "bob", "postmaster"}
 
 
@@ -92,7 +99,7 @@ class World:
         self.settings = settings
         get = settings.get
         limits = {
-            key: int(value)
+            key: RateOf().parse(value) if "/" in value else int(value)
             for key, value in settings.items()
             if key in Limits.__struct_fields__ and key != "accept_long_lines"
         }
@@ -104,6 +111,8 @@ class World:
             plaintext_auth=get("auth") == "plaintext",
             networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
             line_endings=get("line_endings", "strict"),  # type: ignore[arg-type]
+            etrn_from=parse_networks(get("etrn_from", "").split()),
+            xclient_from=parse_networks(get("xclient_from", "").split()),
             limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
         )
         self.gate = self._gate()
@@ -114,10 +123,9 @@ class World:
         return tomllib.loads(f"it = {self.settings[key]}")["it"] if key in self.settings else None
 
     def _gate(self) -> Gate | None:
-        """`! rules [{...}]` as in config.toml; `! rates ["", "", "2/1m"]`; `! asks {RCPT = "HOLD"}`: the answers."""
+        """`! rules [{...}]` as in config.toml; `! asks {RCPT = "HOLD"}`: what is answered."""
         asks = self._toml("asks") or {}
-        rates = self._toml("rates") or ("", "", "")
-        if not any(key in self.settings for key in ("rules", "rates", "asks", "findings")):
+        if not any(key in self.settings for key in ("rules", "asks", "findings")):
             return None
         tree = {"rule": self._toml("rules") or [], "dnsbl": {"lists": ["a.example"]} | (self._toml("dnsbl") or {})}
 
@@ -128,7 +136,6 @@ class World:
         return Gate(
             rules=rules_of(Settings.from_dict(tree)),
             now=lambda: 0.0,
-            rates=tuple(map(Frequency().parse, rates)),  # type: ignore[arg-type]
             ask=ask,
             stages=frozenset(asks),
         )
@@ -136,6 +143,7 @@ class World:
     def acceptance(self) -> Acceptance:
         full = replies.STORAGE_FULL if self.storage == "full" else None
         busy = replies.BUSY if self.storage == "busy" else None
+        allowance = Allowance(limits=self.terms.limits, now=lambda: 0.0, only_own="own" in self.settings)
         return Acceptance(
             terms=self.terms,
             routing=ROUTING,
@@ -143,13 +151,16 @@ class World:
             refusal=lambda size=0: full,
             pressure=lambda: busy,
             gate=self.gate,
+            now=lambda: NOW,
+            turns=Turns(lambda domain, below: STARTED.get(domain)) if "etrn" in self.settings else None,
+            allowance=allowance,
         )
 
     def player(self, **options: Any) -> Player:
         acceptance = self.acceptance()
         ip = self.settings.get("client", STRANGER)
         tls = "TLSv1.3 IMPLICIT" if self.terms.tls == "implicit" else ""
-        conversation = Conversation(acceptance, Client(ip, 4321, acceptance.is_trusted(ip)), tls=tls)
+        conversation = Conversation(acceptance, client_at(acceptance, ip, 4321), tls=tls)
         findings = self._toml("findings")
         if findings is not None:
             conversation.state.findings = Later(Findings(**findings) if findings else None)
@@ -192,6 +203,7 @@ class Player:
         assert isinstance(self.waits_for, AuthWanted), "no exchange was asked for"
         self.waits_for = None
         outcome: dict[str, Reply] = {"-": replies.AUTH_FAILED, "?": replies.AUTH_UNAVAILABLE}
+        outcome |= {"!": replies.AUTH_NOT_NOW, "!!": replies.AUTH_TOO_MANY_FAILURES}
         if name in outcome:
             self._do(self.conversation.auth_ended(outcome[name]))
         else:
@@ -209,6 +221,9 @@ class Player:
                     self.closing = event
                 case TlsWanted() | AuthWanted():
                     self.waits_for = event
+                case ClientTold():
+                    client = client_at(conversation.state.acceptance, event.ip, event.port, name=event.name)
+                    self._do(conversation.client_changed(client, event.told))
                 case TurnEnded():
                     self._do(conversation.go_on())
                 case LookUp():

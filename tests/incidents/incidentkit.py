@@ -153,6 +153,7 @@ class House:
         self.tables: dict[str, Any] = dict(tables)
         self.resolver: Any = world.resolver
         self.program: dict[str, Any] = {}  # what the Python program around it brings: hooks, recipients
+        self.authenticator: Any = None
         self.log = io.BytesIO()
         self.is_open = False
         world.name(self.host, self.address, domain)
@@ -178,6 +179,7 @@ class House:
             clock=world.clock,
             resolver=self.resolver,
             disk=self.disk,
+            authenticator=self.authenticator,
             log_stream=self.log,
             **self.program,
         )

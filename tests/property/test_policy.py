@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncmta.inbound.rates import Rate, RateTable
 from asyncmta.mail.address import Address
 from asyncmta.policy.delegation import InvalidAnswer, answer_length, encode_request, parse_answer
 from asyncmta.policy.dnsbl import InvalidList, parse_list
@@ -92,17 +91,3 @@ def test_any_text_is_a_list_or_none(text: str) -> None:
     except InvalidList:
         return
     assert not entry.takes("192.0.2.1")
-
-
-@given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 5)), max_size=300), st.integers(1, 5))
-def test_a_rate_is_kept_over_any_time_and_the_table_stays_small(steps: list[tuple[int, float]], count: int) -> None:
-    table, rate, now = RateTable(Rate(count, 10.0), most=8), Rate(count, 10.0), 0.0
-    taken: list[float] = []
-    for number, wait in steps:
-        now += wait
-        if table.take("192.0.2.1", now):
-            taken.append(now)
-        table.take(str(ip_address("10.0.0.0") + number % 3), now)
-        assert len(table) <= 8
-    for at in taken:  # a bucket gives its count at once, and what flows out of it meanwhile
-        assert sum(at <= other <= at + rate.seconds for other in taken) <= 2 * count

@@ -15,7 +15,7 @@ import trustme
 
 from asyncmta.config import InvalidConfig, Settings, own_hostname
 from asyncmta.config_tables import kind_of, known_paths
-from asyncmta.inbound.rates import Rate
+from asyncmta.inbound.throttle import Rate
 from asyncmta.mail.address import parse_address
 from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Smarthost
 
@@ -327,7 +327,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again() 
         "listener": [{"port": 0}, {"address": "::1", "port": 0}],
         "route": [{"via": "smarthost", "hosts": ["[::1]:25"], "tls": "none", "username": "u", "password": "hush"}],
         "rule": [{"client": "192.0.2.0/24", "sender": ["<>", "example.com"], "action": "tag", "tag": "hm"}],
-        "limits": {"messages_per_client": "60/90s"},
+        "limits": {"connections_per_client": "60/90s"},
         "admin": {"listen": "127.0.0.1:8025", "token": "secret"},
         "local": {"mailboxes": ["alice"]},
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
@@ -439,7 +439,7 @@ def test_rules_and_the_rest_of_policy() -> None:
                 {"login": ["*"], "sender": "<>", "recipient": ["*"], "tls": True, "action": "accept"},
                 {"action": "defer", "reply": "451 4.3.2 Later"},
             ],
-            "limits": {"recipients_per_client": "1000/1.5h", "reverse_dns": "log"},
+            "limits": {"recipients_per_client": "1000/90m", "reverse_dns": "log"},
             "dnsbl": {"lists": ["zen.example=127.0.0.[2..11]*3"], "threshold": 3},
             "policy": {"service": "inet:LOCALHOST:10023"},
             "listener": [{"greet_delay": "6s"}],

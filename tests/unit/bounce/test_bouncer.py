@@ -24,6 +24,7 @@ from asyncmta.mail.envelope import (
     Envelope,
     QueueId,
     Recipient,
+    Timing,
     format_queue_id,
 )
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
@@ -69,6 +70,7 @@ class Desk:
         content: bytes = CONTENT,
         ret: str | None = None,
         requiretls: bool = False,
+        timing: Timing | None = None,
     ) -> None:
         recipients = tuple(Recipient(parse_address(f"r{at}@example.net"), notify(at)) for at in range(people))
         envelope = Envelope(
@@ -76,6 +78,7 @@ class Desk:
             recipients,
             ret=ret,
             requiretls=requiretls,
+            timing=timing,
         )
         self.wire = stuff(content)
         self.parts: tuple[bytes, ...] | AsyncIterator[bytes] = (self.wire,)
@@ -355,3 +358,8 @@ async def test_everybody_is_marked_once_and_the_null_reverse_path_never_yields_a
     assert (made.dsn is not None) == (bool(told) and not null)
     if made.dsn is not None:
         assert len(blocks(read(made))) == len(told)
+
+
+async def test_a_report_has_the_priority_of_its_message_and_no_time_of_it() -> None:
+    for timing, expected in ((Timing(5, release_at=9.0), Timing(5)), (Timing(0, release_at=9.0), None), (None, None)):
+        assert accepted(await Desk(1, timing=timing).report({0: NEVER})).envelope.timing == expected

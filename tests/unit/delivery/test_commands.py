@@ -16,6 +16,7 @@ from asyncmta.mail.envelope import (
     Content,
     Envelope,
     Recipient,
+    Timing,
 )
 
 ALL = Capabilities(
@@ -87,7 +88,8 @@ def test_what_is_offered_is_used() -> None:
         (Recipient(address("b@example.net"), 0, "rfc822;o@example.net"), " ORCPT=rfc822;o@example.net"),
         (Recipient(address("b@example.net"), 0, "rfc822;a b"), ""),
         (Recipient(address("b@example.net"), 0, "rfc822;a\r\nQUIT"), ""),
-        (Recipient(address("b@example.net"), 0, "utf-8;ä"), ""),
+        (Recipient(address("b@example.net"), 0, "utf-8;ä"), " ORCPT=utf-8;\\x{E4}"),
+        (Recipient(address("b@example.net"), 0, "rfc822;ä"), ""),
         (Recipient(address("b@example.net"), 0, ""), ""),
         (Recipient(address("b@example.net")), ""),
     ],
@@ -185,3 +187,21 @@ def test_binary_is_offered_only_with_chunks() -> None:
     assert read_capabilities({"binarymime": "", "chunking": ""}, verified_tls=False).binary
     assert not read_capabilities({"binarymime": ""}, verified_tls=False).binary
     assert not read_capabilities({"chunking": ""}, verified_tls=False).binary
+
+
+def test_a_priority_is_passed_on_to_those_who_offer_it() -> None:
+    peer = read_capabilities({"mt-priority": "MIXER"}, verified_tls=False)
+    assert peer == Capabilities(priority=True)
+    urgent = envelope("b@example.net", timing=Timing(-3, release_at=5.0))
+    assert lines(peer, urgent)[0] == "MAIL FROM:<a@example.org> MT-PRIORITY=-3"
+    assert lines(NONE, urgent)[0] == "MAIL FROM:<a@example.org>"
+    assert lines(peer, envelope("b@example.net", timing=Timing(0, release_at=5.0)))[0] == "MAIL FROM:<a@example.org>"
+    downgraded = envelope("b@bücher.example", timing=Timing(9))
+    assert lines(peer, downgraded)[0] == "MAIL FROM:<a@example.org> MT-PRIORITY=9"
+
+
+def test_an_orcpt_in_utf_8_is_passed_on_in_ascii_unless_that_is_too_long() -> None:
+    mail = envelope(Recipient(address("b@example.net"), orcpt="utf-8;jörg@example.org"))
+    assert lines(ALL, mail)[1] == "RCPT TO:<b@example.net> ORCPT=utf-8;j\\x{F6}rg@example.org"
+    mail = envelope(Recipient(address("b@example.net"), NOTIFY_NEVER, "utf-8;" + "ö" * 247))
+    assert lines(ALL, mail)[1] == "RCPT TO:<b@example.net> NOTIFY=NEVER"

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from asyncmta.inbound.acceptance import parse_networks
+from asyncmta.inbound.access import Access, AccessSettings, Authenticator
 from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings, SmtpConnection
-from asyncmta.inbound.sessions import Authenticate, Reception
+from asyncmta.inbound.sessions import Reception
 from asyncmta.mail.envelope import Content, QueueId
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest, is_dotted, unstuff
@@ -107,6 +108,9 @@ class KitLog:
         facts |= {"reverse_path": paths[0], "recipient": paths[1]} | ({"by": by} if by else {})
         self.lines.append(("refused", facts))
 
+    def login_refused(self, **facts: Any) -> None:
+        self.lines.append(("refused", {"stage": "AUTH", **facts}))
+
     def note(self, level: str, event: str, /, **facts: Any) -> None:
         self.lines.append((event, {"level": level, **facts}))
 
@@ -166,7 +170,8 @@ class Kit:
         *,
         limits: Limits | None = None,
         lookup: Any = lookup,
-        authenticate: Authenticate | None = None,
+        authenticate: Authenticator | None = None,
+        access: AccessSettings | None = None,
         tls_context: Any = None,
         on_accepted: Callable[[QueueId], None] | None = None,
         gate: Callable[[Kit], Gate] | None = None,
@@ -187,6 +192,14 @@ class Kit:
             settings=limits,
             inspect=None if self.gate is None else self.gate.inspect,
         )
+        self.access = Access(
+            settings=access or AccessSettings(failure_delay=0.0),
+            limits=limits,
+            clock=self.clock,
+            maillog=self.log,  # type: ignore[arg-type]
+            authenticator=authenticate,
+            domains=("example.org",),
+        )
         self.reception = Reception(
             intake=self.intake,
             maillog=self.log,  # type: ignore[arg-type]
@@ -198,7 +211,7 @@ class Kit:
             pressure=lambda: None,
             limits=limits,
             networks=parse_networks(["10.0.0.0/8", "127.0.0.0/8"]),
-            authenticate=authenticate,
+            access=self.access,
             gate=self.gate,
         )
         self.listener = Listener(

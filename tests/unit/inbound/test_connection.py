@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from asyncmta.inbound import flow
-from asyncmta.inbound.acceptance import Existence
+from asyncmta.inbound.acceptance import Existence, parse_networks
 from asyncmta.inbound.conversation import COMMANDS_IN_A_TURN, Conversation
 from asyncmta.inbound.limits import Limits, SessionCounts
+from asyncmta.inbound.listener import SmtpConnection
 from asyncmta.mail import replies
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import QueueId
@@ -547,3 +548,39 @@ async def test_a_flood_of_commands_is_answered_in_turns_and_others_come_between(
     assert said.count(b"250 ") == count + 2
     connection.data_received(b"QUIT\r\n")
     assert transport.take().startswith(b"221 ")
+
+
+# -- XCLIENT ----------------------------------------------------------------------------------------------------------
+
+
+def proxied(kit: Kit, *lines: bytes) -> tuple[SmtpConnection, KitTransport]:
+    connection, transport = kit.connect(KitTransport(("10.0.0.9", 4321)))
+    transport.take()
+    for line in lines:
+        connection.data_received(line + b"\r\n")
+    return connection, transport
+
+
+def test_the_client_behind_a_proxy_is_counted_in_its_place() -> None:
+    kit = Kit(xclient_from=parse_networks(["10.0.0.0/8"]))
+    connection, transport = proxied(kit, b"XCLIENT ADDR=192.0.2.7")
+    assert transport.take().startswith(b"220 ")
+    assert kit.reception.clients == {"192.0.2.7": 1}
+    connection.data_received(b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<x@anywhere.example>\r\n")
+    assert b"550 5.7.1" in transport.take()
+    assert [line["client"] for line in kit.log.of("refused")] == ["192.0.2.7"]
+    connection.connection_lost(None)
+    assert kit.reception.clients == {}
+
+
+def test_a_client_with_too_many_sessions_is_turned_away_behind_a_proxy_too() -> None:
+    kit = Kit(xclient_from=parse_networks(["10.0.0.0/8"]), limits=Limits(sessions_per_client=1))
+    first, _ = proxied(kit, b"XCLIENT ADDR=192.0.2.7")
+    second, transport = proxied(kit, b"XCLIENT ADDR=192.0.2.7", b"NOOP")
+    assert transport.take() == replies.TOO_MANY_SESSIONS_OF_CLIENT.wire
+    assert transport.closed
+    assert kit.reception.clients == {"192.0.2.7": 1}
+    second.connection_lost(None)
+    first.connection_lost(None)
+    assert kit.reception.clients == {}
+    assert kit.listener.sessions.counts.sessions == 0

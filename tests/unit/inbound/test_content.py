@@ -48,6 +48,17 @@ def test_content_that_is_all_header_is_measured_as_it_comes() -> None:
     assert read(b"a: b\n", b"a: b\r\n" * 10, header_limit=20).violation is Violation.BARE_LINE_END
 
 
+@pytest.mark.parametrize("first", [b"no field", b"x" * 1000, b"\xff"])
+def test_content_that_does_not_begin_with_a_field_is_all_body(first: bytes) -> None:
+    content = first + b"\r\na: b" * 1000 + b"\r\n.\r\n"
+    for at in (0, 1, len(first) - 1, len(first), len(first) + 1, 1100):
+        assert read(content[:at], content[at:], header_limit=2000, accept_long_lines=True).violation is None
+    content = b"a:" + content
+    for at in (0, 1, 2, 3, len(first) - 1, len(first), len(first) + 1, 1100):
+        violation = read(content[:at], content[at:], header_limit=2000, accept_long_lines=True).violation
+        assert violation is Violation.HEADER_TOO_BIG
+
+
 def test_the_limit_is_a_mebibyte() -> None:
     line = b"a: " + b"x" * 59 + b"\r\n"
     assert HEADER_LIMIT % len(line) == 0

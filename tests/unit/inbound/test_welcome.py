@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from asyncmta.inbound.acceptance import parse_networks
 from asyncmta.inbound.gate import Gate
-from asyncmta.inbound.rates import Rate
+from asyncmta.inbound.throttle import Rate
 from asyncmta.mail import replies
 from asyncmta.policy.rules import Rules, listed
 from asyncmta.policy.verdict import About, Findings, Peer, Verdict
@@ -219,11 +220,45 @@ async def test_who_may_relay_is_asked_about_for_a_rule_about_names_alone(everybo
     assert len(asked) == count
 
 
+async def test_a_proxy_tells_of_another_client_and_dns_is_asked_about_that_one() -> None:
+    asked = []
+    release = asyncio.Event()
+
+    async def screen(peer: Peer) -> Findings:
+        asked.append(peer.ip)
+        if peer.ip == "192.0.2.1":
+            await release.wait()
+        return Findings(score=3, least=3, lists=("bad.example",))
+
+    networks = parse_networks(["192.0.2.1/32"])
+    kit = Kit(gate=gated(screen=screen, rules=Rules(last=[listed(3, "reject")])), xclient_from=networks)
+    connection, transport = kit.connect()
+    connection.data_received(b"EHLO proxy.example\r\n")
+    connection.data_received(b"XCLIENT ADDR=198.51.100.9 NAME=host.example\r\n")
+    transport.take()
+    connection.data_received(b"EHLO client.example\r\n")
+    await turns()
+    transport.take()
+    connection.data_received(b"MAIL FROM:<a@example.com>\r\nRCPT TO:<alice@example.org>\r\n")
+    assert transport.take().split(b"\r\n")[1].startswith(b"554 5.7.1 ")
+    assert asked == ["198.51.100.9"]  # the other was given up before it began
+    assert connection._conversation.state.peer().findings.name == "host.example"
+
+
+async def test_xclient_without_a_gate() -> None:
+    kit = Kit(xclient_from=parse_networks(["192.0.2.1/32"]))
+    connection, transport = kit.connect()
+    connection.data_received(b"EHLO proxy.example\r\n")
+    transport.take()
+    connection.data_received(b"XCLIENT ADDR=198.51.100.9\r\n")
+    assert transport.take() == GREETING
+
+
 # -- rates ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_rate_of_connections_is_for_strangers_and_decays() -> None:
-    kit = Kit(gate=gated(rates=(Rate(2, 60.0), None, None)))
+    kit = Kit(gate=gated(connections=Rate(2, 60.0)))
     for greeted in (True, True, False):
         connection, transport = kit.connect()
         assert transport.take() == (GREETING if greeted else replies.RATE_OF_CONNECTIONS.wire)
