@@ -21,6 +21,7 @@ from asyncmta.mail.reply import Reply
 
 WISH_PARAMETERS = frozenset({"MT-PRIORITY", "BY"})
 RELEASE_PARAMETERS = frozenset({"HOLDFOR", "HOLDUNTIL"})
+_OURS = WISH_PARAMETERS | RELEASE_PARAMETERS
 
 SHORTEST_DEADLINE = 60  # seconds, for what is to be returned otherwise: one attempt should be possible
 
@@ -54,7 +55,7 @@ class Granted(Struct, frozen=True):
 
 def parse_wishes(found: Parameters) -> Wishes | Reply | None:
     """The parameters of MAIL that are ours; None: it has none of them."""
-    if found.keys().isdisjoint(WISH_PARAMETERS | RELEASE_PARAMETERS):
+    if _OURS.isdisjoint(found):
         return None
     priority, hold_for, hold_until = found.get("MT-PRIORITY", "0"), found.get("HOLDFOR"), found.get("HOLDUNTIL")
     until = None
