@@ -137,7 +137,7 @@ def test_it_is_still_the_librarys_class_and_shares_nothing_with_others() -> None
 def test_a_message_over_a_socket(run: Any) -> None:
     async def scenario() -> None:
         async with listening() as kit, client(kit) as peer:
-            assert (await peer.hello()).text.startswith("mx.example.org MT-PRIORITY MIXER PIPELINING")
+            assert (await peer.hello()).text.startswith("mx.example.org MT-PRIORITY MIXER DELIVERBY 60 PIPELINING")
             answers = await peer.send_message("a@example.com", ["alice@example.org"], b"a: b\n\n.x\n")
             assert answers[-1] == replies.queued(QueueId(1))
             assert kit.store.records[0].parts[1] == b"a: b\r\n\r\n..x\r\n"
