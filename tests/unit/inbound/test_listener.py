@@ -395,7 +395,7 @@ def test_a_login_that_is_guessed_at_from_elsewhere(run: Any) -> None:
     async def scenario() -> None:
         once = AccessSettings(failures_per_login=Rate(1, 200.0), failure_delay=0.0)
         async with secure_client(access=once) as (kit, peer):
-            assert kit.access.attempts.begin("192.0.2.66", "alice") is None
+            assert not isinstance(kit.access.attempts.begin("192.0.2.66", "alice"), Reply)
             assert (await peer.command(f"AUTH PLAIN {PLAIN}")) == replies.AUTH_NOT_NOW
             kit.clock.advance(200.0)
             assert (await peer.command(f"AUTH PLAIN {PLAIN}")) == replies.AUTH_OK
