@@ -4,7 +4,7 @@
 #   make test         lint, types, and the whole test suite
 #   make lint         ruff and mypy
 #   make test-tools   what the tests need beside Python (Debian and Ubuntu; the rest is skipped elsewhere)
-#   make crash        kills, failing disks and power cuts, at length (hours; root); writes docs/reliability.md
+#   make crash        kills, failing disks and power cuts, at length (an hour; root); writes docs/reliability.md
 #   make fuzz         look for input that breaks something, with Atheris (a minute for each target; Python 3.11 to 3.13)
 #   make bench        measure beside Postfix; the table is written into benchmarks/README.md
 #   make docs         write the table of files in docs/architecture.md

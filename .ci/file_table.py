@@ -19,6 +19,7 @@ ORDER = [
     "spool",
     "bounce",
     "mailboxes",
+    "auth",
     "inbound",
     "scheduling",
     "delivery",

@@ -26,6 +26,7 @@ from asyncmta.config_tables import (
     ARRAYS,
     TABLES,
     AdminTable,
+    AuthTable,
     DnsTable,
     General,
     LimitsTable,
@@ -72,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool: str
     listeners: tuple[ListenerTable, ...]
     tls: TlsTable
+    auth: AuthTable
     relay: RelayTable
     local: LocalTable
     limits: LimitsTable
@@ -118,6 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             spool=spool,
             listeners=tables.listener,
             tls=tables.tls,
+            auth=tables.auth,
             relay=tables.relay,
             local=tables.local,
             limits=tables.limits,
@@ -130,6 +133,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             log=tables.log,
             source=Source(None if file is None else os.path.abspath(file), root, sources.variables()),
         )
+
+    @staticmethod
+    def users_file(path: str | os.PathLike[str] | None = None) -> str:
+        """`auth.users` alone, "" for none: also while that file is still to be made, or to be mended."""
+        sources = Sources("defaults" if path is None else str(path))
+        if path is not None:
+            sources.read_file(Path(path))
+        sources.read_environment(os.environ)
+        reader = _Reader(sources, os.path.abspath(Path() if path is None else Path(path).parent))
+        users = reader.read().auth.users
+        if reader.faults:
+            raise InvalidConfig(reader.faults)
+        return users
+
+    def cannot_be_served(self) -> list[str]:
+        """What is wrong where no program gives an authenticator: a listener that wants a login, and nobody has one."""
+        if self.auth.users or self.auth.dovecot:
+            return []
+        where = "defaults" if self.source.file is None else self.source.file
+        return [
+            f'{where}: listener.{index}.role: "submission" needs users who can log in: set auth.users or auth.dovecot'
+            for index, listener in enumerate(self.listeners)
+            if listener.role == "submission"
+        ]
 
     def routing(self) -> routing.Routing:
         """The rules of `[[route]]` with what they need of the other tables."""

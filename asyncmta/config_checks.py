@@ -3,7 +3,8 @@
 Each check takes the tables as they were read and reports what it finds under the key that a person would change.
 A pair is not judged when one of its keys had a fault of its own. Promises: nothing that would make an open relay, send
 a password in the clear over a network, or serve the operator's door to strangers passes. Never: a single value
-(`config_kinds`), and nothing is opened but the certificate.
+(`config_kinds`), and nothing is opened but the certificate
+and the file of users.
 
 contract.md section 3.
 """
@@ -14,11 +15,13 @@ import ipaddress
 import ssl
 from collections.abc import Callable
 
+from asyncmta.auth.reading import UsersRefused, read, said
 from asyncmta.config_tables import ListenerTable, RouteTable, Tables
 from asyncmta.config_texts import split_port
 from asyncmta.mail.address import parse_address
 
 SHORTEST_TOKEN = 16
+SMTP_PORT = 25
 
 Report = Callable[..., None]
 """report(path, text, *other_paths): a fault, unless one of the paths has a fault of its own."""
@@ -30,6 +33,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         _check_listener(f"listener.{index}", listener, tables, report)
     _check_addresses(tables, report)
     _check_certificate(tables, report)
+    _check_auth(tables, report)
     for index, route in enumerate(tables.route):
         _check_route(f"route.{index}", route, given, report)
     _check_admin(tables, report)
@@ -52,7 +56,15 @@ def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: 
             f"{path}.tls",
             f"{path}.allow_plaintext_auth",
         )
-    if listener.role == "relay" and listener.allow_plaintext_auth:
+    if listener.role == "lmtp" and listener.port == SMTP_PORT:
+        report(f"{path}.role", '"lmtp" may not be at port 25, where SMTP is expected (RFC 2033)', f"{path}.port")
+    if listener.line_endings == "normalise" and not tables.relay.networks:
+        report(
+            f"{path}.line_endings",
+            '"normalise" is for the clients of relay.networks, and there are none',
+            "relay.networks",
+        )
+    if listener.role != "submission" and listener.allow_plaintext_auth:
         report(f"{path}.allow_plaintext_auth", 'goes only with role = "submission"', f"{path}.role")
 
 
@@ -101,6 +113,22 @@ def _check_certificate(tables: Tables, report: Report) -> None:
             + (f" ({key})" if key else " (in the same file, as tls.key is empty)"),
             "tls.key",
         )
+
+
+def _check_auth(tables: Tables, report: Report) -> None:
+    """The file of users is read once here, like the certificate."""
+    auth = tables.auth
+    if auth.users and auth.dovecot:
+        report("auth.dovecot", "goes only without auth.users; allowed is one of the two", "auth.users")
+    if not auth.users:
+        return
+    try:
+        faults = read(auth.users).users.faults
+    except UsersRefused as error:
+        report("auth.users", f"{error}; `asyncmta user add` makes it")
+        return
+    if faults:
+        report("auth.users", said(auth.users, faults))
 
 
 def _check_route(path: str, route: RouteTable, given: frozenset[str], report: Report) -> None:

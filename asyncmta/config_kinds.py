@@ -15,8 +15,12 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from asyncmta.inbound.throttle import Rate
+
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})([smhd])\Z")
+_LONGEST_RATE = 31 * 86400
 _SIZE = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB|TiB)\Z")
 _OCTETS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
@@ -123,6 +127,25 @@ class Size(Struct, frozen=True):
     def show(self, value: int) -> str:
         unit = next(unit for unit in reversed(_OCTETS) if (value and value % _OCTETS[unit] == 0) or unit == "B")
         return f"{value // _OCTETS[unit]}{unit}"
+
+
+class RateOf(Struct, frozen=True):
+    """So many in so long; None for no limit."""
+
+    def parse(self, value: Any) -> Rate | None:
+        if value == "":
+            return None
+        match = _RATE.match(value) if isinstance(value, str) else None
+        seconds = int(match[2]) * _SECONDS[match[3]] if match is not None else 0
+        if match is None or seconds > _LONGEST_RATE:
+            raise Unfit(f'expected so many in up to 31d, such as "100/1h", or "" for no limit, got {named(value)}')
+        return Rate(int(match[1]), float(seconds))
+
+    def from_text(self, text: str) -> Any:
+        return text
+
+    def show(self, value: Rate | None) -> str:
+        return "" if value is None else f"{value.count}/{Duration(0, 0).show(value.seconds)}"
 
 
 class Choice(Struct, frozen=True):

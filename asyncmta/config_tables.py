@@ -15,7 +15,8 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Duration, Flag, Kind, Size, Text, TextList, TextListOr, Whole
+from asyncmta.config_kinds import Choice, Duration, Flag, Kind, RateOf, Size, Text, TextList, TextListOr, Whole
+from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
 KIB, MIB = 1 << 10, 1 << 20
@@ -37,11 +38,13 @@ class General(Struct, frozen=True, kw_only=True):
 class ListenerTable(Struct, frozen=True, kw_only=True):
     address: Annotated[str, Text(texts.listen_address)] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65535)] = 2525
-    role: Annotated[str, Choice(("relay", "submission"), later=("lmtp",))] = "relay"
+    role: Annotated[str, Choice(("relay", "submission", "lmtp"))] = "relay"
     tls: Annotated[str, Choice(("none", "starttls", "required", "implicit"))] = "none"
     proxy_protocol: Annotated[bool, Flag()] = False
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
+    line_endings: Annotated[str, Choice(("strict", "normalise"))] = "strict"
     allow_plaintext_auth: Annotated[bool, Flag()] = False
+    xclient_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
 
 
 class TlsTable(Struct, frozen=True, kw_only=True):
@@ -49,9 +52,19 @@ class TlsTable(Struct, frozen=True, kw_only=True):
     key: Annotated[str, OptionalPath] = ""
 
 
+class AuthTable(Struct, frozen=True, kw_only=True):
+    users: Annotated[str, OptionalPath] = ""
+    dovecot: Annotated[str, OptionalPath] = ""
+    senders: Annotated[str, Choice(("any", "own"))] = "any"
+    failures_per_client: Annotated[Rate | None, RateOf()] = Rate(20, 10 * MINUTE)
+    failures_per_login: Annotated[Rate | None, RateOf()] = Rate(20, 10 * MINUTE)
+    failure_delay: Annotated[float, Duration(0.1, 30 * SECOND, zero="none")] = SECOND
+
+
 class RelayTable(Struct, frozen=True, kw_only=True):
     networks: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = LOOPBACK
     domains: Annotated[tuple[str, ...], TextList(Text(texts.relay_domain))] = ()
+    etrn_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
 
 
 class LocalTable(Struct, frozen=True, kw_only=True):
@@ -69,6 +82,13 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     hops: Annotated[int, Whole(10, 1000)] = 100
     session_idle: Annotated[float, Duration(SECOND, DAY)] = 5 * MINUTE
     sessions_per_client: Annotated[int, Whole(1, 1_000_000)] = 50
+    messages_per_session: Annotated[int, Whole(0, 1_000_000_000)] = 0
+    accept_long_lines: Annotated[bool, Flag()] = False
+    future_release: Annotated[float, Duration(MINUTE, 365 * DAY, zero="none")] = 30 * DAY
+    messages_per_login: Annotated[Rate | None, RateOf()] = None
+    recipients_per_login: Annotated[Rate | None, RateOf()] = None
+    messages_per_client: Annotated[Rate | None, RateOf()] = None
+    recipients_per_client: Annotated[Rate | None, RateOf()] = None
 
 
 class QueueTable(Struct, frozen=True, kw_only=True):
@@ -121,6 +141,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     general: General
     listener: tuple[ListenerTable, ...]
     tls: TlsTable
+    auth: AuthTable
     relay: RelayTable
     local: LocalTable
     limits: LimitsTable
@@ -134,6 +155,7 @@ class Tables(Struct, frozen=True, kw_only=True):
 
 TABLES: dict[str, type[Struct]] = {
     "tls": TlsTable,
+    "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
     "limits": LimitsTable,

@@ -42,8 +42,12 @@ def clean(text: str) -> str:
 
 def hashed(address: Address) -> str:
     """A pseudonym that stays the same for a mailbox: the domain is kept, the local-part is not."""
-    name = f"{unquote(address.local_part).casefold()}@{address.domain_key}".encode("utf-8", "surrogatepass")
-    return f"{hashlib.blake2b(name, digest_size=8).hexdigest()}@{address.domain_key}"
+    return f"{pseudonym(f'{unquote(address.local_part)}@{address.domain_key}')}@{address.domain_key}"
+
+
+def pseudonym(name: str) -> str:
+    """What stands for a name, also in another line; upper and lower case are the same."""
+    return hashlib.blake2b(name.casefold().encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 class Wording:
@@ -73,6 +77,13 @@ class Wording:
         if isinstance(address, Address):
             return clean(hashed(address) if self._hash else str(address))
         return self.text(address)
+
+    def login(self, login: str) -> str:
+        """Hashed like an address, as most logins are one; a name without a domain has none to keep."""
+        if not self._hash:
+            return clean(login)
+        name, at, domain = login.rpartition("@")
+        return clean(f"{pseudonym(login)}@{domain}" if at and name else pseudonym(login))
 
     def value(self, key: str, value: object) -> Value:
         """Any fact of a process event."""
@@ -110,7 +121,7 @@ def accepted(
         "helo": wording.text(helo),
     }
     if login is not None:
-        facts["login"] = wording.text(login)
+        facts["login"] = wording.login(login)
     return facts
 
 
@@ -133,6 +144,10 @@ def refused(
         if path is not None:
             facts[key] = wording.address(path)
     return facts
+
+
+def login_refused(wording: Wording, client: str, reply: Reply, helo: str, login: str) -> Facts:
+    return {**refused(wording, client, "AUTH", reply, helo, (None, None)), "login": wording.login(login)}
 
 
 def attempt(

@@ -95,6 +95,11 @@ class MailLog:
             facts = (client, stage, reply, helo, (reverse_path, recipient))
             self._push((self._now(), "info", "refused", logline.refused, facts))
 
+    def login_refused(self, *, client: str, reply: Reply, helo: str, login: str) -> None:
+        """The same at AUTH, of a client that named this login."""
+        if self._hears_info:
+            self._push((self._now(), "info", "refused", logline.login_refused, (client, reply, helo, login)))
+
     def attempt(
         self,
         *,

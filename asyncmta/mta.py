@@ -21,22 +21,25 @@ from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.inbound.access import Access, AccessSettings, Authenticator
 from asyncmta.inbound.certificates import server_context
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
-from asyncmta.inbound.sessions import Authenticate, Reception
+from asyncmta.inbound.sessions import Reception
 from asyncmta.mailboxes.resolver import LocalSettings, Mailboxes
 from asyncmta.maillog import MailLog
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
-from asyncmta.scheduling.waiting import marks_of
+from asyncmta.scheduling.tags import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
+from asyncmta.system.addresses import binding
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
+from asyncmta.turning import turns_of
 
 DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
 
@@ -44,8 +47,8 @@ DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
 class Mta(Operations):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
-    authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; without
-    it AUTH is not offered. log_stream: where log lines go instead of standard output.
+    authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a
+    method check_token also for tokens (`auth/source.py`). log_stream: where log lines go instead of standard output.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Mta(Operations):
         clock: Clock | None = None,
         resolver: Resolves | None = None,
         disk: Disk | None = None,
-        authenticator: Authenticate | None = None,
+        authenticator: Authenticator | None = None,
         log_stream: BinaryIO | None = None,
     ) -> None:
         self.settings = settings
@@ -68,6 +71,7 @@ class Mta(Operations):
             clock=self._clock, stream=log_stream, format=log.format, level=log.level, addresses=log.addresses
         )
         self._own_resolver: Resolver | None = None
+        self._access: Access | None = None
         self._rooms: Rooms | None = None
         self._handing_in = set()
         self._listeners: list[Listener] = []
@@ -102,19 +106,7 @@ class Mta(Operations):
         )
         self._routing = self.settings.routing()
         self.recovery = found = await self._store.open(marks_of(self._routing, look_at=HOLD))
-        self.maillog.note(
-            "warning" if found.damaged else "info",
-            "spool_opened",
-            messages=found.messages,
-            records=found.records,
-            segments=found.segments,
-            torn=found.torn,
-            damaged=found.damaged,
-            seconds=round(found.seconds, 3),
-            file_system=found.file_system,
-            sync_seconds=round(found.sync_seconds, 6),
-            boot=found.boot,
-        )
+        self.maillog.note("warning" if found.damaged else "info", "spool_opened", **found.told())
 
     def _build(self) -> None:
         """Every room, bottom floor first. Nothing runs yet."""
@@ -162,13 +154,7 @@ class Mta(Operations):
         )
 
     def _local(self) -> LocalSettings:
-        local = self.settings.local
-        return LocalSettings(
-            domains=local.domains,
-            maildir=local.maildir,
-            mailboxes=local.mailboxes,
-            postmaster=str(self.settings.postmaster),
-        )
+        return LocalSettings(**_of(LocalSettings, self.settings.local), postmaster=str(self.settings.postmaster))
 
     def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
         settings = self.settings
@@ -179,7 +165,6 @@ class Mta(Operations):
             hostname=settings.hostname,
             postmaster=str(settings.postmaster),
         )
-        queue = settings.queue
         return Scheduler(
             clock=self._clock,
             store=self._store,
@@ -187,9 +172,7 @@ class Mta(Operations):
             bouncer=bouncer,
             routing=routing,
             maillog=self.maillog,
-            settings=SchedulerSettings(
-                retry=RetrySchedule(lifetime=queue.lifetime, bounce_lifetime=queue.bounce_lifetime)
-            ),
+            settings=SchedulerSettings(retry=RetrySchedule(**_of(RetrySchedule, self.settings.queue))),
         )
 
     def _build_intake(self) -> Intake:
@@ -206,6 +189,16 @@ class Mta(Operations):
         return Limits(**_of(Limits, self.settings.limits))
 
     def _build_listeners(self, routing: Routing, mailboxes: Mailboxes) -> list[Listener]:
+        assert self.recovery is not None
+        self._access = Access(
+            settings=AccessSettings(**_of(AccessSettings, self.settings.auth)),
+            limits=self._limits(),
+            clock=self._clock,
+            maillog=self.maillog,
+            authenticator=self._authenticator,
+            secret=self.recovery.journal.encode(),
+            domains=(self.settings.hostname, *self.settings.local.domains),
+        )
         reception = Reception(
             intake=self._intake,
             maillog=self.maillog,
@@ -217,7 +210,9 @@ class Mta(Operations):
             pressure=self._scheduler.pressure,
             limits=self._limits(),
             networks=self.settings.relay.networks,
-            authenticate=self._authenticator,
+            etrn_from=self.settings.relay.etrn_from,
+            turns=turns_of(self),
+            access=self._access,
         )
         tls = server_context(self.settings.tls.certificate, self.settings.tls.key)
         return [
@@ -229,7 +224,8 @@ class Mta(Operations):
         """The listeners come last: whoever can reach us is served by the whole of us."""
         self._scheduler.start()
         for listener in self._listeners:
-            await listener.start()
+            with binding():
+                await listener.start()
 
     async def drain(self, grace: float) -> None:
         """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off.
@@ -247,8 +243,9 @@ class Mta(Operations):
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()
-        if self._own_resolver is not None:
-            await self._own_resolver.close()
+        for opened in (self._own_resolver, self._access):
+            if opened is not None:
+                await opened.close()
         try:
             await self._store.close()
         finally:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from itertools import islice
+from typing import Any
 
 from msgspec import Struct
 
@@ -71,7 +72,7 @@ class Operations:
     """The part of `Mta` that is about messages."""
 
     _rooms: Rooms | None
-    _handing_in: set[asyncio.Future[QueueId | Reply]]  # for which a drain waits
+    _handing_in: set[asyncio.Future[Any]]  # for which a drain waits
     settings: Settings
 
     @property
@@ -94,8 +95,7 @@ class Operations:
             mailboxes.setdefault(address.mailbox_key, Recipient(address))
         envelope = Envelope(sender, tuple(mailboxes.values()))
         taking = asyncio.ensure_future(self.rooms.intake.submit(envelope, content))
-        self._handing_in.add(taking)
-        taking.add_done_callback(self._handing_in.discard)
+        self.keep_until_drained(taking)
         taken = await asyncio.shield(taking)
         if isinstance(taken, Reply):
             raise SubmitRefused(taken)
@@ -134,11 +134,13 @@ class Operations:
 
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes:
         """The octets of a message as they will be sent, dots unstuffed; ContentUnavailable when they cannot be had."""
-        found = self.rooms.store.read_content(parse_queue_id(queue_id))
+        store, wanted = self.rooms.store, parse_queue_id(queue_id)
+        (entry,) = await store.peek_many((wanted,))
+        found = store.read_content(wanted)
+        is_plain = entry is not None and entry.envelope.is_binary
         if not isinstance(found, tuple):
-            return _unstuffed(found)
-        unstuffer = Unstuffer()
-        return b"".join(map(unstuffer.feed, found))
+            return found if is_plain else _unstuffed(found)
+        return b"".join(found if is_plain else map(Unstuffer().feed, found))
 
     async def idle(self, timeout: float | None = None) -> None:
         """Return when nothing is due and nothing in hand, and all outcomes are durable; TimeoutError after `timeout`
@@ -200,14 +202,16 @@ class Operations:
         rooms.remote.resume(await self._destinations(selected))
         return rooms.scheduler.retry(selected)
 
-    async def _destinations(self, queue_ids: Iterable[QueueId]) -> set[str]:
+    async def _destinations(self, queue_ids: Iterable[QueueId], below: str = "") -> set[str]:
         found = set()
+        routing = self.rooms.routing
         async for entry in self._entries(queue_ids):
             if not entry.is_closed:
                 envelope = entry.envelope
                 for ordinal in entry.pending():
                     recipient = envelope.recipients[ordinal].address
-                    found.add(self.rooms.routing.destination(recipient, envelope.reverse_path))
+                    if not below or f".{recipient.domain_key}".endswith(f".{below}"):
+                        found.add(routing.destination(recipient, envelope.reverse_path))
         return found
 
     async def hold(self, ids: Sequence[str] | None = None, domain: str | None = None, sender: str | None = None) -> int:
@@ -237,6 +241,18 @@ class Operations:
         covers = _filter(domain, sender)
         queue_ids = reversed(list(self.rooms.store.ids()))  # the oldest first, as they came
         return [entry.queue_id async for entry in self._entries(queue_ids) if covers(entry)]
+
+    async def destinations_below(self, domain: str) -> AsyncIterator[set[str]]:
+        """Where mail goes that waits for this domain or one below it, a chunk of the queue at a time; it ends early
+        when this MTA is left."""
+        queue_ids = iter(list(self.rooms.store.ids()))
+        while (chunk := list(islice(queue_ids, READ_AT_ONCE))) and self._rooms is not None:
+            yield await self._destinations(chunk, domain)
+
+    def keep_until_drained(self, task: asyncio.Future[Any]) -> None:
+        """A drain waits for it."""
+        self._handing_in.add(task)
+        task.add_done_callback(self._handing_in.discard)
 
     async def _entries(self, queue_ids: Iterable[QueueId]) -> AsyncIterator[Entry]:
         """Those that can be had, a chunk at a time."""

@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"mail", "system"},
     {"maillog", "routing"},
     {"spool"},
-    {"bounce", "mailboxes"},
+    {"bounce", "mailboxes", "auth"},
     {"inbound", "scheduling", "delivery"},
     {"admin", "config"},
     {"mta"},
@@ -35,11 +35,13 @@ FLOORS: list[set[str]] = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files at the top of the package that are part of a room beside them, as config_*.py are of config.
-PARTS = {"logline": "maillog", "operations": "mta", "__init__": "(top)", "__main__": "(top)"}
+PARTS = {"logline": "maillog", "operations": "mta", "turning": "mta", "__init__": "(top)", "__main__": "(top)"}
 
 # A library is used in these places only; to change it is to change them.
 HOMES = {
-    "aiosmtpd": ["inbound/listener.py"],
+    "aiosmtpd": ["inbound/listener.py", "inbound/authenticating.py"],
+    "argon2": ["auth/hashes.py"],
+    "bcrypt": ["auth/hashes.py"],
     "aiosmtplib": ["delivery/session.py"],
     "aiodns": ["delivery/resolver.py"],
     "pycares": ["delivery/resolver.py"],

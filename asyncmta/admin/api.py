@@ -189,7 +189,8 @@ class Api:
         query = parameters(request, "recipient", "sender")
         if not query.get("recipient"):
             raise ApiError(400, "bad_parameter", "recipient is needed")
-        report = await self._mta.route(query["recipient"], query.get("sender"))
+        sender = query.get("sender")
+        report = await self._mta.route(query["recipient"], sender if sender not in (None, "", "<>") else None)
         return answer(msgspec.to_builtins(report))
 
     # -- changing ---------------------------------------------------------------------------------------------------

@@ -11,12 +11,14 @@ import contextlib
 import logging
 import os
 import socket
+from functools import partial
 
 from aiohttp import web
 
 from asyncmta.admin import control_socket
 from asyncmta.admin.api import Api, OnError, Operated
 from asyncmta.admin.guard import Guard, is_loopback
+from asyncmta.system.addresses import binding
 
 MAX_HEADER = 8190
 GRACE = 1.0  # seconds for what is being answered when the door closes
@@ -24,6 +26,15 @@ GRACE = 1.0  # seconds for what is being answered when the door closes
 
 class OpenDoor(ValueError):
     """`admin.listen` is reachable from elsewhere and there is no token."""
+
+
+class Nameless(web.Request):
+    """A request whose answers do not say what serves them, also where it could not be parsed. aiohttp adds the field
+    after everything that is ours; its version is pinned, and a test asks for every kind of answer."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        await super()._prepare_hook(response)
+        response.headers.pop("Server", None)
 
 
 class Door:
@@ -49,7 +60,8 @@ class Door:
             await self._serve(control_socket.bind(self._socket_path), None)
             if self._listen:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                sock = socket.create_server((host, int(port)), family=family)
+                with binding():
+                    sock = socket.create_server((host, int(port)), family=family)
                 self.address = sock.getsockname()[:2]
                 await self._serve(sock, Guard(token=self._token, host=host.lower()))
         except BaseException:
@@ -68,6 +80,8 @@ class Door:
         )
         self._runners.append(runner)
         await runner.setup()
+        if runner.server is not None:
+            runner.server.request_factory = partial(runner.app._make_request, _cls=Nameless)
         await web.SockSite(runner, sock).start()
 
     async def close(self) -> None:

@@ -59,6 +59,11 @@ class MessageView(Protocol):
         """How many it came with."""
         ...
 
+    @property
+    def reason(self) -> str:
+        """Why it waits or was set aside, where that is not an attempt's reply."""
+        ...
+
 
 class Selection(Struct, frozen=True):
     """Which messages: all that pass every filter that is set. `domain` is the normal form of a recipient's domain;
@@ -91,6 +96,7 @@ def show(row: MessageView) -> Shown:
         "accepted_at": row.accepted_at,
         "attempts": row.attempts,
         "total": row.total,
+        "reason": row.reason or None,
         "recipients": [
             {
                 "address": recipient.address,

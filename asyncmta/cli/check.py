@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from asyncmta.cli.where import config_file, config_option, load_settings
+from asyncmta.cli.where import config_file, config_option, load_settings_to_serve
 
 
 @click.command(name="check-config")
 @config_option
 def command() -> None:
     """Say what is wrong with the configuration; nothing is started."""
-    load_settings()
+    load_settings_to_serve()
     click.echo(f"{config_file() or 'built-in defaults'}: ok")

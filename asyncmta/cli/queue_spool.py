@@ -13,7 +13,7 @@ from asyncmta.admin.rows import MessageView, Selection, Shown, page, show, stats
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.mail.envelope import ContentUnavailable, format_queue_id, parse_queue_id
 from asyncmta.mail.wire import Unstuffer
-from asyncmta.scheduling.snapshot import QueueRow, RecipientRow, damaged_row
+from asyncmta.scheduling.snapshot import QueueRow, RecipientRow, damaged_row, release_reason
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.opening import ReadOnlySpool, read_only
 from asyncmta.spool.recovery import SpoolRefused
@@ -62,8 +62,11 @@ class SpooledQueue:
         try:
             if self._spool is None:
                 raise ContentUnavailable("no such message is queued")
-            for chunk in self._spool.content(parse_queue_id(own_spelling(queue_id))):
-                yield unstuffer.feed(chunk)
+            wanted = parse_queue_id(own_spelling(queue_id))
+            entry = self._spool.entry(wanted)
+            is_plain = entry is not None and entry.envelope.is_binary
+            for chunk in self._spool.content(wanted):
+                yield chunk if is_plain else unstuffer.feed(chunk)
         except (ContentUnavailable, OSError) as error:
             raise Stop(Exit.DATA, str(error)) from None
 
@@ -81,7 +84,8 @@ def own_spelling(queue_id: str) -> str:
 def view(entry: Entry, routing: Routing) -> QueueRow:
     """One message as the journal has it."""
     envelope = entry.envelope
-    waiting = "held" if entry.held else "deferred" if entry.attempts else "ready"
+    reason = release_reason(entry)
+    waiting = "held" if entry.held else "deferred" if entry.attempts or reason else "ready"
     failed = entry.failed()
     people = []
     for ordinal in sorted({*entry.pending(), *failed}):
@@ -106,4 +110,5 @@ def view(entry: Entry, routing: Routing) -> QueueRow:
         attempts=entry.attempts,
         recipients=tuple(people),
         total=len(envelope.recipients),
+        reason=reason,
     )

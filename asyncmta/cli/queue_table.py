@@ -31,7 +31,7 @@ def cells(row: Shown, now: float) -> list[str]:
         _some([person["address"] for person in people]),
         _some(hops),
         _due(min(dues), now) if dues else "-",
-        replies[0] if replies else "-",
+        replies[0] if replies else row["reason"] or "-",
     ]
 
 
@@ -45,6 +45,8 @@ def details(row: Shown, now: float) -> list[str]:
         f"accepted    {stamp(row['accepted_at'])}, {duration(now - row['accepted_at'])} ago",
         f"attempts    {row['attempts']}",
     ]
+    if row["reason"]:
+        lines.append(f"reason      {row['reason']}")
     for person in row["recipients"]:
         lines.append(f"recipient   {person['address']}: {person['state']}")
         if person["next_hop"]:

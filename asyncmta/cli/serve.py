@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import resource
@@ -22,15 +23,19 @@ import click
 from asyncmta import __version__
 from asyncmta.admin.control_socket import SocketTaken
 from asyncmta.admin.door import Door, OpenDoor
+from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
-from asyncmta.cli.where import config_option, load_settings
+from asyncmta.cli.where import config_option, load_settings_to_serve
 from asyncmta.mta import Mta
 from asyncmta.spool.store import JournalFailed, SpoolRefused
+from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.disk import Locked
 
 if TYPE_CHECKING:
     from asyncmta.config import Settings
 
+BROKEN = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO})
+"""What a disk says that has failed. With anything else it refuses us, or has no room."""
 GC_THRESHOLDS = (20_000, 20, 20)
 
 
@@ -38,7 +43,7 @@ GC_THRESHOLDS = (20_000, 20, 20)
 @config_option
 def command() -> None:
     """Run the MTA in the foreground."""
-    settings = load_settings()
+    settings = load_settings_to_serve()
     allow_many_files()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         code = runner.run(Service(settings).run())
@@ -165,13 +170,14 @@ def freeze() -> None:
 def exit_code(error: Exception) -> Exit | None:
     """How a start that failed ends; None for a bug."""
     match error:
-        case OpenDoor() | ssl.SSLError():
+        case OpenDoor() | ssl.SSLError() | UsersRefused():
             return Exit.CONFIG
         case Locked() | SocketTaken() | SpoolRefused():
             return Exit.CANT_CREATE
         case JournalFailed():
             return Exit.IO_ERROR
-        case OSError():
-            # An error about a file names it; one of bind() does not.
-            return Exit.CANT_CREATE if error.filename is not None else Exit.UNAVAILABLE
+        case AddressUnavailable():
+            return Exit.UNAVAILABLE
+        case OSError():  # of the spool, or of what stands in it
+            return Exit.IO_ERROR if error.errno in BROKEN else Exit.CANT_CREATE
     return None

@@ -60,6 +60,14 @@ def load_settings() -> Settings:
         raise Stop(Exit.CONFIG, str(error)) from None
 
 
+def load_settings_to_serve() -> Settings:
+    """The same, for those who serve with nothing but the settings."""
+    settings = load_settings()
+    if faults := settings.cannot_be_served():
+        raise Stop(Exit.CONFIG, "\n".join(faults))
+    return settings
+
+
 def control_client(*, timeout: float = 60.0) -> ControlClient:
     """A client for the MTA of this configuration."""
     from asyncmta.admin.client import ControlClient  # noqa: PLC0415

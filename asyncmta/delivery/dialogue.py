@@ -38,13 +38,16 @@ class Dialogue:
     __slots__ = (
         "_accepted",
         "_at",
+        "_chunk",
         "_commands",
         "_held",
         "_needs_reset",
         "_of_all",
         "_sending",
         "_sent",
+        "ending",
         "is_cut_off",
+        "opening",
         "out",
         "outcomes",
         "peer",
@@ -68,15 +71,20 @@ class Dialogue:
         self._needs_reset = False
         self._sending = False
         self._of_all: Outcome | None = None
+        self._chunk = b""  # the command that announces binary content
+        self.opening = b""  # what stands before content, and behind it
+        self.ending = DOT
 
-    def begin(self, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> Step:
-        """Start a transaction: WRITE, or DONE at once when the peer cannot take it for anybody."""
+    def begin(self, envelope: Envelope, ordinals: tuple[int, ...], content: Content, now: float = 0.0) -> Step:
+        """Start a transaction: WRITE, or DONE at once when the peer cannot take it for anybody. `now`: Unix seconds."""
         self.outcomes = {}
         self._of_all = None
         self._accepted = 0
         self._sent = ordinals
+        self._chunk = self.opening = b"BDAT %d LAST\r\n" % content.size if envelope.is_binary else b""
+        self.ending = b"" if self._chunk else DOT
         self._at = -1 if self._needs_reset else 0
-        commands = compose(self.peer, envelope, ordinals, content)
+        commands = compose(self.peer, envelope, ordinals, content, now)
         if not isinstance(commands, bytes):
             for ordinal, refusal in commands.refused.items():
                 self.outcomes[ordinal] = Failed(Cause.REFUSED, refusal, Scope.RECIPIENT, self.place)
@@ -193,6 +201,8 @@ class Dialogue:
         elif self._of_all is None:
             self._accepted += 1
         self._at = at + 1
+        if self._chunk and at == len(self._sent):
+            return self._wants_chunk()
         return Step.WAIT if self.peer.pipelining else self._next_command()
 
     def _refused(self, stage: Stage, heard: Reply) -> Step:
@@ -206,6 +216,8 @@ class Dialogue:
         elif self._of_all is None:  # else it is only the consequence of a refused MAIL
             self.outcomes[self._sent[at - 1]] = outcome
         self._at = at + 1
+        if self._chunk and at == len(self._sent):
+            return self._wants_chunk()
         return Step.WAIT if self.peer.pipelining else self._next_command()
 
     def _next_command(self) -> Step:
@@ -214,6 +226,14 @@ class Dialogue:
             return self._finish(None)
         self.out = self._commands[self._at]
         return Step.WRITE
+
+    def _wants_chunk(self) -> Step:
+        """RFC 3030 2: without a 354, and only when somebody wants it."""
+        if self._of_all is not None or not self._accepted:
+            return self._finish(None)
+        self._at += 1
+        self._sending = True
+        return Step.CONTENT
 
     def _wants_content(self) -> Step:
         self._at += 1

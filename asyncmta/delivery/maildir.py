@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from concurrent.futures import ThreadPoolExecutor
 
 from asyncmta.delivery import maildir_files as files
+from asyncmta.delivery.mailbox_form import MailboxForm, mailbox_form
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment, ContentUnavailable, QueueId, ReadContent, format_queue_id
@@ -211,7 +212,10 @@ class MaildirTransport:
         for delivery in deliveries:
             parcel = delivery.parcel
             if parcel.in_mailbox_form is None:
-                parcel.in_mailbox_form = files.mailbox_form(parcel.parts, parcel.consignment.content.dotted)
+                consignment = parcel.consignment
+                parcel.in_mailbox_form = mailbox_form(
+                    parcel.parts, consignment.content.dotted, consignment.envelope.is_binary
+                )
             contents.append(parcel.in_mailbox_form)
         self._files.deliver_batch([delivery.copy for delivery in deliveries], contents)
 
@@ -229,16 +233,17 @@ class MaildirTransport:
             elif parcel.consignment.content.wire_size <= LARGE:
                 parcel.parts = tuple([chunk async for chunk in source])
             else:
-                await self._stream(copy, source, parcel.consignment.content.dotted)
+                consignment = parcel.consignment
+                form = MailboxForm(consignment.content.dotted, consignment.envelope.is_binary)
+                await self._stream(copy, source, form)
                 return False
         except ContentUnavailable:
             copy.outcome = UNAVAILABLE
             return False
         return True
 
-    async def _stream(self, copy: files.Copy, source: AsyncIterator[bytes], dotted: bool) -> None:
+    async def _stream(self, copy: files.Copy, source: AsyncIterator[bytes], form: MailboxForm) -> None:
         """Content in blocks. The copy is published after the iterator's end alone, where its digest was right."""
-        form = files.MailboxForm(dotted)
         block: list[bytes] = []
         size = 0
         try:

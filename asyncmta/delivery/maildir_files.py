@@ -2,9 +2,9 @@
 
 The order is the promise: tmp/NAME written, synced, linked into new/, new/ synced, tmp/NAME removed, and only then
 `Delivered` (reliability.md F11, J23). NAME depends on queue id and ordinal alone, so what an earlier life delivered is
-seen by its name in new/ or cur/ and not delivered again. Lines end in LF, as Postfix and Dovecot have it in Maildirs,
-and dots are unstuffed. Trouble with the disk is `Deferred`, never `Failed`, and for one copy alone where it can be.
-Never: a file opened through a symbolic link, or a decision about who has a mailbox.
+seen by its name: in cur/, where a reader put it, it is not delivered again; in new/ it is made again, since what a
+failed sync has dropped looks durable to the next one (J05). Lines end in LF, as Postfix and Dovecot have it
+(`mailbox_form`). Trouble with the disk is `Deferred`, never `Failed`. Never: a file opened through a symbolic link.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import errno
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
-from asyncmta.mail import replies, wire
+from asyncmta.delivery.mailbox_form import lf
+from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.headers import delivered_to, return_path
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome
@@ -55,35 +56,6 @@ class Copy:
         return f"{self.mailbox.path}/{part}/{self.name}"
 
 
-def lf(octets: bytes) -> bytes:
-    return octets.replace(b"\r\n", b"\n")
-
-
-def mailbox_form(parts: Iterable[bytes], dotted: bool) -> bytes:
-    """Content in wire form -> as it stands in a Maildir."""
-    octets = b"".join(parts)
-    return lf(wire.unstuff(octets) if dotted else octets)
-
-
-class MailboxForm:
-    """`mailbox_form` for content that comes in chunks, split anywhere."""
-
-    def __init__(self, dotted: bool) -> None:
-        self._unstuffer = wire.Unstuffer() if dotted else None
-        self._held = b""
-
-    def feed(self, chunk: bytes) -> bytes:
-        if self._unstuffer is not None:
-            chunk = self._unstuffer.feed(chunk)
-        chunk = self._held + chunk
-        self._held = b"\r" if chunk.endswith(b"\r") else b""
-        return lf(chunk[:-1] if self._held else chunk)
-
-    def end(self) -> bytes:
-        """What was held back."""
-        return self._held
-
-
 def was_here(copy: Copy, content: bytes) -> bool:
     """Does the header section (with LF lines; the body may be cut off) say that this recipient had it before?"""
     section = b"\n" + content[: content.find(b"\n\n") + 1 or len(content)].lower()
@@ -96,6 +68,7 @@ class MaildirFiles:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._durable: set[str] = set()
+        self._doubted: set[str] = set()  # mailboxes in which a sync failed of what cannot be made again
 
     def deliver_batch(self, copies: Sequence[Copy], contents: Sequence[bytes]) -> None:
         """Deliver each copy with the content that stands in the same place; afterwards each has its outcome."""
@@ -124,18 +97,11 @@ class MaildirFiles:
             mailbox = group[0].mailbox
             try:
                 self._prepare(mailbox)
-                read: Collection[str] = ()
-                if any(copy.may_be_repeat for copy in group):
-                    read = self._names_in_cur(mailbox)
+                read = self._names_in_cur(mailbox) if any(copy.may_be_repeat for copy in group) else ()
             except OSError as error:
                 _defer(group, error)
                 continue
-            there = [
-                copy
-                for copy in group
-                if copy.may_be_repeat and (copy.name in read or self._disk.exists(copy.path("new")))
-            ]
-            if there:
+            if there := [copy for copy in group if copy.may_be_repeat and copy.name in read]:
                 self._confirm(there)
             for copy in group:
                 if copy.outcome is None:
@@ -224,21 +190,25 @@ class MaildirFiles:
             self._durable.clear()
         self._durable |= named
 
-    def _names_in_cur(self, mailbox: Mailbox) -> Collection[str]:
-        """The names in cur/ without the flags that a reader has put behind them."""
+    def _names_in_cur(self, mailbox: Mailbox) -> Collection[str]:  # without the flags that a reader has put there
         return frozenset(name.partition(":")[0] for name in self._disk.list(f"{mailbox.path}/cur"))
 
     def _confirm(self, copies: Sequence[Copy]) -> None:
-        """These are in new/ or cur/ already; but the life that put them there may have ended before it synced."""
+        """A reader has put these into cur/, and may not have synced it. Once such a sync has failed, the next one means
+        nothing, and theirs are not ours to make again: they wait for the next life."""
+        path = copies[0].mailbox.path
         try:
-            self._disk.sync_directory(f"{copies[0].mailbox.path}/new")
-            self._disk.sync_directory(f"{copies[0].mailbox.path}/cur")
+            if path in self._doubted:
+                raise OSError(errno.EIO, "a sync has failed")
+            self._disk.sync_directory(f"{path}/new")
+            self._disk.sync_directory(f"{path}/cur")
         except OSError as error:
+            if error.errno == errno.EIO:
+                self._doubted.add(path)
             _defer(copies, error)
             return
         for copy in copies:
-            copy.outcome = DELIVERED
-            copy.is_in_tmp = self._disk.exists(copy.path("tmp"))
+            copy.outcome, copy.is_in_tmp = DELIVERED, self._disk.exists(copy.path("tmp"))
 
     def _create(self, copy: Copy) -> None:
         path = copy.path("tmp")
@@ -253,17 +223,32 @@ class MaildirFiles:
             _defer([copy], error)
 
     def _link(self, copy: Copy) -> None:
-        """tmp/NAME into new/. A name that is taken is ours from an earlier life: delivered, once new/ is synced."""
+        """tmp/NAME into new/. A name that is taken is ours, from an attempt whose sync failed or never came: it goes,
+        and is made again, so that the sync that follows is one of this name. If a reader is quicker, it has it."""
+        if self._is_linked(copy):
+            return
+        try:
+            self._disk.unlink(copy.path("new"))
+        except FileNotFoundError:
+            self._confirm([copy])
+            return
+        if not self._is_linked(copy):
+            raise FileExistsError(errno.EEXIST, "it came back")
+
+    def _is_linked(self, copy: Copy) -> bool:
+        """In new/, now; False: the name is taken."""
         try:
             self._disk.link(copy.path("tmp"), copy.path("new"))
         except FileExistsError:
-            pass
+            return False
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            if not self._disk.exists(copy.path("new")):
-                self._disk.rename(copy.path("tmp"), copy.path("new"))
-                copy.is_in_tmp = False
+            if self._disk.exists(copy.path("new")):
+                return False
+            self._disk.rename(copy.path("tmp"), copy.path("new"))
+            copy.is_in_tmp = False
+        return True
 
 
 def _by_mailbox(copies: Sequence[Copy]) -> Iterable[list[Copy]]:

@@ -34,7 +34,7 @@ REMEMBERED_FOR = 1800.0  # one that failed: so that its next suspension is a lon
 TIDY_INTERVAL = 30.0
 
 
-class _Known(Struct, gc=False):
+class _Known(Struct):
     site: ActiveSite
     until: float
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
 from asyncmta.delivery.backlog import Transaction
-from asyncmta.delivery.dialogue import DOT, Dialogue, Step
+from asyncmta.delivery.dialogue import Dialogue, Step
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.verdict import Fault, Stage
 from asyncmta.mail.envelope import ContentUnavailable
@@ -83,7 +83,9 @@ class Session(asyncio.Protocol):
         """Begin a transaction. False: it is over at once, without a word to the peer; the session stays idle."""
         consignment = transaction.consignment
         dialogue = self.dialogue
-        if dialogue.begin(consignment.envelope, transaction.ordinals, consignment.content) is Step.DONE:
+        envelope = consignment.envelope
+        now = 0.0 if envelope.timing is None else self._clock.now()
+        if dialogue.begin(envelope, transaction.ordinals, consignment.content, now) is Step.DONE:
             return False
         self.transaction = transaction
         self._content = content
@@ -168,31 +170,40 @@ class Session(asyncio.Protocol):
         content, self._content = self._content, ()
         if isinstance(content, tuple):
             assert self.transaction is not None
-            self.dialogue.content_sent()
+            dialogue = self.dialogue
+            dialogue.content_sent()
             self.deadline = self._clock.monotonic() + 600.0  # STAGE_TIME[Stage.DOT]
             if self.transaction.consignment.content.wire_size < SMALL:
-                self._transport.write(b"".join((*content, DOT)))
+                self._transport.write(b"".join((dialogue.opening, *content, dialogue.ending)))
             else:
-                self._transport.writelines((*content, DOT))
+                self._transport.writelines((dialogue.opening, *content, dialogue.ending))
         else:
             self._be_patient(BLOCK_TIME)
             self._spawn(self._stream(content))
 
     async def _stream(self, chunks: AsyncIterator[bytes]) -> None:
-        """Send content that has to be read first; without its dot unless it came whole."""
+        """Send content that has to be read first; without its dot unless it came whole. What was announced with its
+        size ends with its last octet, and may be answered before the iterator says that it is over."""
         transaction = self.transaction
+        assert transaction is not None
+        opening = self.dialogue.opening
+        left = transaction.consignment.content.wire_size if opening else -1
+        self._transport.write(opening)
         try:
             async for chunk in chunks:
                 if self.transaction is not transaction:
                     return
+                left -= len(chunk)
+                if left:
+                    self._be_patient(BLOCK_TIME)
+                else:
+                    self._content_sent()
                 self._transport.write(chunk)
-                self._be_patient(BLOCK_TIME)
                 if self._resumed is not None:
                     await self._resumed.wait()
-            if self.transaction is transaction:
-                self.dialogue.content_sent()
-                self.deadline = self._clock.monotonic() + STAGE_TIME[Stage.DOT]
-                self._transport.write(DOT)
+            if self.transaction is transaction and left:
+                self._content_sent()
+                self._transport.write(self.dialogue.ending)
         except ContentUnavailable as error:
             if self.transaction is transaction:
                 self._fail(Fault.CONTENT, str(error))
@@ -203,6 +214,10 @@ class Session(asyncio.Protocol):
             close = getattr(chunks, "aclose", None)
             if close is not None:
                 await close()
+
+    def _content_sent(self) -> None:
+        self.dialogue.content_sent()
+        self.deadline = self._clock.monotonic() + STAGE_TIME[Stage.DOT]
 
     def _be_patient(self, seconds: float) -> None:
         """Not for the dot: its ten minutes are never cut short, since that makes duplicates (RFC 1047)."""

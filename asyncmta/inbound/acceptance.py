@@ -10,13 +10,16 @@ RFC 5321 3.6 and 7.9 (relaying), 4.5.1 (postmaster); the probes of reliability.m
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from asyncmta.inbound import extensions
+from asyncmta.inbound.allowance import Allowance
 from asyncmta.inbound.limits import Limits
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key
@@ -43,11 +46,14 @@ class Terms(Struct, frozen=True, kw_only=True):
     text only with `plaintext_auth`."""
 
     hostname: str
-    role: Literal["relay", "submission"] = "relay"
+    role: Literal["relay", "submission", "lmtp"] = "relay"
     tls: Literal["none", "starttls", "required", "implicit"] = "none"
     mechanisms: tuple[str, ...] = ()
     plaintext_auth: bool = False
     networks: tuple[Network, ...] = ()
+    line_endings: Literal["strict", "normalise"] = "strict"  # of content from `networks`
+    xclient_from: tuple[Network, ...] = ()
+    etrn_from: tuple[Network, ...] = ()
     limits: Limits = Limits()
 
     @property
@@ -61,38 +67,77 @@ class Refusal(Protocol):
     def __call__(self, size: int = 0, /) -> Reply | None: ...
 
 
+class Turning(Protocol):
+    """`etrn.Turns`."""
+
+    def ask(self, ip: str, domain: str, *, below: bool, now: float) -> bool | None: ...
+
+
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """`relay.networks`; ValueError for what is none, also for a network with host bits (a typing error, mostly)."""
     return tuple(ip_network(text) for text in texts)
+
+
+def is_within(ip: str, networks: Sequence[Network]) -> bool:
+    """Compared as addresses, the mapped form of IPv4 unmapped. An address that is not known ("") is in none."""
+    if not ip or not networks:
+        return False
+    address = ip_address(ip)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
 
 
 class Acceptance:
     """The decisions of one listener."""
 
     def __init__(
-        self, *, terms: Terms, routing: Routing, lookup: Lookup, refusal: Refusal, pressure: Callable[[], Reply | None]
+        self,
+        *,
+        terms: Terms,
+        routing: Routing,
+        lookup: Lookup,
+        refusal: Refusal,
+        pressure: Callable[[], Reply | None],
+        now: Callable[[], float],
+        turns: Turning | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         self.terms = terms
         self.limits = terms.limits
+        self.allowance = allowance or Allowance(limits=terms.limits, now=lambda: 0.0)
         self.lookup = lookup
+        self.now = now
+        self.turns = turns
+        self.longest_hold = terms.limits.future_release if terms.role == "submission" else 0.0
         self.postmaster = Address("postmaster", terms.hostname, domain_key(terms.hostname))
-        self.greeting = replies.greeting(terms.hostname).wire
+        self.greeting = replies.greeting(terms.hostname, protocol="LMTP" if terms.role == "lmtp" else "ESMTP").wire
         self.offers = {tls: self._offer(tls) for tls in (False, True)}
         self.helo_answer = f"250 {terms.hostname}\r\n".encode()
         self._routing = routing
         self._refusal = refusal
         self._pressure = pressure
 
+    def announce(self, mechanisms: tuple[str, ...]) -> None:
+        """From now on these mechanisms of AUTH are offered."""
+        self.terms = replace(self.terms, mechanisms=mechanisms)
+        self.offers = {tls: self._offer(tls) for tls in (False, True)}
+
     def _offer(self, tls: bool) -> bytes:
         """The reply to EHLO; extensions only where they work."""
         terms = self.terms
+        mails = terms.limits.messages_per_session
         lines = [
             terms.hostname,
+            *extensions.offered_to_all(),
             "PIPELINING",
             f"SIZE {terms.limits.message_size}",
             "8BITMIME",
             "ENHANCEDSTATUSCODES",
             "SMTPUTF8",
+            "CHUNKING",
+            "BINARYMIME",
+            f"LIMITS{' MAILMAX=' + str(mails) if mails else ''} RCPTMAX={terms.limits.recipients}",
             "DSN",
         ]
         if terms.offers_starttls and not tls:
@@ -102,17 +147,17 @@ class Acceptance:
         last = len(lines) - 1
         return "".join(f"250{' ' if at == last else '-'}{line}\r\n" for at, line in enumerate(lines)).encode()
 
+    def offer(self, tls: bool, for_client: tuple[str, ...] = ()) -> bytes:
+        """The reply to EHLO as it is now, with the lines that are for this client alone."""
+        lines = extensions.offered(longest_hold=self.longest_hold, now=self.now())
+        return extensions.with_lines(self.offers[tls], lines + for_client)
+
     def offers_auth(self, tls: bool) -> bool:
         return bool(self.terms.mechanisms) and (tls or self.terms.plaintext_auth)
 
     def is_trusted(self, ip: str) -> bool:
-        """Is this client in `relay.networks`? Compared as addresses, the mapped form of IPv4 unmapped."""
-        if not ip:
-            return False
-        address = ip_address(ip)
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self.terms.networks)
+        """Is this client in `relay.networks`?"""
+        return is_within(ip, self.terms.networks)
 
     def sender(self, size: int) -> Reply | None:
         """MAIL with this declared size (0: none): is there room for it, and time?"""

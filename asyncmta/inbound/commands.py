@@ -13,6 +13,7 @@ import re
 
 from msgspec import Struct
 
+from asyncmta.inbound.extensions import RELEASE_PARAMETERS, WISH_PARAMETERS, Wishes, parse_wishes
 from asyncmta.inbound.parameters import is_envid, is_orcpt, is_xtext, parse_notify, parse_parameters, parse_size
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, InvalidAddress, parse_address
@@ -24,20 +25,22 @@ _PATH = r' *<((?:"(?:[^"\\]|\\.)*"@)?[^<>" ]*)>(?: +(.*))?\Z'
 _FROM = re.compile("(?i:FROM:)" + _PATH)
 _TO = re.compile("(?i:TO:)" + _PATH)
 
-_MAIL_PARAMETERS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"})
+_MAIL_PARAMETERS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"}) | WISH_PARAMETERS
 _MAIL_PARAMETERS_AUTH = _MAIL_PARAMETERS | {"AUTH"}
 _RCPT_PARAMETERS = frozenset({"NOTIFY", "ORCPT"})
 
 
 class Sender(Struct, frozen=True):
-    """MAIL: an envelope that has no recipients yet, and the declared size (0: none)."""
+    """MAIL: an envelope that has no recipients yet, the declared size (0: none), and what was wished beside it."""
 
     envelope: Envelope
     size: int = 0
+    wishes: Wishes | None = None
 
 
-def parse_mail(argument: str, *, offers_auth: bool = False) -> Sender | Reply:
-    """What follows `MAIL ` -> `Sender`. `offers_auth`: AUTH= is a known parameter (it is checked and not trusted)."""
+def parse_mail(argument: str, *, offers_auth: bool = False, offers_release: bool = False) -> Sender | Reply:
+    """What follows `MAIL ` -> `Sender`. `offers_auth`: AUTH= is a known parameter (it is checked and not trusted);
+    `offers_release`: HOLDFOR and HOLDUNTIL are."""
     match = _FROM.match(argument)
     if match is None:
         return replies.BAD_SENDER_SYNTAX
@@ -45,9 +48,13 @@ def parse_mail(argument: str, *, offers_auth: bool = False) -> Sender | Reply:
     if not rest:
         address = _parse_path(path, smtputf8=False, sender=True) if path else None
         return address if isinstance(address, Reply) else Sender(Envelope(address, ()))
-    found = parse_parameters(rest, _MAIL_PARAMETERS_AUTH if offers_auth else _MAIL_PARAMETERS)
+    known = _MAIL_PARAMETERS_AUTH if offers_auth else _MAIL_PARAMETERS
+    found = parse_parameters(rest, known | RELEASE_PARAMETERS if offers_release else known)
     if isinstance(found, Reply):
         return found
+    wishes = parse_wishes(found)
+    if isinstance(wishes, Reply):
+        return wishes
     size = parse_size(found["SIZE"]) if "SIZE" in found else 0
     body = found.get("BODY", "7BIT").upper()
     ret = found["RET"].upper() if "RET" in found else None
@@ -56,7 +63,7 @@ def parse_mail(argument: str, *, offers_auth: bool = False) -> Sender | Reply:
     smtputf8 = "SMTPUTF8" in found
     if (
         size is None
-        or body not in ("7BIT", "8BITMIME")
+        or body not in ("7BIT", "8BITMIME", "BINARYMIME")
         or ret not in (None, "FULL", "HDRS")
         or (envid is not None and not is_envid(envid))
         or not (auth == "<>" or is_xtext(auth))
@@ -66,7 +73,7 @@ def parse_mail(argument: str, *, offers_auth: bool = False) -> Sender | Reply:
     address = _parse_path(path, smtputf8=smtputf8, sender=True) if path else None
     if isinstance(address, Reply):
         return address
-    return Sender(Envelope(address, (), body, smtputf8, False, ret, envid), size)
+    return Sender(Envelope(address, (), body, smtputf8, False, ret, envid), size, wishes)
 
 
 def parse_rcpt(argument: str, postmaster: Address, *, smtputf8: bool = False) -> Recipient | Reply:

@@ -19,6 +19,7 @@ from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.entrance import Entrance
 from asyncmta.inbound.events import (
     AuthWanted,
+    ClientTold,
     Closing,
     Event,
     LargeAborted,
@@ -32,6 +33,7 @@ from asyncmta.inbound.events import (
     TurnEnded,
 )
 from asyncmta.inbound.flow import BACKLOG, STALLED, LargeArrival
+from asyncmta.inbound.limits import content_due
 from asyncmta.inbound.tunnel import HANDSHAKE
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
@@ -76,10 +78,27 @@ class Connection(Entrance):
                     self._on_input()
             elif conversation.is_reading_content:
                 self._renew()
+            self._content_due = self._patience(conversation, len(data))
             if conversation.events:
                 self._follow_all(conversation)
         except Exception as error:
             self._fail(error)
+
+    def _patience(self, conversation: Conversation, octets: int) -> float:
+        """Until when more of the content has to come, where any has to."""
+        if not conversation.is_in_content:
+            return math.inf
+        return content_due(
+            self._content_due,
+            octets=octets,
+            now=self._sessions.now(),
+            patience=self._sessions.acceptance.limits.session_idle,
+        )
+
+    def _disk_went_on(self) -> None:
+        """We were slow, not the client."""
+        self._renew()
+        self._content_due = self.seen + self._sessions.acceptance.limits.session_idle
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -107,11 +126,13 @@ class Connection(Entrance):
                 asyncio.get_running_loop().call_soon(self._advance, Conversation.go_on)
             case TlsWanted():
                 self._begin_tls()
+            case ClientTold():
+                self._change_client(event)
             case AuthWanted():
                 self._begin_auth(event)
             case LargeBegan():
                 self._large = LargeArrival(
-                    intake=self._sessions.reception.intake, flow=self._flow, on_progress=self._renew
+                    intake=self._sessions.reception.intake, flow=self._flow, on_progress=self._disk_went_on
                 )
                 refusal = self._large.begin(event)
                 if refusal is not None:
@@ -156,6 +177,7 @@ class Connection(Entrance):
             out = step(conversation)
             if out:
                 self._write(out)
+            self._content_due = self._patience(conversation, 0)
             if conversation.events:
                 self._follow_all(conversation)
             if not conversation.is_paused:
@@ -179,13 +201,14 @@ class Connection(Entrance):
         elif self._is_our_turn:
             return math.inf
         else:
-            due = self.seen + self._sessions.acceptance.limits.session_idle
+            idle = self.seen + self._sessions.acceptance.limits.session_idle
+            due = min(idle, self._content_due)
         if now < due:
             return due
         if self._closing_since is not None or self._conversation is None:
             self.abort()
         else:
-            self.say_goodbye(replies.IDLE_TIMEOUT)
+            self.say_goodbye(replies.TOO_SLOW if self._content_due < idle else replies.IDLE_TIMEOUT)
         return now + LINGER
 
     def drain(self) -> None:
@@ -206,11 +229,15 @@ class Connection(Entrance):
             self._advance(lambda conversation: conversation.close(word))
 
     def _log(self, conversation: Conversation, event: Refused) -> None:
-        self._sessions.reception.maillog.refused(
-            client=conversation.state.client.ip,
+        maillog, client, helo = self._sessions.reception.maillog, conversation.state.client.ip, conversation.state.helo
+        if event.login:
+            maillog.login_refused(client=client, reply=event.reply, helo=helo, login=event.login)
+            return
+        maillog.refused(
+            client=client,
             stage=event.stage,
             reply=event.reply,
-            helo=conversation.state.helo,
+            helo=helo,
             reverse_path=event.reverse_path,
             recipient=event.recipient,
         )

@@ -1,8 +1,8 @@
 """The server side of an SMTP session as a sans-IO engine: octets in; replies, joined, and events out.
 
 Promises: the result does not depend on how the input was split, but where RFC 2920 makes it so: what stands behind
-DATA or STARTTLS in the same chunk was sent before its reply, and ends the session. Only CR LF ends a command; a line
-is kept up to its limit and then thrown away in constant memory; while somebody else has to answer, input waits.
+DATA, STARTTLS or XCLIENT in the same chunk was sent before its reply, and ends the session. Only CR LF ends a command;
+a line is kept up to its limit and then thrown away in constant memory; while somebody else has to answer, input waits.
 Never: sockets, time, credentials, and no decision that belongs to a command group or to `acceptance`.
 
 RFC 5321 2.3.8, 4.1.4, 4.3, 4.5.3.1.4; RFC 2920 (pipelining); RFC 3207 4.2.
@@ -10,57 +10,28 @@ RFC 5321 2.3.8, 4.1.4, 4.3, 4.5.3.1.4; RFC 2920 (pipelining); RFC 3207 4.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Mapping
 
-from asyncmta.inbound import courtesy, lines, security, transaction
+from asyncmta.inbound import chunking, courtesy, lines, taking, transaction, xclient
 from asyncmta.inbound.acceptance import Acceptance
-from asyncmta.inbound.events import Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
+from asyncmta.inbound.events import ENDS_A_GROUP, Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
 from asyncmta.inbound.session import Client, SessionState
+from asyncmta.inbound.verbs import BEFORE_TLS, COMMANDS, JUNK
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
-Command = Callable[[SessionState, str], bytes | Event]
-
-COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
-    {
-        "EHLO": transaction.ehlo,
-        "HELO": transaction.helo,
-        "MAIL": transaction.mail,
-        "RCPT": transaction.rcpt,
-        "DATA": transaction.data,
-        "RSET": transaction.rset,
-        "STARTTLS": security.starttls,
-        "AUTH": security.auth,
-        "NOOP": courtesy.noop,
-        "VRFY": courtesy.vrfy,
-        "EXPN": courtesy.expn,
-        "HELP": courtesy.show_help,
-        "QUIT": courtesy.quit_session,
-    }
-)
-_BEFORE_TLS = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "STARTTLS", "QUIT"})  # RFC 3207 4, with HELO
 COMMANDS_IN_A_TURN = 100  # half a millisecond
-_JUNK = frozenset({"EHLO", "HELO", "NOOP", "RSET", "HELP", "VRFY"})
-# What is left of the exchange would be read as commands.
-_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT)
+_CHUNK = b"BDAT"
+# What is left of the exchange would be read as commands; or there is no sense in more of them.
+_ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT, replies.AUTH_TOO_MANY_FAILURES)
 
 
 class Conversation:
     """One session. Each call returns the octets to write now; then `events` are to be followed, in their order."""
 
     __slots__ = (
-        "_buffer",
-        "_draining",
-        "_greeted",
-        "_looking_up",
-        "_skipping",
-        "events",
-        "is_closed",
-        "is_paused",
-        "state",
-    )
+        "_buffer", "_draining", "_greeted", "_looking_up", "_skipping", "events", "is_closed", "is_paused", "state"
+    )  # fmt: skip
 
     def __init__(self, acceptance: Acceptance, client: Client, *, tls: str = "") -> None:
         """`tls` names version and cipher where the session began with a handshake."""
@@ -70,7 +41,7 @@ class Conversation:
         self.is_closed = False
         self._buffer = b""
         self._greeted = False
-        self._skipping = False  # within a line that is too long
+        self._skipping = b""  # within a line that is too long: how it began
         self._draining = False
         self._looking_up: LookUp | None = None
 
@@ -83,6 +54,11 @@ class Conversation:
     @property
     def is_reading_content(self) -> bool:
         return self.state.reader is not None
+
+    @property
+    def is_in_content(self) -> bool:
+        """The client owes us content: it is being read, or more chunks of it have to come."""
+        return self.state.reader is not None or self.state.content is not None
 
     @property
     def is_idle(self) -> bool:
@@ -121,23 +97,23 @@ class Conversation:
         return self._resume(self._said("RCPT", transaction.looked_up(self.state, wanted.recipient, found)))
 
     def answered(self, reply: Reply) -> bytes:
-        """The answer to `MessageEnded` or `LargeEnded`: the reply to the dot."""
+        """The answer to `MessageEnded` or `LargeEnded`: the reply to the dot, or to the last chunk."""
         state = self.state
-        reverse_path = state.reverse_path
+        reverse_path, recipients, times = state.reverse_path, state.to_answer, state.replies_due
         state.forget_transaction()
         if self.is_closed:
             return b""
         if reply.code < 400:
             state.forgive()
-            return self._resume(reply.wire)
-        return self._resume(self._said("dot", Refused("dot", reply, reverse_path)))
+            return self._resume(taking.taken(reply, recipients))
+        return self._resume(self._said("dot", Refused("dot", reply, reverse_path, times=times)))
 
     def refuse_content(self, reply: Reply) -> None:
         """Nobody wants the content that is coming in: read it to its end, then say this."""
-        reader = self.state.reader
-        if reader is not None:
+        content = self.state.content
+        if content is not None:
             self.state.content_refusal = reply
-            reader.drop()
+            content.drop()
 
     def tls_started(self, tls: str) -> bytes:
         """The handshake is over; `tls` names version and cipher. What waits in the buffer came through the tunnel:
@@ -145,20 +121,24 @@ class Conversation:
         self.state.secure(tls)
         return b"" if self.is_closed else self._resume(b"")
 
-    def auth_ended(self, reply: Reply, login: str | None = None) -> bytes:
-        """The exchange is over; `login` names who it was when it went well."""
+    def auth_ended(self, reply: Reply, login: str = "") -> bytes:
+        """The exchange is over; `login` names who it was, or, when it did not go well, whom the client named."""
         state = self.state
         if self.is_closed:
             return b""
-        if login is not None:
+        if reply.code == replies.AUTH_OK.code:
             state.log_in(login)
             return self._resume(reply.wire)
         if reply.code == replies.AUTH_FAILED.code:
             state.auth_failures += 1
-        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH))
+        out = self._said("AUTH", Refused("AUTH", reply, closes=reply in _ENDS_AUTH, login=login))
         if state.auth_failures >= state.acceptance.limits.auth_failures and not self.is_closed:
             out += self.close(replies.TOO_MANY_ERRORS)
         return self._resume(out)
+
+    def client_changed(self, client: Client, told: Mapping[str, str]) -> bytes:
+        """The answer to `ClientTold`: the session of this client begins."""
+        return b"" if self.is_closed else self._resume(xclient.begin_anew(self.state, client, told))
 
     def take_line(self) -> bytes | Reply | None:
         """The next line of an AUTH exchange without its CR LF; None: not there yet; a Reply: there is no such line."""
@@ -209,9 +189,10 @@ class Conversation:
         size = len(chunk)
         left = COMMANDS_IN_A_TURN
         while at < size and not self.is_closed:
+            was_large = state.is_large
             if state.reader is not None:
                 end = state.reader.feed(chunk, at)
-                answer = transaction.content_came(state, end >= 0, self.events)
+                answer = taking.content_came(state, end >= 0, self.events)
                 if answer is not None:
                     out.append(self._said("dot", answer))
                 if end < 0:
@@ -226,9 +207,11 @@ class Conversation:
                 at = end + 1
                 out.append(self._command(line, at < size))
                 left -= 1
-                if not left and at < size and not (self.is_paused or self.is_closed):
-                    self.is_paused = True
-                    self.events.append(TurnEnded())
+            # What became of large content is told to whoever writes it before there can be another one.
+            is_enough = not left or (was_large and not state.is_large)
+            if is_enough and at < size and not (self.is_paused or self.is_closed):
+                self.is_paused = True
+                self.events.append(TurnEnded())
             if self.is_paused:
                 self._buffer = chunk[at:]
                 break
@@ -242,44 +225,62 @@ class Conversation:
             return b""
         if lines.is_other_protocol(rest):
             return self._said("command", lines.OTHER_PROTOCOL)
-        self._skipping = lines.is_too_long(rest)
-        if not self._skipping:
+        if lines.is_too_long(rest):
+            self._skipping = rest[: len(_CHUNK)]
+        else:
             self._buffer = rest
         return b""
 
     def _command(self, line: bytes, is_followed: bool) -> bytes:
         """One line, its LF taken off; `is_followed`: more came in the same chunk."""
         if self._skipping:
-            self._skipping = False
-            return self._said("command", lines.COMMAND_TOO_LONG)
-        text = lines.as_text(line)
+            line, self._skipping = self._skipping, b""
+            text: str | Refused = lines.COMMAND_TOO_LONG
+        else:
+            text = lines.as_text(line)
         if not isinstance(text, str):
+            if line[: len(_CHUNK)].upper() == _CHUNK:  # nobody knows how many octets behind it are no commands
+                text = Refused(text.stage, text.reply, closes=True)
             return self._said("command", text)
         verb, _, argument = text.partition(" ")
         verb = verb.upper()
+        if verb == "BDAT":
+            return self._begin_chunk(argument)
         command = COMMANDS.get(verb)
         if command is None:
             return self._said(verb, courtesy.unknown(verb))
         if is_followed and verb == "DATA":  # content that was sent before the 354 may be somebody else's
             return self._said(verb, Refused(verb, replies.EARLY_INPUT, closes=True))
         state = self.state
-        if state.is_locked and verb not in _BEFORE_TLS:
+        if state.is_locked and verb not in BEFORE_TLS:
             return self._said(verb, Refused(verb, replies.NEED_TLS))
+        was_large = state.is_large
         answer = command(state, argument)
-        if type(answer) is bytes and verb not in _JUNK:
+        if was_large and not state.is_large:
+            self.events.append(LargeAborted())
+        if type(answer) is bytes and verb not in JUNK:
             return answer
-        if is_followed and isinstance(answer, TlsWanted):
+        if is_followed and isinstance(answer, ENDS_A_GROUP):
             answer = Refused(verb, replies.EARLY_INPUT, closes=True)
         return self._said(verb, answer)
+
+    def _begin_chunk(self, argument: str) -> bytes:
+        """BDAT; an empty chunk has no octets to wait for."""
+        refused = chunking.bdat(self.state, argument)
+        if refused is not None:
+            return self._said("BDAT", refused)
+        is_whole = chunking.is_whole(self.state)
+        answer = taking.content_came(self.state, True, self.events) if is_whole else None
+        return b"" if answer is None else self._said("BDAT", answer)
 
     def _said(self, stage: str, answer: bytes | Event) -> bytes:
         """The octets of an answer, with all that follows from it."""
         if isinstance(answer, bytes):
-            is_enough = stage in _JUNK and self.state.charge(250)
+            is_enough = stage in JUNK and self.state.charge(250)
             return answer + self.close(replies.TOO_MANY_ERRORS) if is_enough else answer
         if isinstance(answer, Refused):
             self.events.append(answer)
-            out = answer.reply.wire
+            out = answer.reply.wire * answer.times
             is_enough = self.state.charge(answer.reply.code, answer.counts)
             if answer.closes:
                 self.close(answer.reply)

@@ -8,12 +8,16 @@ RFC 5321 3.5 (VRFY, EXPN), 4.1.1.6 to 4.1.1.10, 4.2.4 (502 and 500).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
 from asyncmta.inbound.events import Closing, Event, Refused
 from asyncmta.inbound.lines import OTHER_PROTOCOL
 from asyncmta.inbound.session import SessionState
 from asyncmta.mail import replies
 
-_KNOWN_NOT_DONE = frozenset({"TURN", "SEND", "SOML", "SAML", "ETRN", "LHLO", "BURL", "XCLIENT", "XFORWARD"})
+_KNOWN_NOT_DONE = frozenset({"TURN", "SEND", "SOML", "SAML", "BURL"})
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "TRACE", "PRI"})
 
 _NOOP_OK = replies.NOOP_OK.wire
@@ -41,12 +45,15 @@ def quit_session(_state: SessionState, argument: str) -> bytes | Event:
     return Refused("QUIT", replies.NO_PARAMETERS_ALLOWED) if argument else Closing(replies.BYE)
 
 
+COMMANDS: Final[Mapping[str, Callable[[SessionState, str], bytes | Event]]] = MappingProxyType(
+    {"NOOP": noop, "VRFY": vrfy, "EXPN": expn, "HELP": show_help, "QUIT": quit_session}
+)
+
+
 def unknown(verb: str) -> Refused:
     """No command of ours."""
     if verb in _HTTP:
         return OTHER_PROTOCOL
-    if verb == "BDAT":  # not offered; and its chunk, which comes behind it, would be read as commands
-        return Refused("command", replies.NOT_IMPLEMENTED, closes=True)
     if verb in _KNOWN_NOT_DONE:
         return Refused("command", replies.NOT_IMPLEMENTED)
     return Refused("command", replies.UNKNOWN_COMMAND)

@@ -10,13 +10,15 @@ RFC 5321 3.1 (greeting), RFC 3207 4.2, RFC 8314 3.3 (implicit TLS).
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
 from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.events import ClientTold
 from asyncmta.inbound.flow import Flow, LargeArrival
-from asyncmta.inbound.session import Client
+from asyncmta.inbound.session import Client, client_at
 from asyncmta.inbound.sessions import Sessions
 from asyncmta.inbound.tunnel import HandshakeFailed, describe_tls, has_input, plain_ip, start_tls
 from asyncmta.mail import replies
@@ -39,6 +41,7 @@ class Entrance(asyncio.Protocol):
         self._half_closed = False
         self._early = b""
         self._closing_since: float | None = None
+        self._content_due = math.inf  # when content that is coming in has been slow for too long
         self.seen = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,7 +88,7 @@ class Entrance(asyncio.Protocol):
             self._end()
             return
         acceptance = sessions.acceptance
-        self._client = Client(ip, port, may_be_trusted and acceptance.is_trusted(ip))
+        self._client = client_at(acceptance, ip, port, is_known=may_be_trusted)
         tls = describe_tls(self.transport)
         if acceptance.terms.tls == "implicit" and not tls:
             self._begin_tls(rest)
@@ -102,6 +105,21 @@ class Entrance(asyncio.Protocol):
             self.data_received(early)
         elif not is_early:
             self._write(conversation.greet())
+
+    def _change_client(self, wanted: ClientTold) -> None:
+        """XCLIENT: count this client instead of the one we knew, and begin anew."""
+        sessions, before = self._sessions, self._client
+        assert before is not None
+        sessions.counts.release(before.ip)
+        self._client = None
+        refusal = sessions.counts.admit(wanted.ip)
+        if refusal is not None:
+            sessions.reception.maillog.refused(client=wanted.ip, stage="XCLIENT", reply=refusal)
+            self._advance(lambda conversation: conversation.close(refusal))
+            return
+        client = self._client = client_at(sessions.acceptance, wanted.ip, wanted.port, name=wanted.name)
+        sessions.reception.maillog.note("info", "client_told", client=client.ip, peer=before.ip)
+        self._advance(lambda conversation: conversation.client_changed(client, wanted.told))
 
     def _begin_tls(self, rest: bytes = b"") -> None:
         """The handshake, at the start or after STARTTLS: from here on nothing is read in clear text."""

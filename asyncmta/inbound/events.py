@@ -7,11 +7,11 @@ Never: octets for the client (they are returned), and no behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from msgspec import Struct
 
-from asyncmta.inbound.data import Shape
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
@@ -20,7 +20,8 @@ from asyncmta.mail.reply import Reply
 
 class Refused(Struct, frozen=True):
     """We said no: for the log. `stage` is the command, or "greeting" or "dot". `counts`: it is an error of the
-    client's; None leaves it to the code (5yz is one). `closes`: it was the last word."""
+    client's; None leaves it to the code (5yz is one). `closes`: it was the last word. `times`: how often it was said,
+    for each recipient of LMTP. `login`: whom an AUTH named."""
 
     stage: str
     reply: Reply
@@ -28,6 +29,8 @@ class Refused(Struct, frozen=True):
     recipient: Address | str | None = None
     counts: bool | None = None
     closes: bool = False
+    times: int = 1
+    login: str = ""
 
 
 class LookUp(Struct, frozen=True, eq=False):
@@ -38,7 +41,7 @@ class LookUp(Struct, frozen=True, eq=False):
 
 
 class MessageEnded(Struct, frozen=True, eq=False):
-    """The dot came, the content is clean: take responsibility. Pauses until `answered`."""
+    """The content has come, and is clean: take responsibility. Pauses until `answered`."""
 
     envelope: Envelope
     facts: ClientFacts
@@ -61,7 +64,7 @@ class LargeWent(Struct, frozen=True, eq=False):
 
 
 class LargeEnded(Struct, frozen=True, eq=False):
-    """The dot came, the large content is clean. Pauses until `answered`."""
+    """The large content has come, and is clean. Pauses until `answered`."""
 
     shape: Shape
 
@@ -80,6 +83,15 @@ class AuthWanted(Struct, frozen=True):
 
     mechanism: str
     initial: str | None
+
+
+class ClientTold(Struct, frozen=True, eq=False):
+    """A proxy has told who its client is, "" for what it does not know. Pauses until `client_changed`, or `close`."""
+
+    ip: str
+    port: int
+    name: str
+    told: Mapping[str, str]
 
 
 class TurnEnded(Struct, frozen=True):
@@ -102,6 +114,10 @@ Event = (
     | LargeAborted
     | TlsWanted
     | AuthWanted
+    | ClientTold
     | TurnEnded
     | Closing
 )
+
+ENDS_A_GROUP = TlsWanted | ClientTold
+"""Behind these nothing may stand in a group of commands: it was said before it was known what it would mean."""

@@ -15,8 +15,8 @@ from functools import partial
 
 from msgspec import structs
 
-from asyncmta.inbound.data import Shape
-from asyncmta.inbound.injection import Prepared, prepare
+from asyncmta.inbound.content import Shape
+from asyncmta.inbound.injection import Prepared, missing_fields, prepare
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail import replies
@@ -62,16 +62,20 @@ class Intake:
 
     def accept(self, envelope: Envelope, *, facts: ClientFacts, parts: list[bytes], shape: Shape, done: Done) -> None:
         """Inline content that has ended, in wire form. `done` gets the reply to the dot, once, now or later."""
-        if hop_count(_section(parts)) > self._settings.hops:
+        section = _section(parts)
+        if hop_count(section) > self._settings.hops:
             done(replies.TOO_MANY_HOPS)
             return
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
         stamp = _stamp(facts.opening, queue_id, at, envelope)
+        if facts.is_author:
+            stamp += self._missing(parts, queue_id, at, envelope)
         kept = (stamp, *parts)
         size = len(stamp)
+        eight_bit = shape.eight_bit or not stamp.isascii()
         content = Content(
-            shape.size + size, digest(kept, shape.dotted), shape.dotted, shape.wire_size + size, shape.eight_bit
+            shape.size + size, digest(kept, shape.dotted), shape.dotted, shape.wire_size + size, eight_bit
         )
         record = Accepted(queue_id, at, envelope, content, facts.ip, facts.login, False, kept)
         self._store.submit((record,), partial(self._is_durable, record, facts.helo, done))
@@ -82,12 +86,22 @@ class Intake:
             return replies.TOO_MANY_HOPS
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
-        content = self._store.begin_large(queue_id)
+        content = self._store.begin_large(queue_id, binary=envelope.is_binary)
         content.write(_stamp(facts.opening, queue_id, at, envelope))
+        if facts.is_author:
+            content.write(self._missing(parts, queue_id, at, envelope, is_whole=False))
         record = Accepted(queue_id, at, envelope, _NO_CONTENT, facts.ip, facts.login, True)
         large = LargeMessage(self, record=record, helo=facts.helo, content=content)
         large.write(parts)
         return large
+
+    def _missing(
+        self, parts: Sequence[bytes], queue_id: QueueId, at: float, envelope: Envelope, is_whole: bool = True
+    ) -> bytes:
+        message_id = f"<{format_queue_id(queue_id)}@{self._hostname}>"
+        return missing_fields(
+            b"".join(parts), at=at, message_id=message_id, author=envelope.reverse_path, is_whole=is_whole
+        )
 
     def finish_large(self, large: LargeMessage, done: Done) -> None:
         """Its dot came. The task is ours, so that it survives a client that is gone."""

@@ -13,10 +13,12 @@ from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct
 
+from asyncmta.inbound.throttle import Rate
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
 LEAST_RECIPIENTS = 100  # RFC 5321 4.5.3.1.8
+LEAST_RATE = 500.0  # octets of content a second, on the whole; a modem of 1990 has twice that
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -27,7 +29,13 @@ class Limits(Struct, frozen=True, kw_only=True):
     hops: int = 100
     session_idle: float = 300.0
     sessions_per_client: int = 50
+    future_release: float = 30 * 86400.0  # the longest time for which a message is held for its sender; 0: none
+    messages_per_login: Rate | None = None
+    recipients_per_login: Rate | None = None
+    messages_per_client: Rate | None = None
+    recipients_per_client: Rate | None = None
     accept_long_lines: bool = False
+    messages_per_session: int = 0  # 0: as many as they like
     errors: int = 20
     junk_commands: int = 100  # NOOP, RSET and the like without a message between them, before they count as errors
     spare_recipients: int = 1000  # refused as too many before they count as errors: an honest client may send them all
@@ -40,6 +48,12 @@ class Limits(Struct, frozen=True, kw_only=True):
             raise ValueError("limits.message_size, limits.hops and limits.sessions_per_client: at least 1")
         if self.session_idle < 1:
             raise ValueError("limits.session_idle: at least 1s")
+
+
+def content_due(due: float, *, octets: int, now: float, patience: float) -> float:
+    """Until when more content has to come: each octet buys its share of time, up to `patience` seconds from now. So
+    a pause may be as long as that, and whoever keeps to LEAST_RATE has for ever; a drip uses up what it had."""
+    return min(max(due, now) + octets / LEAST_RATE, now + patience)
 
 
 class SessionCounts:

@@ -24,6 +24,11 @@ _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+\Z")
 _XTEXT_8 = re.compile(r"(?:[!-*,-<>-~\u00a0-\U0010ffff]|\+[0-9A-F]{2})+\Z")
 _HIDDEN_CONTROL = re.compile(r"\+(?:[01][0-9A-F]|7F)|\\x\{0*(?:[01]?[0-9A-Fa-f]|7[Ff]|[89][0-9A-Fa-f]|202[89])\}")
+# RFC 6533 3: in the utf-8 type a backslash begins `\x{...}`, the number of a character, and stands for nothing else.
+_STRAY_BACKSLASH = re.compile(
+    r"\\(?!x\{(?:5C|[2-7][0-9A-F]|[89A-F][0-9A-F]|[1-9A-F][0-9A-F]{2}|[1-9A-CE-F][0-9A-F]{3}|D[0-7][0-9A-F]{2}"
+    r"|[1-9A-F][0-9A-F]{4}|10[0-9A-F]{4})\})"
+)
 _HIDDEN_EIGHT_BIT = re.compile(r"\+[89A-F][0-9A-F]")
 _ADDRESS_TYPE = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~.-]+\Z")
 _NOTIFY = {"SUCCESS": NOTIFY_SUCCESS, "FAILURE": NOTIFY_FAILURE, "DELAY": NOTIFY_DELAY}
@@ -73,9 +78,11 @@ def is_envid(value: str) -> bool:
 def is_orcpt(value: str, *, smtputf8: bool) -> bool:
     """ORCPT: `addr-type;xtext`. Raw UTF-8 only where SMTPUTF8 allows it and the type says so."""
     kind, semicolon, address = value.partition(";")
-    if not semicolon or len(value) > MAX_ORCPT or not _ADDRESS_TYPE.match(kind):
+    if not semicolon or len(value.encode()) > MAX_ORCPT or not _ADDRESS_TYPE.match(kind):
         return False
-    return is_xtext(address, eight_bit=smtputf8 and kind.lower() == "utf-8")
+    if kind.lower() != "utf-8":
+        return is_xtext(address)
+    return is_xtext(address, eight_bit=smtputf8) and not _STRAY_BACKSLASH.search(address)
 
 
 def is_xtext(value: str, *, eight_bit: bool = False) -> bool:

@@ -23,6 +23,8 @@ def starttls(state: SessionState, argument: str) -> bytes | Event:
         return Refused("STARTTLS", replies.TLS_ALREADY)
     if not state.acceptance.terms.offers_starttls:
         return Refused("STARTTLS", replies.NOT_IMPLEMENTED)
+    if state.content is not None:  # between two chunks
+        return Refused("STARTTLS", replies.BAD_SEQUENCE)
     return TlsWanted()
 
 

@@ -6,31 +6,64 @@ forget; `facts` is made once for all messages between two changes of it. Never: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
-from asyncmta.inbound.acceptance import Acceptance
+from asyncmta.inbound.acceptance import Acceptance, is_within
+from asyncmta.inbound.chunks import ChunkReader, RefusedChunk
+from asyncmta.inbound.content import Rules
 from asyncmta.inbound.data import ContentReader
+from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
 from asyncmta.mail.headers import Arrival, protocol_name, received_opening
 from asyncmta.mail.reply import Reply
+from asyncmta.spool.records import INLINE_LIMIT
+
+ROOM_FOR_RECEIVED = 4096  # what we put in front must fit inline too
 
 
 class Client(Struct, frozen=True):
-    """Who connected: its address as text ("" when a proxy could not say), its port, and whether it may relay."""
+    """Who connected: its address as text ("" when a proxy could not say), its port, and whether it may relay; its host
+    name, where a proxy has said it. `speaks_for_others`: it may tell us of another client (`xclient`); `may_turn`: it
+    may have a queue run (`etrn`)."""
 
     ip: str
     port: int = 0
     trusted: bool = False
+    name: str = ""
+    speaks_for_others: bool = False
+    may_turn: bool = False
+
+
+def client_at(acceptance: Acceptance, ip: str, port: int, *, name: str = "", is_known: bool = True) -> Client:
+    """The client at this address, with what it may do; nothing where its address `is_known` not to be its own."""
+    trusted = is_known and acceptance.is_trusted(ip)
+    terms = acceptance.terms
+    speaks_for_others = is_known and is_within(ip, terms.xclient_from)
+    may_turn = trusted or (is_known and is_within(ip, terms.etrn_from))
+    return Client(ip, port, trusted, name, speaks_for_others, may_turn)
+
+
+class Forwarded(Struct, frozen=True):
+    """What XFORWARD said of the client of the next transaction: for log and `Received` and nothing else."""
+
+    ip: str = ""
+    name: str = ""
+    helo: str = ""
+    protocol: str = ""
 
 
 class ClientFacts(Struct, frozen=True):
-    """What intake has to know of a session. `opening` is the part of `Received` that its messages share."""
+    """What intake has to know of a session. `opening` is the part of `Received` that its messages share. `is_author`:
+    it is a submission, and what a message has to have and lacks is added (RFC 6409 8)."""
 
     ip: str
     helo: str
     login: str | None
     opening: str
+    is_author: bool = False
 
 
 class SessionState:
@@ -41,10 +74,12 @@ class SessionState:
         "acceptance",
         "auth_failures",
         "client",
+        "content",
         "content_refusal",
         "envelope",
         "errors",
         "extended",
+        "forwarded",
         "helo",
         "is_large",
         "is_locked",
@@ -56,6 +91,9 @@ class SessionState:
         "reader",
         "recipients",
         "tls",
+        "to_answer",
+        "told",
+        "transactions",
     )
 
     def __init__(self, acceptance: Acceptance, client: Client, tls: str = "") -> None:
@@ -64,11 +102,13 @@ class SessionState:
         self.errors = 0
         self.junk = 0
         self.auth_failures = 0
+        self.transactions = 0
         self.secure(tls)
 
     def secure(self, tls: str) -> None:
         """TLS runs ("" for not): `tls` names version and cipher. Nothing that was said before it counts."""
         self.tls = tls
+        self.told: Mapping[str, str] = {}  # by XCLIENT, so far
         self.is_locked = not tls and self.acceptance.terms.tls == "required"  # TLS is demanded and does not run yet
         self.forget_everything()
 
@@ -86,9 +126,12 @@ class SessionState:
         self.recipients: list[Recipient] = []
         self.keys: set[str] | None = None
         self.offered_recipients = 0
-        self.reader: ContentReader | None = None
+        self.content: ContentReader | ChunkReader | None = None  # of the transaction; between chunks, too
+        self.reader: ContentReader | ChunkReader | RefusedChunk | None = None  # takes what comes now
+        self.to_answer: list[str] = []  # LMTP: every RCPT that we consented to
         self.is_large = False
         self.content_refusal: Reply | None = None
+        self.forwarded: Forwarded | None = None
 
     def forget_facts(self) -> None:
         self._facts: ClientFacts | None = None
@@ -115,8 +158,50 @@ class SessionState:
         """A message was taken: the counts begin again."""
         self.errors = self.junk = 0
 
+    @property
+    def is_lmtp(self) -> bool:
+        return self.acceptance.terms.role == "lmtp"
+
+    @property
+    def replies_due(self) -> int:
+        """To the end of the content: one; in LMTP one for each consent to RCPT, also for a mailbox that came twice."""
+        return len(self.to_answer) if self.is_lmtp else 1
+
+    @property
+    def nobody(self) -> Reply:
+        """What is said to content that has no recipient. RFC 2033 4.2 leaves LMTP no choice."""
+        if self.offered_recipients and not self.is_lmtp:
+            return replies.NO_VALID_RECIPIENTS
+        return replies.NEED_RECIPIENT
+
+    def begin_content(self) -> Rules:
+        """The envelope is complete; what holds for the content that follows."""
+        envelope = self.envelope
+        assert envelope is not None
+        self.envelope = Envelope(
+            envelope.reverse_path,
+            tuple(self.recipients),
+            envelope.body,
+            envelope.smtputf8,
+            envelope.requiretls,
+            envelope.ret,
+            envelope.envid,
+            envelope.timing,
+        )
+        terms = self.acceptance.terms
+        limits = terms.limits
+        return Rules(
+            size_limit=limits.message_size,
+            inline_limit=INLINE_LIMIT - ROOM_FOR_RECEIVED,
+            accept_long_lines=limits.accept_long_lines,
+            normalises=self.client.trusted and terms.line_endings == "normalise",
+            binary=envelope.body == "BINARYMIME",
+        )
+
     def add(self, recipient: Recipient) -> None:
         """One recipient more, unless the mailbox is in the transaction already; the first one's parameters count."""
+        if self.is_lmtp:
+            self.to_answer.append(str(recipient.address))
         if self.recipients:
             if self.keys is None:
                 self.keys = {self.recipients[0].address.mailbox_key}
@@ -132,21 +217,41 @@ class SessionState:
 
     def facts(self, *, smtputf8: bool) -> ClientFacts:
         """Also remembered, but for the rare message with SMTPUTF8, whose `Received` says so."""
+        if self.forwarded is not None:
+            return self._forwarded_facts(self.forwarded)
         if self._facts is not None and not smtputf8:
             return self._facts
         arrival = Arrival(
             by=self.acceptance.terms.hostname,
             helo=self.helo,
             ip=self.client.ip,
+            name=self.client.name,
             protocol=protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),
                 authenticated=self.login is not None,
                 smtputf8=smtputf8,
+                lmtp=self.is_lmtp,
             ),
             tls=self.tls,
         )
-        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival))
+        is_author = self.acceptance.terms.role == "submission"
+        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival), is_author)
         if not smtputf8:
             self._facts = facts
         return facts
+
+    def _forwarded_facts(self, forwarded: Forwarded) -> ClientFacts:
+        """Of the client that XFORWARD spoke of, and nothing of this session's but the login. Without an address the
+        message came from the other host itself."""
+        helo = forwarded.helo or forwarded.name or "unknown"
+        arrival = Arrival(by=self.acceptance.terms.hostname)
+        if forwarded.ip:
+            arrival = Arrival(
+                by=self.acceptance.terms.hostname,
+                helo=helo,
+                ip=forwarded.ip,
+                name=forwarded.name,
+                protocol=forwarded.protocol,
+            )
+        return ClientFacts(forwarded.ip, forwarded.helo, self.login, received_opening(arrival))

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from asyncmta.inbound.acceptance import Acceptance, Lookup, Network, Refusal
+from asyncmta.inbound.access import Access
+from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits, SessionCounts
 from asyncmta.mail.reply import Reply
@@ -25,9 +27,6 @@ from asyncmta.routing import Routing
 from asyncmta.system.clock import Clock, Timer
 
 SWEEP = 1.0  # seconds between two looks at all deadlines
-
-Authenticate = Callable[[str, str, str], Awaitable[bool | None]]
-"""Mechanism, login, password -> is it right? None: it cannot be told now."""
 
 
 class Reception(Struct, kw_only=True, eq=False):
@@ -41,9 +40,11 @@ class Reception(Struct, kw_only=True, eq=False):
     lookup: Lookup
     refusal: Refusal
     pressure: Callable[[], Reply | None]
+    access: Access
     limits: Limits = Limits()
     networks: tuple[Network, ...] = ()
-    authenticate: Authenticate | None = None
+    etrn_from: tuple[Network, ...] = ()
+    turns: Turns | None = None
     clients: dict[int | str, int] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""TLS on a transport that is open already, and the two facts about a socket that the way in needs.
+"""TLS on a transport that is open already, and the facts about sockets that the way in and the end need.
 
 Promises: nothing that was read in clear text is ever taken for what comes through the tunnel, but for octets that are
 its own beginning (they came behind a PROXY header in one segment). Never: certificates, or what TLS is needed for.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+from contextlib import suppress
 from typing import cast
 
 HANDSHAKE = 30.0  # seconds
@@ -70,3 +71,14 @@ def _feed(transport: asyncio.Transport, octets: bytes) -> None:
         room[:taken] = octets[:taken]
         tunnel.buffer_updated(taken)
         octets = octets[taken:]
+
+
+async def stop_accepting(server: asyncio.Server) -> None:
+    """asyncio loses a connection that it has accepted and not yet attached when the server is closed: neither closed
+    nor served. So accepting ends first, and what was accepted gets its turn. (uvloop has no reader to remove.)"""
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        with suppress(RuntimeError, NotImplementedError):
+            loop.remove_reader(listening.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)

@@ -2,8 +2,8 @@
 
 A recipient is known by its ordinal, its index within `Envelope.recipients`, fixed for the life of the message. The
 DSN parameters (RFC 3461), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531) and REQUIRETLS (RFC 8689) are part of the
-envelope from the first version of the journal on, so that every floor keeps them. Never: content bytes, and no
-decision about where anything goes.
+envelope from the first version of the journal on, so that every floor keeps them; what a sender said of time and haste
+(`Timing`: RFC 6710, 4865, 2852) from version 1.1 on. Never: content bytes, and no decision about where anything goes.
 """
 
 from __future__ import annotations
@@ -62,8 +62,20 @@ class Recipient(Struct, frozen=True, gc=False, array_like=True, omit_defaults=Tr
     orcpt: str | None = None
 
 
+class Timing(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
+    """What the sender said of time and haste, as far as we grant it. `priority`: -9 to 9, 0 is normal. Times are Unix
+    seconds, 0.0 for none: not before `release_at`; by `deliver_by`, and else, by `by_mode`: "R" to be returned, "N" to
+    be told; with a "T" behind it for a trace."""
+
+    priority: int = 0
+    release_at: float = 0.0
+    deliver_by: float = 0.0
+    by_mode: str = ""
+
+
 class Envelope(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
-    """Who it is from and for. `body` is "7BIT", "8BITMIME" or "BINARYMIME"; `ret` "FULL", "HDRS" or None."""
+    """Who it is from and for. `body` is "7BIT", "8BITMIME" or "BINARYMIME"; `ret` "FULL", "HDRS" or None; `timing` None
+    where its sender asked for nothing."""
 
     reverse_path: Address | None
     recipients: tuple[Recipient, ...]
@@ -72,10 +84,17 @@ class Envelope(Struct, frozen=True, gc=False, array_like=True, omit_defaults=Tru
     requiretls: bool = False
     ret: str | None = None
     envid: str | None = None
+    timing: Timing | None = None
+
+    @property
+    def is_binary(self) -> bool:
+        """The content is octets and no lines (RFC 3030 3): it is kept as it came, and never goes by DATA."""
+        return self.body == "BINARYMIME"
 
 
 class Content(Struct, frozen=True, gc=False, array_like=True):
-    """What is known of a message's content without its bytes. The bytes are kept in wire form (CRLF, dot-stuffed).
+    """What is known of a message's content without its bytes. The bytes are kept in wire form (CRLF, dot-stuffed), but
+    for binary content, which is kept as it is: not dotted, `size` is `wire_size`; its envelope says so.
 
     size: octets with dots unstuffed, with our Received field. digest: BLAKE2b, 16 bytes, of the unstuffed content.
     dotted: some line begins with a dot, so that the wire form differs from the content. wire_size: octets kept.

@@ -23,6 +23,8 @@ BYE = reply(221, "2.0.0", "Bye")
 CANNOT_VERIFY = reply(252, "2.5.2", "Cannot verify the user, but will take mail for it and try to deliver it")
 HELP = reply(214, "2.0.0", "RFC 5321 tells all; the postmaster helps")
 READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")
+FORWARDED = reply(250, "2.0.0", "Noted for the next transaction")
+QUEUING_STARTED = reply(250, "2.0.0", "Queuing started")
 DISCARDED = reply(250, "2.0.0", "Discarded by a rule of the postmaster")
 
 # Commands that we do not understand or cannot take now.
@@ -46,13 +48,21 @@ NESTED_MAIL = reply(503, "5.5.1", "A sender was given already")
 PARAMETER_NOT_IMPLEMENTED = reply(504, "5.5.4", "A parameter is not implemented")
 PARAMETER_UNKNOWN = reply(555, "5.5.4", "A parameter is not recognized")
 NOT_AFTER_BDAT = reply(503, "5.5.1", "DATA cannot follow BDAT")
+NOT_AFTER_CHUNK = reply(503, "5.5.1", "RCPT cannot follow BDAT")
+CHUNK_SIZE_INVALID = reply(501, "5.5.4", "A chunk needs its size in octets")
 BINARY_NEEDS_BDAT = reply(503, "5.5.1", "BINARYMIME needs BDAT")
+DURING_TRANSACTION = reply(503, "5.5.1", "Not allowed during a transaction")
 EARLY_INPUT = reply(503, "5.5.0", "Input before its turn")
+
+HOLD_OUT_OF_RANGE = reply(501, "5.5.4", "That is past, or longer than messages are held here")
+
+DEADLINE_TOO_SHORT = reply(555, "5.5.4", "That is too soon; no less than DELIVERBY says")
 
 # Who and where.
 NO_SUCH_MAILBOX = reply(550, "5.1.1", "No such mailbox here")
 MAILBOX_UNSURE = reply(451, "4.3.0", "Cannot tell now whether the mailbox exists; try again later")
 RELAY_DENIED = reply(550, "5.7.1", "Relaying denied")
+NOT_A_PROXY = reply(550, "5.7.1", "You may not speak for other clients")
 SENDER_NOT_OWNED = reply(553, "5.7.1", "The sender address is not yours")
 REJECTED_BY_RULE = reply(550, "5.7.1", "Refused by a rule of the postmaster")
 NEED_SMTPUTF8_SENDER = reply(550, "5.6.7", "A non-ASCII address needs SMTPUTF8")
@@ -65,15 +75,22 @@ TOO_BIG = reply(552, "5.3.4", "Message larger than the limit")
 TOO_MANY_HOPS = reply(554, "5.4.6", "Too many hops; this looks like a loop")
 BARE_LINE_END = reply(550, "5.6.11", "Only CR LF ends a line; a bare CR or LF is refused")
 LINE_TOO_LONG = reply(550, "5.6.0", "A line is longer than the limit")
+HEADER_TOO_BIG = reply(552, "5.3.4", "Header section larger than the limit")
 NUL_IN_CONTENT = reply(550, "5.6.0", "A NUL is refused")
 
 # Not now.
+NODE_NOT_NOW = reply(458, "4.3.2", "Unable to queue messages for it now; try again later")
+NODE_NOT_ALLOWED = reply(459, "4.7.1", "Not allowed for it")
 STORAGE_FULL = reply(452, "4.3.1", "Not enough storage; try again later")
 LOCAL_ERROR = reply(451, "4.3.0", "Local error; try again later")
 BUSY = reply(451, "4.3.2", "Too busy; try again later")
 TOO_MANY_SESSIONS = reply(421, "4.7.0", "Too many sessions; try again later")
 TOO_MANY_SESSIONS_OF_CLIENT = reply(421, "4.7.0", "Too many sessions from your address; try again later")
+TOO_MUCH_MAIL = reply(450, "4.7.1", "Too many messages in a short time; try again later")
+TOO_MANY_RECIPIENTS_NOW = reply(450, "4.7.1", "Too many recipients in a short time; try again later")
 TOO_MANY_ERRORS = reply(421, "4.7.0", "Too many errors")
+TOO_MANY_MESSAGES = reply(421, "4.7.0", "Too many messages in one session; come again")
+TOO_SLOW = reply(421, "4.4.2", "The content comes too slowly")
 IDLE_TIMEOUT = reply(421, "4.4.2", "Idle for too long")
 SHUTTING_DOWN = reply(421, "4.3.2", "Shutting down; try again later")
 
@@ -89,6 +106,9 @@ AUTH_NEEDS_TLS = reply(538, "5.7.11", "Send STARTTLS before AUTH")
 AUTH_MECHANISM_UNKNOWN = reply(504, "5.5.4", "Authentication mechanism not recognized")
 AUTH_CANCELLED = reply(501, "5.7.0", "Authentication cancelled")
 AUTH_SYNTAX = reply(501, "5.5.2", "Not valid base64")
+AUTH_MALFORMED = reply(501, "5.5.2", "Not a message of this mechanism")
+AUTH_TOO_MANY_FAILURES = reply(421, "4.7.0", "Too many failed logins from your network; try again later")
+AUTH_NOT_NOW = reply(454, "4.7.0", "Too many failed logins with this name; try again later")
 AUTH_TOO_LONG = reply(500, "5.5.6", "Authentication exchange line too long")
 AUTH_ALREADY = reply(503, "5.5.1", "Authenticated already")
 AUTH_DURING_TRANSACTION = reply(503, "5.5.1", "AUTH is not allowed during a transaction")
@@ -107,12 +127,17 @@ def refused_session(hostname: str, because: Reply) -> Reply:
     return reply(because.code, None, f"{hostname} {because.text}")
 
 
+def priority_changed(priority: int) -> Reply:
+    """250 to MAIL whose MT-PRIORITY was not granted (RFC 6710 10: the new one comes first)."""
+    return reply(250, "2.3.6", f"{priority} is the new priority assigned to the message")
+
+
 def queued(queue_id: QueueId) -> Reply:
     """250 to the final dot: the message is durable and ours."""
     # Said once for each message; an id needs none of the care that `reply` takes.
     return Reply(250, _OK, (f"Queued as {format_queue_id(queue_id)}",))
 
 
-def queued_for(recipient: str, queue_id: QueueId) -> Reply:
-    """The same for one recipient of an LMTP transaction (RFC 2033 4.2)."""
-    return reply(250, "2.1.5", f"<{recipient}> queued as {format_queue_id(queue_id)}")
+def for_recipient(recipient: str, said: Reply) -> Reply:
+    """What is said of a message, of one recipient of an LMTP transaction (RFC 2033 4.2)."""
+    return reply(said.code, str(said.enhanced), f"<{recipient}> {said.text}")

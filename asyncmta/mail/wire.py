@@ -49,6 +49,46 @@ class Unstuffer:
         return chunk.replace(b"\r\n.", b"\r\n")
 
 
+class Stuffer:
+    """`stuff` for content that comes in chunks, split anywhere, also within CR LF dot."""
+
+    __slots__ = ("_before",)
+
+    def __init__(self) -> None:
+        self._before = b"\r\n"  # as in `Unstuffer`
+
+    @property
+    def ends_a_line(self) -> bool:
+        return self._before == b"\r\n"
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The wire form of this chunk; nothing is held back."""
+        before = self._before
+        self._before = chunk[-2:] if len(chunk) > 1 else (before + chunk)[-2:]
+        wire = chunk.replace(b"\r\n.", b"\r\n..")
+        if before.endswith(b"\r") and chunk.startswith(b"\n."):
+            return b"\n." + wire[1:]
+        return b"." + wire if before == b"\r\n" and chunk.startswith(b".") else wire
+
+
+class Normaliser:
+    """A bare CR or LF becomes CR LF, in content that comes in chunks, split anywhere, also within a CR LF."""
+
+    __slots__ = ("_after_cr",)
+
+    def __init__(self) -> None:
+        self._after_cr = False  # the last chunk ended in a CR, which went out as a whole line end
+
+    def feed(self, chunk: bytes) -> bytes:
+        if not chunk:
+            return chunk
+        ends_in_cr = chunk.endswith(b"\r")
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+        self._after_cr = ends_in_cr
+        return _all_crlf(chunk)
+
+
 def is_dotted(wire: bytes) -> bool:
     """Does some line begin with a dot, so that the wire form differs from the content?"""
     return wire.startswith(b".") or b"\r\n." in wire
@@ -56,9 +96,14 @@ def is_dotted(wire: bytes) -> bool:
 
 def crlf(content: bytes) -> bytes:
     """Any mixture of LF, CR and CRLF -> CRLF, ending in one unless empty: for content that we or our users made."""
-    if not clean_line_ends(content):
-        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    content = _all_crlf(content)
     return content if not content or content.endswith(b"\r\n") else content + b"\r\n"
+
+
+def _all_crlf(content: bytes) -> bytes:
+    if clean_line_ends(content):
+        return content
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
 def clean_line_ends(chunk: bytes) -> bool:

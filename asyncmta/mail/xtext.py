@@ -20,6 +20,13 @@ def decode_xtext(text: str) -> str:
     return _HEXCHAR.sub(lambda match: chr(int(match[1], 16)), text)
 
 
+def in_ascii(orcpt: str) -> str:
+    """ORCPT of the utf-8 type in the form that may stand where SMTPUTF8 was not asked for (RFC 6533 3)."""
+    if orcpt.isascii() or orcpt[:6].lower() != "utf-8;":
+        return orcpt
+    return "".join(letter if letter.isascii() else f"\\x{{{ord(letter):X}}}" for letter in orcpt)
+
+
 def decode_orcpt(orcpt: str | None, *, utf8: bool) -> tuple[str, str] | None:
     """ORCPT -> address type and address; None for what is none. Without `utf8`, an address of the type utf-8 keeps
     its `\\x{...}`, which is its form where only ASCII may stand."""

@@ -24,20 +24,19 @@ from asyncmta.scheduling.task import IN_HAND, NOWHERE, PARKED, READY, WAITING, C
 HEAD_STARTS = (120.0, 60.0, 0.0)
 MOVES = 2_000  # tasks that one `take` makes ready; what is due beyond that follows at the next: the loop must breathe
 
+HeadStarts = tuple[float, float, float]
 Taken = dict[QueueId, dict[str, list[Task]]]
 
 
 class Agenda:
     """One scheduler's agenda. Shares and quanta count recipients; there is a head start, in seconds, for each lane."""
 
-    def __init__(
-        self, *, share: int = 2_000, quantum: int = 30, head_starts: tuple[float, float, float] = HEAD_STARTS
-    ) -> None:
+    def __init__(self, *, share: int = 2_000, quantum: int = 30, head_starts: HeadStarts = HEAD_STARTS) -> None:
         if share < 1 or quantum < 1:
             raise ValueError("a share and a quantum have at least one recipient")
         self._share = share
         self._quantum = quantum
-        self._head_starts = head_starts
+        self._head_starts = (*head_starts, head_starts[0])  # who was scheduled is fresh when its time has come
         # A held destination is opened when a quantum is free, not for each recipient: one would tear long consignments
         # into as many transactions as attempts end.
         self._opens_at = share - min(quantum, share)
@@ -118,7 +117,7 @@ class Agenda:
         False, and nothing is changed, when it has to be added and to wait for its turn.
         """
         ready = self._ready
-        if ready and ready[0][0] <= task.due - self._head_starts[task.lane]:
+        if ready and ready[0][0] <= task.due - self._head_starts[task.lane] - task.lead:
             return False
         if task.queue_id in self._marks.known:
             return False
@@ -166,12 +165,12 @@ class Agenda:
             destination.waiting.forget()
         return len(waiting)
 
-    def promote_destination(self, name: str, now: float) -> int:
-        """What waits for this destination is due now; how many tasks that were. They come off at the next `take`s."""
+    def promote_destination(self, name: str, now: float, *, scheduled: bool = True) -> int:
+        """What waits for this destination (also what is `scheduled`, or not) is due now; how many tasks that were."""
         destination = self._destinations.get(name)
         if destination is None:
             return 0
-        promoted = destination.waiting.bring_forward(now)
+        promoted = destination.waiting.bring_forward(now, scheduled=scheduled)
         if promoted and now < destination.wake:
             self._wake_at(destination, now)
         return promoted
@@ -194,7 +193,7 @@ class Agenda:
             limit = room if len(ready) == 1 else min(room, self._quantum)
             room -= self._hand_out(turn, now, limit, taken)
             if turn.tasks:
-                rank = now - self._head_starts[turn.tasks[-1].lane]
+                rank = now - self._head_starts[turn.tasks[-1].lane] - turn.tasks[-1].lead
                 heapreplace(ready, (rank, next(self._sequence), turn))
             else:
                 heappop(ready)
@@ -237,7 +236,7 @@ class Agenda:
                 self._wake_at(destination, first[0])
 
     def _make_ready(self, task: Task, destination: Destination) -> None:
-        task.rank = task.due - self._head_starts[task.lane]
+        task.rank = task.due - self._head_starts[task.lane] - task.lead
         self._overdue += len(task.ordinals)
         if destination.parked or destination.in_hand + destination.ready >= self._share:
             destination.parked.push(task.rank, task)
@@ -290,7 +289,8 @@ class Agenda:
             else:
                 piece = self._marks.cut(task, size)
                 # The rest goes behind all that is due, also where it is parked: a long list waits for a single message.
-                task.rank, task.sequence = now - self._head_starts[task.lane], next(self._sequence)
+                task.rank = now - self._head_starts[task.lane] - task.lead
+                task.sequence = next(self._sequence)
             piece.place = IN_HAND
             destination.in_hand += size
             self._in_hand += size

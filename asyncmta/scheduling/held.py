@@ -1,14 +1,16 @@
 """Who is kept off the agenda, by an operator or by a route, and the operator's commands about it.
 
 Promises: `hold`, `release` and `remove` return when what they say is durable; an attempt that runs ends first and is
-recorded like any other; when the journal refuses, everything is as it was before. Only messages with a recipient that
-the scheduler still has are touched, since the ledger may be behind it by what was noted a moment ago. Never: a change
-of what a route says, or an attempt.
+recorded like any other; when the journal refuses, everything is as it was before; who stops waiting for a command
+stops it only as long as nothing of it was handed to the journal, which memory follows from then on. Only messages with
+a recipient that the scheduler still has are touched, since the ledger may be behind it by what was noted a moment ago.
+Never: a change of what a route says, or an attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -57,6 +59,9 @@ class HeldBack:
         self._ordinals: dict[QueueId, set[int]] = {}
         self._stopped: set[QueueId] = set()  # by an operator: nothing of them goes on the agenda
         self._busy: set[QueueId] = set()  # those that a command is at work on
+        self._commands: set[asyncio.Task[int]] = set()
+        self._revocable: set[asyncio.Task[int] | None] = set()  # the commands that wait, with nothing handed in
+        self._is_stopping = False
 
     def __contains__(self, queue_id: QueueId) -> bool:
         """Is any recipient of this message kept back?"""
@@ -85,8 +90,46 @@ class HeldBack:
 
     async def hold(self, queue_ids: Iterable[QueueId]) -> int:
         """Nothing more of them is tried until they are released; how many that are new."""
+        return await self._carry_out(self._hold(queue_ids))
+
+    async def release(self, queue_ids: Iterable[QueueId]) -> int:
+        """They are due now, where the routes of today say; those that a route holds stay held."""
+        return await self._carry_out(self._release(queue_ids))
+
+    async def remove(self, queue_ids: Iterable[QueueId], *, by: str, bounce: bool = False) -> int:
+        """Out of the queue with them; how many they were. `bounce`: their senders are told that they have failed."""
+        return await self._carry_out(self._remove_all(queue_ids, by, bounce))
+
+    async def stop(self) -> None:
+        """What waits is given up; what is in the hands of the journal comes to its end."""
+        self._is_stopping = True
+        for command in self._commands:
+            self._revoke(command)
+        await asyncio.gather(*self._commands, return_exceptions=True)
+
+    async def _carry_out(self, command: Coroutine[None, None, int]) -> int:
+        task = asyncio.create_task(command, name="held.command")
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._revoke(task)
+            raise
+
+    def _revoke(self, command: asyncio.Task[int]) -> None:
+        if command in self._revocable:
+            command.cancel()
+
+    def _chunks(self, queue_ids: Iterable[QueueId]) -> Iterator[list[QueueId]]:
+        """Each once, a commit's worth at a time."""
+        wanted = iter(dict.fromkeys(queue_ids))
+        while not self._is_stopping and (chunk := list(islice(wanted, CHUNK))):
+            yield chunk
+
+    async def _hold(self, queue_ids: Iterable[QueueId]) -> int:
         count = 0
-        for chunk in _chunks(queue_ids):
+        for chunk in self._chunks(queue_ids):
             await self.waiting.fetch(chunk)
             with self._at_work(each for each in chunk if not self.stops(each) and self._is_here(each)) as chosen:
                 self._stop(chosen)
@@ -95,10 +138,9 @@ class HeldBack:
                 count += len(chosen)
         return count
 
-    async def release(self, queue_ids: Iterable[QueueId]) -> int:
-        """They are due now, where the routes of today say; those that a route holds stay held."""
+    async def _release(self, queue_ids: Iterable[QueueId]) -> int:
         count = 0
-        for chunk in _chunks(queue_ids):
+        for chunk in self._chunks(queue_ids):
             with self._at_work(each for each in chunk if self.stops(each) or each in self) as chosen:
                 now = self._clock.now()
                 here = [each for each in chosen if self.stops(each) and self._is_here(each)]  # else it is ending
@@ -107,10 +149,9 @@ class HeldBack:
                 count += len(chosen)
         return count
 
-    async def remove(self, queue_ids: Iterable[QueueId], *, by: str, bounce: bool = False) -> int:
-        """Out of the queue with them; how many they were. `bounce`: their senders are told that they have failed."""
+    async def _remove_all(self, queue_ids: Iterable[QueueId], by: str, bounce: bool) -> int:
         count = 0
-        for chunk in _chunks(queue_ids):
+        for chunk in self._chunks(queue_ids):
             await self.waiting.fetch(chunk)
             with self._at_work(each for each in chunk if self._is_here(each)) as chosen:
                 count += await self._remove(chosen, by, bounce)
@@ -119,11 +160,15 @@ class HeldBack:
     async def _remove(self, queue_ids: Sequence[QueueId], by: str, bounce: bool) -> int:
         undo = [each for each in queue_ids if not self.stops(each)]
         self._stop(queue_ids)
+        command = asyncio.current_task()
+        self._revocable.add(command)
         try:
             await self._owner.until(partial(self._are_out_of_hand, queue_ids))
         except BaseException:
             self._let_go(undo)
             raise
+        finally:
+            self._revocable.discard(command)
         left = [each for each in queue_ids if each in self]  # the last attempts may have settled the others
         if bounce:
             await self._fail(left, undo)
@@ -138,9 +183,9 @@ class HeldBack:
     async def _fail(self, queue_ids: Sequence[QueueId], undo: Sequence[QueueId]) -> None:
         for at, queue_id in enumerate(queue_ids):
             entry = self._store.entry(queue_id)
-            assert entry is not None, "it has pending recipients, so it is in the ledger"
             try:
-                await self._reports.report(entry, dict.fromkeys(self.ordinals(queue_id), REMOVED))
+                if entry is not None:  # else the store has set it aside as damaged
+                    await self._reports.report(entry, dict.fromkeys(self.ordinals(queue_id), REMOVED))
             except BaseException:
                 self._let_go([each for each in queue_ids[at:] if each in undo])
                 raise
@@ -182,10 +227,3 @@ class HeldBack:
             yield chosen
         finally:
             self._busy.difference_update(chosen)
-
-
-def _chunks(queue_ids: Iterable[QueueId]) -> Iterator[list[QueueId]]:
-    """Each once, a commit's worth at a time."""
-    wanted = iter(dict.fromkeys(queue_ids))
-    while chunk := list(islice(wanted, CHUNK)):
-        yield chunk

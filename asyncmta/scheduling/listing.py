@@ -13,6 +13,7 @@ from asyncmta.mail.envelope import QueueId
 from asyncmta.scheduling.attempts import Attempts
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means
+from asyncmta.scheduling.settle import wait_for_release
 from asyncmta.scheduling.snapshot import QueueRow, Standing, row
 from asyncmta.scheduling.task import READY, WAITING, Lane, Task
 from asyncmta.scheduling.waiting import Waiting
@@ -70,7 +71,9 @@ class Listing:
         tasks = self._agenda.tasks(queue_id)
         if not tasks and (due := self._waiting.due(queue_id)) is not None:
             place = WAITING if due > self._clock.monotonic() else READY
-            tasks = (Task(queue_id, "", entry.pending(), Lane.RETRY, due, place=place),)
+            is_scheduled = wait_for_release(entry, self._clock.now()) > 0
+            lane = Lane.SCHEDULED if is_scheduled else Lane.RETRY
+            tasks = (Task(queue_id, "", entry.pending(), lane, due, place=place),)
         standing = Standing(
             tasks=tasks,
             held=self._held.ordinals(queue_id),

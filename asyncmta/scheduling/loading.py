@@ -19,7 +19,8 @@ from asyncmta.scheduling.pump import TURN
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import salt_of
-from asyncmta.scheduling.waiting import AGAIN_AFTER, BOUNCE, LOCAL, LOOK
+from asyncmta.scheduling.tags import BOUNCE, LOCAL, LOOK, TIMED
+from asyncmta.scheduling.waiting import AGAIN_AFTER
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
 
@@ -108,4 +109,10 @@ class Loading:
 
 
 def _is_plain(parked: Parked) -> bool:
-    return parked.mark != LOOK and not parked.held and not parked.failed and parked.pending == 1
+    return (
+        parked.mark != LOOK
+        and not parked.mark & TIMED
+        and not parked.held
+        and not parked.failed
+        and parked.pending == 1
+    )

@@ -62,7 +62,7 @@ class Marks:
     def cut(self, task: Task, size: int) -> Task:
         """The first `size` recipients as a task of their own, off the agenda; the rest stays where it is."""
         self._spread(self.known[task.queue_id])
-        piece = Task(task.queue_id, task.destination, task.ordinals[:size], task.lane, task.due)
+        piece = Task(task.queue_id, task.destination, task.ordinals[:size], task.lane, task.due, task.lead)
         task.ordinals = task.ordinals[size:]
         return piece
 

@@ -136,7 +136,7 @@ class Pump:
                 due = self._clock.monotonic() + AGAIN_AFTER
                 for task in tasks:
                     self._agenda.release(task)
-                    self._agenda.add(Task(queue_id, task.destination, task.ordinals, task.lane, due))
+                    self._agenda.add(Task(queue_id, task.destination, task.ordinals, task.lane, due, task.lead))
                 self.set_timer(due)
                 continue
             if entry is not None:

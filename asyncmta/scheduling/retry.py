@@ -35,9 +35,16 @@ class RetrySchedule(Struct, frozen=True):
             raise ValueError("jitter is a share of the delay, from 0 to 0.5")
 
     def next_due(
-        self, accepted_at: float, last_attempt: float, *, local: bool = False, bounce: bool = False, salt: int
+        self,
+        accepted_at: float,
+        last_attempt: float,
+        *,
+        salt: int,
+        local: bool = False,
+        bounce: bool = False,
+        end: float | None = None,
     ) -> float:
-        """When it is tried again after an attempt at `last_attempt`; at the latest when its lifetime ends.
+        """When it is tried again after an attempt at `last_attempt`; at the latest when its lifetime ends, or at `end`.
 
         `salt` names message and attempt: the same salt gives the same time, another one another jitter.
         """
@@ -45,7 +52,7 @@ class RetrySchedule(Struct, frozen=True):
         age = max(0.0, last_attempt - accepted_at)  # a wall clock set back makes it negative
         delay = 2 * step * sqrt(age) + step * step  # (sqrt(age) + step)^2 - age
         due = last_attempt + delay * (1 + self.jitter * _lot(salt))
-        return min(due, self.expires_at(accepted_at, bounce=bounce))
+        return min(due, self.expires_at(accepted_at, bounce=bounce) if end is None else end)
 
     def expires_at(self, accepted_at: float, *, bounce: bool) -> float:
         """From then on a deferral is a failure. `bounce`: the reverse-path is null, which nobody waits for."""

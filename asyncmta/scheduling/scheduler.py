@@ -26,7 +26,7 @@ from asyncmta.scheduling.loading import Loading
 from asyncmta.scheduling.means import Conditions, Means, SchedulerSettings
 from asyncmta.scheduling.pump import Pump
 from asyncmta.scheduling.reports import Reports
-from asyncmta.scheduling.settle import plan
+from asyncmta.scheduling.settle import lead_of, plan, wait_for_release
 from asyncmta.scheduling.snapshot import QueueRow
 from asyncmta.scheduling.task import Lane, Task
 from asyncmta.scheduling.transport import Done, Transport
@@ -137,7 +137,7 @@ class Scheduler:
         timer = self._clock.call_at(end, self._conditions.look)
         await self.until(lambda: self._is_quiet or self._clock.monotonic() >= end)
         timer.cancel()
-        await self._reports.stop()
+        await asyncio.gather(self._held.stop(), self._reports.stop())
 
     @property
     def _is_quiet(self) -> bool:
@@ -150,7 +150,7 @@ class Scheduler:
             return
         envelope = entry.envelope
         recipients = envelope.recipients
-        if len(recipients) == 1:  # the way of most messages
+        if len(recipients) == 1 and envelope.timing is None:  # the way of most messages
             sender = envelope.reverse_path
             destination = self._routing.destination(recipients[0].address, sender)
             lane = _BOUNCE if sender is None else _FRESH
@@ -162,6 +162,9 @@ class Scheduler:
         if queue_id not in self._agenda and queue_id not in self._held:
             self.put(entry, entry.pending())
             self._pump.run()
+            if wait_for_release(entry, self._clock.now()):
+                self._store.forget_content(queue_id)
+                self._waiting.park(entry)
 
     def put(
         self,
@@ -171,22 +174,24 @@ class Scheduler:
         delays: Iterator[float] | None = None,
         due: float | None = None,
     ) -> None:
-        """Lay these recipients out on the agenda: all due now, or at `due`; or, with `delays`, when the retry schedule
-        says so, and those that are overdue after the next of the delays."""
+        """Lay these recipients out on the agenda: all due now (or when they are to be released), or at `due`; or, with
+        `delays`, when the retry schedule says so, and those that are overdue after the next of the delays."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
         destination_of, schedule = self._destinations(entry), self._settings.retry
+        lead, release = lead_of(entry), wait_for_release(entry, now)
         for part in plan(
             entry, ordinals, destination_of=destination_of, is_local=_is_local, schedule=schedule, now=now
         ):
             if part.destination == HOLD:
                 self._held.keep(entry.queue_id, part.ordinals)
                 continue
-            lane, wait = Lane.RETRY, max(0.0, due - monotonic) if due is not None else 0.0
+            lane, wait = Lane.RETRY, max(0.0, due - monotonic) if due is not None else release
             if part.due is None:
                 lane = _FRESH if entry.envelope.reverse_path is not None else _BOUNCE
+                lane = Lane.SCHEDULED if release else lane
             elif delays is not None:
                 wait = part.due - now if part.due > now else next(delays)
-            self._agenda.add(Task(entry.queue_id, part.destination, part.ordinals, lane, monotonic + wait))
+            self._agenda.add(Task(entry.queue_id, part.destination, part.ordinals, lane, monotonic + wait, lead))
         self._pump.wake()
 
     def _destinations(self, entry: Entry) -> Callable[[int], str]:
@@ -237,15 +242,18 @@ class Scheduler:
     # -- what operators say -----------------------------------------------------------------------------------------
 
     def retry(self, queue_ids: Iterable[QueueId] | None = None, *, destination: str | None = None) -> int:
-        """What waits of these messages, for this destination, or (with neither) at all, is due now. How many messages,
-        or for destinations how many tasks, that are."""
+        """What waits of these messages, for this destination, or (with neither) at all, is due now; but a destination
+        is not given what its sender wants to go later. How many messages, or for destinations how many tasks."""
         now = self._clock.monotonic()
         if queue_ids is not None:
             agenda, waiting = self._agenda, self._waiting
             promoted = sum(1 for each in queue_ids if agenda.promote(each, now) or waiting.promote(each, now))
         else:
-            names = [destination] if destination is not None else self._agenda.destinations()
-            promoted = sum(self._agenda.promote_destination(name, now) for name in names)
+            names, all_of_it = (
+                [destination] if destination is not None else self._agenda.destinations(),
+                not destination,
+            )
+            promoted = sum(self._agenda.promote_destination(name, now, scheduled=all_of_it) for name in names)
             promoted += self._waiting.promote_destination(destination, now)
         self._pump.wake()
         return promoted

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from msgspec import Struct
 
 from asyncmta.mail.envelope import format_queue_id
+from asyncmta.mail.headers import rfc5322_date
 from asyncmta.mail.outcome import Failed
-from asyncmta.scheduling.task import WAITING, Task
+from asyncmta.scheduling.task import WAITING, Lane, Task
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.recovery import Damage
 
@@ -30,8 +31,8 @@ class RecipientRow(Struct, frozen=True):
 
 class QueueRow(Struct, frozen=True):
     """A message. `state`: "held" by an operator or a route, "active" when any recipient is in hand or being reported,
-    "ready" when any is due, else "deferred"; or "damaged", then with the `reason` and little else. `total` counts the
-    recipients it came with."""
+    "ready" when any is due, else "deferred"; or "damaged", then with the `reason` and little else. `reason` also says
+    of one that is deferred by its sender's wish when it is to go. `total` counts the recipients it came with."""
 
     queue_id: str
     state: str
@@ -77,6 +78,7 @@ def row(entry: Entry, standing: Standing) -> QueueRow:
             )
         )
     sender = entry.envelope.reverse_path
+    is_scheduled = any(task.lane is Lane.SCHEDULED and task.place == WAITING for task in due.values())
     return QueueRow(
         queue_id=format_queue_id(entry.queue_id),
         state="held" if entry.held else _state_of_all({each.state for each in listed}),
@@ -86,11 +88,20 @@ def row(entry: Entry, standing: Standing) -> QueueRow:
         attempts=entry.attempts,
         recipients=tuple(listed),
         total=len(entry.envelope.recipients),
+        reason=release_reason(entry) if is_scheduled else "",
     )
 
 
+def release_reason(entry: Entry) -> str:
+    """Why a message was not tried yet, if its sender has said when it is to go."""
+    timing = entry.envelope.timing
+    if timing is None or not timing.release_at or entry.attempts:
+        return ""
+    return f"to be released at {rfc5322_date(timing.release_at)}"
+
+
 def damaged_row(damage: Damage) -> QueueRow:
-    """A message that was set aside at start, as far as it is known: it must have been about one."""
+    """A message that was set aside, as far as it is known: it must have been about one."""
     assert damage.queue_id is not None
     queue_id = format_queue_id(damage.queue_id)
     return QueueRow(queue_id, "damaged", None, 0, 0.0, 0, (), 0, damage.reason)

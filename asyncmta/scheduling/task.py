@@ -17,11 +17,13 @@ from asyncmta.mail.envelope import QueueId
 
 
 class Lane(IntEnum):
-    """Kinds of work: a first attempt, the first attempt at a DSN, and all that come after."""
+    """Kinds of work: a first attempt, the first attempt at a DSN, all that come after; and a first attempt that its
+    sender does not want before a certain time, which nobody but an operator brings forward."""
 
     FRESH = 0
     BOUNCE = 1
     RETRY = 2
+    SCHEDULED = 3
 
 
 # Where a task stands. Plain numbers, since they are compared several times for each recipient.
@@ -33,7 +35,8 @@ IN_HAND = 4
 
 
 class Task(Struct, eq=False, gc=False):
-    """Recipients of one message that go to one destination when `due`. Compared by identity.
+    """Recipients of one message that go to one destination when `due`. Compared by identity. `lead`: seconds by which
+    it goes before others of its lane (after them, when negative) that fell due with it.
 
     The last three are the agenda's own: its order among those that are due is by `rank`, then `sequence`. It also
     takes from `ordinals` what it hands out of a long task.
@@ -44,6 +47,7 @@ class Task(Struct, eq=False, gc=False):
     ordinals: tuple[int, ...]
     lane: Lane
     due: float
+    lead: float = 0.0
     rank: float = 0.0
     sequence: int = 0
     place: int = NOWHERE
@@ -99,14 +103,15 @@ class Heap:
             heapify(self._entries)
             self._stale = 0
 
-    def bring_forward(self, number: float) -> int:
-        """All that have a higher number get this one, as their due time too; how many there were."""
+    def bring_forward(self, number: float, *, scheduled: bool = True) -> int:
+        """All that have a higher number (those that are `scheduled` too, or not) get this one, as their due time too;
+        how many there were."""
         entries: list[Entry] = []
         brought = 0
         for entry in self._entries:
             task = entry[2]
             if task.place == self._place:
-                if entry[0] > number:
+                if entry[0] > number and (scheduled or task.lane is not Lane.SCHEDULED):
                     task.due = number
                     brought += 1
                 entries.append((task.due, task.sequence, task))
@@ -150,4 +155,4 @@ def joined(pieces: list[Task]) -> Task:
         return pieces[0]
     first = pieces[0]
     ordinals = tuple(ordinal for piece in pieces for ordinal in piece.ordinals)
-    return Task(first.queue_id, first.destination, ordinals, first.lane, first.due, place=IN_HAND)
+    return Task(first.queue_id, first.destination, ordinals, first.lane, first.due, first.lead, place=IN_HAND)

@@ -13,13 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
-from zlib import crc32
 
 from asyncmta.mail.envelope import QueueId
-from asyncmta.routing import Routing
 from asyncmta.scheduling.means import Means
 from asyncmta.scheduling.parking import Parking
 from asyncmta.scheduling.retry import RetrySchedule
+from asyncmta.scheduling.tags import BITS, BOUNCE, LOOK, TIMED, mark_of, parking_tag, tag_of
 from asyncmta.scheduling.task import WAITING
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
@@ -34,36 +33,6 @@ MOST_DUE = 50_000  # recipients on the agenda that are due; what is due beyond t
 AGAIN_AFTER = 60.0
 APPLIED_BY = 1.0  # seconds in which what is noted has usually been written, and applied
 _NAMES = 10_000
-
-LOCAL, BOUNCE = 1, 2  # bits of a mark; its upper ones are the tag of a destination
-_BITS = LOCAL | BOUNCE
-LOOK = 0  # the mark of a message that says nothing: it has to be looked at
-
-
-def tag_of(destination: str) -> int:
-    """Of two destinations with the same tag each only waits a little for the other."""
-    return crc32(destination.encode()) & ~_BITS or _BITS + 1
-
-
-def marks_of(routing: Routing, *, look_at: str) -> Callable[[Entry], int]:
-    """For `Store.open`: what a start has to know of a message with one recipient to park it unseen. Not of those that
-    go to the destination `look_at`."""
-
-    def mark(entry: Entry) -> int:
-        recipients, sender = entry.envelope.recipients, entry.envelope.reverse_path
-        if len(recipients) != 1:
-            return LOOK
-        destination = routing.destination(recipients[0].address, sender)
-        if destination == look_at:
-            return LOOK
-        return _mark(entry, destination)
-
-    return mark
-
-
-def _mark(entry: Entry, destination: str) -> int:
-    is_local, is_bounce = destination.startswith("local:"), entry.envelope.reverse_path is None
-    return tag_of(destination) | is_local * LOCAL | is_bounce * BOUNCE
 
 
 class Owner(Protocol):
@@ -152,8 +121,8 @@ class Waiting:
             return False
         if len(entry.envelope.recipients) > 1 and entry.pending() != tuple(sorted(task.ordinals)):
             return None
-        tag = tag_of(task.destination)
-        if not self._store.park(queue_id, _mark(entry, task.destination)):
+        tag = parking_tag(entry, task.destination)
+        if not self._store.park(queue_id, mark_of(entry, task.destination)):
             return False
         self._agenda.remove(queue_id)
         self._parking.add(queue_id, task.due, tag)
@@ -164,7 +133,7 @@ class Waiting:
 
     def restore(self, parked: Parked, due: float) -> None:
         """A start has found it parked."""
-        self._parking.add(parked.queue_id, due, parked.mark & ~_BITS)
+        self._parking.add(parked.queue_id, due, parked.mark & ~BITS)
 
     def postponed(self, destination: str, until: float) -> None:
         """Nothing can be tried there before."""
@@ -194,11 +163,13 @@ class Waiting:
         chosen = self._parking.take(lambda tag: OPENED if tag in suspended else 0, OPENED)
         for queue_id, due, tag in chosen:
             parked = self._store.parked(queue_id)
-            if parked is None:  # it is not queued any more
+            if parked is None:  # it is whole again, or not queued any more
+                self._on_the_way[queue_id] = due
+                self._late.append((queue_id, due, tag))
                 continue
             end = self._schedule.expires_at(parked.accepted_at, bounce=bool(parked.mark & BOUNCE))
             end += now - self._clock.now()
-            if end > now:
+            if end > now and not parked.mark & TIMED:
                 self._parking.add(queue_id, min(suspended[tag], end), tag)
             else:
                 self._on_the_way[queue_id] = due
@@ -273,8 +244,8 @@ class Waiting:
         chunk = []
         for queue_id in wanted:
             parked, due = self._store.parked(queue_id), self._parking.remove(queue_id)
-            if parked is not None and due is not None:
-                chunk.append((queue_id, due, parked.mark & ~_BITS))
+            if due is not None:
+                chunk.append((queue_id, due, parked.mark & ~BITS if parked is not None else LOOK))
                 self._on_the_way[queue_id] = due
         if chunk:  # a task of its own: who does not wait any more must not leave it half done
             fetching = asyncio.create_task(self._bring(chunk), name="scheduler.fetching")

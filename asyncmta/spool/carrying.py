@@ -2,7 +2,8 @@
 
 Promises: nothing is given out that is not what was accepted; content is packed here, if that saves room, and what is
 packed already is checked and goes on as it stands; what was carried counts only when the device, past the page cache,
-gives back each octet of it (K2). The methods of `Carrier` block. Never: decides what is carried.
+gives back each octet of it (K2). The methods of `Carrier` block, and raise OSError for what may pass (no descriptor, no
+memory). Never: decides what is carried.
 
 reliability.md 5.5; docs/journal-format.md 6.
 """
@@ -10,6 +11,7 @@ reliability.md 5.5; docs/journal-format.md 6.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +25,7 @@ from asyncmta.spool.content import read_stored
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import DELIVERED, REPORTED, Carried
 from asyncmta.spool.space import Reserve
-from asyncmta.spool.tail import segment_path
+from asyncmta.spool.tail import raise_if_it_may_pass, segment_path
 from asyncmta.system.disk import Disk
 
 NOBODY = Recipient(Address("", "", ""))
@@ -72,7 +74,8 @@ class Carrier:
             return Load(())
         try:
             found = read_stored(self._disk, self._directory, self._journal, entry)
-        except ContentUnavailable:
+        except ContentUnavailable as error:
+            raise_if_it_may_pass(error.__cause__)
             return None
         if found.is_packed:
             return Load((found.stored,), packed=True)
@@ -88,14 +91,16 @@ class Carrier:
         for segment, indexes in by_segment.items():
             try:
                 file = self._disk.open(segment_path(self._directory, segment))
-            except OSError:
+            except OSError as error:
+                raise_if_it_may_pass(error)
                 bad += indexes
                 continue
             try:
                 self._disk.drop_cache(file)
                 bad += [index for index in indexes if not self._is_there(file, *carried[index])]
             finally:
-                self._disk.close(file)
+                with suppress(OSError):  # it was only read: there is no news that close could bring
+                    self._disk.close(file)
         return bad
 
     def _is_there(self, file: int, place: Place, record: Carried) -> bool:
@@ -103,7 +108,8 @@ class Carrier:
         wanted = encode(record)
         try:
             octets = self._disk.read_at(file, wanted.size, offset)
-        except OSError:
+        except OSError as error:
+            raise_if_it_may_pass(error)
             return False
         where = framing.place(self._journal, segment)
         frame = framing.read_frame(memoryview(octets), 0, where, check_content=True, base=offset)

@@ -26,6 +26,7 @@ from asyncmta.spool.journal import Journal, JournalFailed, resolve
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Carried
 from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.tail import may_pass
 from asyncmta.system.clock import Clock, Timer
 
 STEP = 1 << 20
@@ -209,7 +210,15 @@ class Compactor:
         self._on_event("compaction_failed", facts)
 
     async def _in_thread(self, job: Callable[..., T], *arguments: object) -> T:
-        return await self._loop.run_in_executor(self._pool, partial(job, *arguments))
+        """Once more, later, when the machine is short of something: until then the sources stay."""
+        while True:
+            try:
+                return await self._loop.run_in_executor(self._pool, partial(job, *arguments))
+            except OSError as error:
+                if not may_pass(error):
+                    raise
+                self._on_event("compaction_waits", {"reason": str(error)})
+            await self._clock.sleep_until(self._clock.monotonic() + AFTER_FAILURE)
 
 
 def _need(entries: Sequence[Entry]) -> int:

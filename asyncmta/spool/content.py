@@ -173,11 +173,16 @@ class ContentFiles:
         self._is_scarce = is_scarce
         self._on_poisoned = on_poisoned
 
-    def begin(self, queue_id: QueueId) -> LargeContent:
+    def begin(self, queue_id: QueueId, *, binary: bool = False) -> LargeContent:
         path = content_path(self._directory, queue_id)
         return LargeContent(
             writer=LargeWriter(
-                disk=self._disk, path=path, journal=self._journal, queue_id=queue_id, is_scarce=self._is_scarce
+                disk=self._disk,
+                path=path,
+                journal=self._journal,
+                queue_id=queue_id,
+                is_scarce=self._is_scarce,
+                binary=binary,
             ),
             pool=self._pool,
             on_poisoned=self._on_poisoned,

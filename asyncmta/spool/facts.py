@@ -18,14 +18,21 @@ DOUBTFUL_OPTIONS = frozenset({"nobarrier", "barrier=0", "nointegrity", "volatile
 
 
 class SpoolSettings(Struct, frozen=True, kw_only=True):
-    """Octets, all but `min_free_inodes`. Below either minimum new mail is refused; deliveries go on, with what is in
-    reserve when the disk is full."""
+    """Octets, all but `min_free_inodes` and what follows. Below either minimum new mail is refused; deliveries go on,
+    with what is in reserve when the disk is full. The scrub begins `scrub_after` seconds after the start and so many
+    seconds after its last end as `scrub_interval` says (0: never), at `scrub_rate` octets a second."""
 
     min_free_space: int = 200 << 20
     min_free_inodes: int = 1000
     reserve_size: int = 4 << 20
     segment_size: int = 64 << 20
     cache_size: int = 64 << 20
+    scrub_after: float = 600.0
+    scrub_interval: float = 86_400.0
+    scrub_rate: int = 4 << 20
+
+
+_UNTOLD = frozenset({"journal", "orphans", "skipped"})
 
 
 class Recovery(Struct, frozen=True, kw_only=True):
@@ -46,11 +53,17 @@ class Recovery(Struct, frozen=True, kw_only=True):
     boot: int
     sync_seconds: float = 0.0
 
+    def told(self) -> dict[str, Any]:
+        """For the log: times to the millisecond, and to the microsecond for what a sync takes."""
+        said = {name: getattr(self, name) for name in self.__struct_fields__ if name not in _UNTOLD}
+        return said | {"seconds": round(self.seconds, 3), "sync_seconds": round(self.sync_seconds, 6)}
+
 
 class StoreFacts(Struct, frozen=True, kw_only=True):
     """How a spool is, as plain numbers. `sync_seconds`: from the first octet of a batch until it is durable; `live`:
-    about how many octets open messages need, `dead` the others; `damages`: what was set aside at start; `freed`:
-    segments that compaction made unneeded."""
+    about how many octets open messages need, `dead` the others; `damages`: what was set aside at start
+    or by the scrub; `freed`: segments that compaction made unneeded; `scrub_found`: what the scrub found broken,
+    `scrub_repaired` of that."""
 
     sync_seconds: Distribution
     batch_records: Distribution
@@ -68,6 +81,9 @@ class StoreFacts(Struct, frozen=True, kw_only=True):
     freed: int
     reserve: int
     is_reserve_given_up: bool
+    scrub_rounds: int = 0
+    scrub_found: int = 0
+    scrub_repaired: int = 0
 
 
 def summed(batches: BatchMeter, segments: Sequence[SegmentFacts], **others: Any) -> StoreFacts:

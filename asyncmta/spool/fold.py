@@ -15,7 +15,8 @@ from collections.abc import Callable
 from asyncmta.spool.census import Census
 from asyncmta.spool.content import ContentCache, ContentFiles
 from asyncmta.spool.journal import Batch, Journal, JournalFailed, OnDurable
-from asyncmta.spool.ledger import IllegalTransition, Ledger
+from asyncmta.spool.ledger import Entry, IllegalTransition, Ledger
+from asyncmta.spool.parked import Parked
 from asyncmta.spool.records import Accepted, Carried, Checkpoint, Record, Retired
 from asyncmta.spool.repair import OnEvent
 from asyncmta.spool.space import FreeSpace
@@ -80,6 +81,8 @@ class Fold:
                 except IllegalTransition as error:  # a bug of ours: nothing was changed, and it must be seen
                     outcome = JournalFailed(f"illegal transition: {error}")
                     self._on_event("illegal_transition", {"queue_id": error.queue_id, "error": str(error)})
+                except Exception as bug:  # memory may not be what the disk says any more: nothing new is taken
+                    outcome = self._break(bug)
             if on_durable is not None:
                 self._answer(on_durable, outcome)
         self.census.grown(segment, written.end)
@@ -92,6 +95,13 @@ class Fold:
         if self._has_shifted:
             self._has_shifted = False
             self.on_shift()
+
+    def _break(self, bug: Exception) -> JournalFailed:
+        """Others of the batch are answered as they deserve, and this process has to end."""
+        self._tell("a record could not be applied", bug)
+        failure = JournalFailed(f"a record could not be applied: {bug!r}", final=True)
+        self._journal.poison(failure)
+        return failure
 
     def _on_failed(self, batch: Batch, failure: JournalFailed) -> None:
         if failure.full:
@@ -109,8 +119,10 @@ class Fold:
         try:
             on_durable(failure)
         except Exception as error:  # one caller's bug must not keep the answer from the others of the batch
-            context = {"message": "an on_durable callback failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
+            self._tell("an on_durable callback failed", error)
+
+    def _tell(self, what: str, bug: Exception) -> None:
+        asyncio.get_running_loop().call_exception_handler({"message": what, "exception": bug})
 
     def _apply(self, record: Record | Checkpoint, segment: int, offset: int, size: int) -> None:
         kind = type(record)
@@ -145,6 +157,13 @@ class Fold:
         self.census.arrive(segment, size)
         if before is not None and self.census.leave(before):
             self.give_up_segments()
+
+    def set_aside(self, entry: Entry | Parked) -> None:
+        """It has turned out to be damaged: out of the ledger with it; its octets stay while this process does."""
+        self.census.pin(entry.segment)
+        self.census.leave(entry.segment)
+        self.ledger.discard(entry.queue_id)
+        self._cache.drop(entry.queue_id)
 
     def give_up_segments(self) -> None:
         """If nothing lives in the oldest segments any more, say so; when that is durable they are dropped."""

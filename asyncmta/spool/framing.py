@@ -28,6 +28,7 @@ DIGEST_SIZE = 16
 # metadata crc, content crc, metadata size, content size, sequence, queue id low and high, kind, flags, offset
 _REST = struct.Struct("<IIIIQQHBBQ")
 _HEADER = struct.Struct("<IIIIIQQHBB")
+_CRCS = struct.Struct("<II")  # of metadata and content, behind the checksum of a header
 _OFFSET = struct.Struct("<Q")
 _CHECK = struct.Struct("<I")
 _COMMIT = struct.Struct("<8sQII16s")
@@ -176,25 +177,33 @@ def read_frame(
 ) -> Frame | None:
     """The record at `offset`, if the header and what it speaks of verify and lie within the view; else None. `base`:
     where in the segment the view begins. `has_content` False: the view may end before the content."""
-    room = len(view) - offset
-    if room < HEADER_SIZE:
+    frame = read_header(view, offset, where, base)
+    if frame is None:
         return None
-    fields = _HEADER.unpack_from(view, offset)
-    checksum, metadata_crc, content_crc, metadata_size, content_size, sequence, low, high, kind, flags = fields
-    if metadata_size > MAX_METADATA or content_size > MAX_CONTENT:
+    content_size, end = frame.content_size, offset + frame.size
+    if (end if has_content else end - content_size) > len(view):
         return None
-    size = HEADER_SIZE + metadata_size + content_size
-    size += -size & 7
-    if (size if has_content else size - content_size) > room:
-        return None
-    header = view[offset + 4 : offset + HEADER_SIZE]
-    if crc32(_OFFSET.pack(base + offset), crc32(header, where.seed)) != checksum:
-        return None
-    end = offset + size
+    metadata_crc, content_crc = _CRCS.unpack_from(view, offset + 4)
     if crc32(view[offset + HEADER_SIZE : end - content_size]) != metadata_crc:
         return None
     if check_content and crc32(view[end - content_size : end]) != content_crc:
         return None
+    return frame
+
+
+def read_header(view: memoryview, offset: int, where: Place, base: int = 0) -> Frame | None:
+    """The same by the header alone: what it speaks of may be broken, and may lie beyond the view."""
+    if len(view) - offset < HEADER_SIZE:
+        return None
+    fields = _HEADER.unpack_from(view, offset)
+    checksum, _, _, metadata_size, content_size, sequence, low, high, kind, flags = fields
+    if metadata_size > MAX_METADATA or content_size > MAX_CONTENT:
+        return None
+    header = view[offset + 4 : offset + HEADER_SIZE]
+    if crc32(_OFFSET.pack(base + offset), crc32(header, where.seed)) != checksum:
+        return None
+    size = HEADER_SIZE + metadata_size + content_size
+    size += -size & 7
     return Frame(base + offset, kind, flags, sequence, high << 64 | low, metadata_size, content_size, size)
 
 
@@ -210,9 +219,10 @@ class Footer(Struct, frozen=True, gc=False):
     chain: bytes
 
 
-def read_ending(view: memoryview, frame: Frame) -> Commit | Footer | None:
+def read_ending(view: memoryview, frame: Frame, base: int = 0) -> Commit | Footer | None:
     """What a verified frame of kind COMMIT or FOOTER says; None when it is neither, or not whole."""
-    metadata = view[frame.metadata_offset : frame.metadata_offset + frame.metadata_size]
+    at = frame.metadata_offset - base
+    metadata = view[at : at + frame.metadata_size]
     if frame.kind == COMMIT and len(metadata) == _COMMIT.size:
         mark, start, count, _, digest = _COMMIT.unpack(metadata)
         return Commit(start, count, digest) if mark == COMMIT_MARK else None

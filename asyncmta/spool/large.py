@@ -109,7 +109,8 @@ class LargeWriter:
     """The blocking half of `LargeContent`; one call at a time. Raises WriteFailed and SyncFailed."""
 
     def __init__(
-        self, *, disk: Disk, path: str, journal: bytes, queue_id: QueueId, is_scarce: Callable[[], bool]
+        self, *, disk: Disk, path: str, journal: bytes, queue_id: QueueId, is_scarce: Callable[[], bool],
+        binary: bool = False,
     ) -> None:  # fmt: skip
         self._disk = disk
         self._path = path
@@ -117,7 +118,7 @@ class LargeWriter:
         self._header = chunks.encode_header(journal, queue_id)
         self._seed = chunks.seed(journal, queue_id)
         self._digest = blake2b(digest_size=DIGEST_SIZE)
-        self._unstuffer = Unstuffer()
+        self._unstuffer = None if binary else Unstuffer()
         self._file: int | None = None
         self._rest = b""
         self._end = 0
@@ -161,7 +162,7 @@ class LargeWriter:
             self._disk.unlink(self._path)
 
     def _append(self, octets: bytes, *, is_packing: bool) -> None:
-        plain = self._unstuffer.feed(octets)
+        plain = octets if self._unstuffer is None else self._unstuffer.feed(octets)
         self._digest.update(plain)
         self._size += len(plain)
         self._wire_size += len(octets)

@@ -17,6 +17,7 @@ from asyncmta.spool.segment import SegmentHeader
 from asyncmta.spool.tail import segment_path
 from asyncmta.system.disk import Disk
 
+_PIECE = 1 << 20
 SEGMENT_NAME = re.compile(r"([0-9]{10})\.seg\Z")
 
 
@@ -58,3 +59,24 @@ def read_piece(disk: Disk, file: int, size: int, offset: int) -> bytes | None:
         return disk.read_at(file, size, offset)
     except OSError:
         return None
+
+
+def read_whole(disk: Disk, path: str, *, past_cache: bool = False) -> tuple[bytes, bool]:
+    """All octets of a segment; and whether all could be read. What could not is filled, so that it cannot verify and is
+    not taken for the zeros of preallocated room. `past_cache`: as the device has them."""
+    file = disk.open(path)
+    try:
+        if past_cache:
+            disk.drop_cache(file)
+        size = disk.size(file)
+        pieces = []
+        whole = True
+        for at in range(0, size, _PIECE):
+            piece = read_piece(disk, file, min(_PIECE, size - at), at)
+            if piece is None:
+                whole = False
+                piece = b"\xff" * min(_PIECE, size - at)
+            pieces.append(piece)
+        return b"".join(pieces), whole
+    finally:
+        disk.close(file)

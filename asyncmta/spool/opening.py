@@ -8,10 +8,12 @@ docs/journal-format.md 1, 5 and 7; reliability.md V1, V6, V8, V9.
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -19,13 +21,16 @@ from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id,
 from asyncmta.spool.content import LargeReader, content_path, read_inline
 from asyncmta.spool.ledger import Entry, Ledger, ParkAs
 from asyncmta.spool.queue_ids import MAX_BOOT, QueueIds
-from asyncmta.spool.recovery import Damage, Reading, SpoolRefused, read_journal
+from asyncmta.spool.recovery import MISSING, Damage, Reading, SpoolRefused, read_journal
 from asyncmta.spool.repair import OnEvent, repair
-from asyncmta.spool.tail import Tail, WriteFailed
+from asyncmta.spool.tail import Tail, WriteFailed, segment_path
 from asyncmta.system.disk import Disk
 
 _KNOWN = re.compile(rb"journal ([0-9a-f]{32})\n")
+_TRIES = 5
 _PID_LINE = 15  # "pid 0123456789\n"
+
+T = TypeVar("T")
 
 
 class Places(Struct, frozen=True):
@@ -193,8 +198,33 @@ class ReadOnlySpool:
 
 def read_only(disk: Disk, directory: str) -> ReadOnlySpool:
     """Raises OSError (there is no spool, or it cannot be read) and SpoolRefused."""
-    places = Places(directory)
-    ledger = Ledger()
-    known = known_journal(disk, places.lock)
-    reading = read_journal(disk, places.journal, ledger, known=known)
+    reading, ledger = read_moment(disk, directory)
     return ReadOnlySpool(disk, directory, ledger, reading)
+
+
+def read_moment(disk: Disk, directory: str, *, thorough: bool = False) -> tuple[Reading, Ledger]:
+    """A journal whose owner may be running. Raises OSError and SpoolRefused."""
+    places = Places(directory)
+
+    def read() -> tuple[Reading, Ledger]:
+        ledger = Ledger()
+        known = known_journal(disk, places.lock)
+        reading = read_journal(disk, places.journal, ledger, known=known, thorough=thorough)
+        for damage in reading.damages:
+            if damage.reason != MISSING:  # else of one that was dropped when we had read half of it
+                disk.close(disk.open(segment_path(places.journal, damage.segment)))
+        return reading, ledger
+
+    return undisturbed(disk, directory, read)
+
+
+def undisturbed(disk: Disk, directory: str, read: Callable[[], T]) -> T:
+    """Once more from the listing, when the owner has dropped a segment under our eyes. Raises FileNotFoundError when
+    there is no journal, and another OSError when it is never quiet for long enough."""
+    for _ in range(_TRIES):
+        try:
+            return read()
+        except FileNotFoundError:
+            if not disk.exists(Places(directory).journal):
+                raise
+    raise OSError(errno.EBUSY, "the journal changes faster than it can be read", directory)

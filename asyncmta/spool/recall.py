@@ -9,10 +9,11 @@ docs/journal-format.md 2.2; reliability.md R1; seed D-53.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from errno import ENOENT
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from asyncmta.mail.envelope import QueueId, format_queue_id
 from asyncmta.spool import codec, framing
@@ -34,6 +35,18 @@ class Unreadable(Exception):
         self.queue_id = queue_id
         self.reason = reason
         self.place = place
+
+
+class Messages(Protocol):
+    """Messages as they stand, read back if they are parked; None: it is not queued, or is damaged (see `Recalling`)."""
+
+    async def peek_many(self, queue_ids: Sequence[QueueId]) -> list[Entry | None]:
+        """What is parked stays so."""
+        ...
+
+    async def recall(self, queue_id: QueueId) -> Entry | None:
+        """What is parked is whole again. Raises Unreadable when it cannot be read now."""
+        ...
 
 
 class Recaller:
@@ -68,7 +81,7 @@ class Recaller:
         if (parked.tried_segment, parked.tried_offset) == (parked.segment, parked.offset):
             tried = record
         elif parked.tried_segment:
-            tried = self._record(parked.queue_id, parked.tried_segment, parked.tried_offset)
+            tried = self._last_replies(parked)
         if tried is not None and not isinstance(tried, Attempted | Carried):
             place = parked.tried_segment, parked.tried_offset
             raise Unreadable(parked.queue_id, "the record of its last attempt is of another kind", place)
@@ -78,6 +91,16 @@ class Recaller:
         except IllegalTransition as error:
             raise Unreadable(parked.queue_id, str(error), (parked.segment, parked.offset)) from None
         return entry
+
+    def _last_replies(self, parked: Parked) -> Record | Checkpoint | None:
+        """None: they cannot be read any more. What is lost with them is the wait for the next attempt, and no mail; but
+        who has failed is told why."""
+        try:
+            return self._record(parked.queue_id, parked.tried_segment, parked.tried_offset)
+        except Unreadable as error:
+            if error.place is None or parked.failed:
+                raise
+            return None
 
     def _record(self, queue_id: QueueId, segment: int, offset: int) -> Record | Checkpoint:
         where = framing.place(self._journal, segment)

@@ -147,8 +147,7 @@ class Recalling:
             return
         assert self._opened is not None
         segment, offset = error.place
-        self._ledger.discard(parked.queue_id)
-        self._fold.census.pin(parked.segment)
+        self._fold.set_aside(parked)
         self._opened.reading.damages.append(Damage(segment, offset, 0, error.reason, parked.queue_id))
         facts = {"queue_id": parked.queue_id, "error": error.reason, "segment": segment, "offset": offset}
         self._on_event("message_damaged", facts)

@@ -18,16 +18,16 @@ from asyncmta.mail.envelope import QueueId
 from asyncmta.spool import codec, framing, segment
 from asyncmta.spool.framing import Frame
 from asyncmta.spool.ledger import IllegalTransition, Ledger
-from asyncmta.spool.listing import SEGMENT_NAME, SegmentFile, SpoolRefused, list_segments, read_piece
+from asyncmta.spool.listing import SEGMENT_NAME, SegmentFile, SpoolRefused, list_segments, read_whole
 from asyncmta.spool.recall import Recaller, Unreadable
 from asyncmta.spool.records import Checkpoint
 from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, Torn
 from asyncmta.spool.tail import Position, segment_path
 from asyncmta.system.disk import Disk
 
-__all__ = ["Damage", "Reading", "SpoolRefused", "read_journal"]
+__all__ = ["MISSING", "Damage", "Reading", "SpoolRefused", "read_journal"]
 
-_PIECE = 1 << 20
+MISSING = "the segment is missing"
 _NO_CHAIN = bytes(framing.DIGEST_SIZE)
 
 
@@ -160,7 +160,7 @@ class _Replay:
     def read(self, file: SegmentFile, following: SegmentFile | None) -> None:
         reading, number = self._reading, file.number
         self._enter(file)
-        octets, whole = self._load(number)
+        octets, whole = read_whole(self._disk, segment_path(self._directory, number))
         end: int | None = None
         if following is not None and following.header is not None and following.header.previous == number:
             end = following.header.previous_end
@@ -185,7 +185,7 @@ class _Replay:
             self._chain = None
             return
         if header.previous >= reading.oldest and header.previous not in self._present:
-            reading.damage(header.previous, 0, 0, "the segment is missing")
+            reading.damage(header.previous, 0, 0, MISSING)
             self._sequence = None
         elif self._previous == header.previous and self._previous:
             if self._sequence is not None and header.first_sequence != self._sequence:
@@ -194,25 +194,6 @@ class _Replay:
                 reading.damage(header.previous, 0, 0, "the segment is not the one that was continued here")
         self._sequence = header.first_sequence
         self._chain = header.chain
-
-    def _load(self, number: int) -> tuple[bytes, bool]:
-        """All octets of a segment; and whether all could be read. What could not is filled, so that it cannot verify
-        and is not taken for the zeros of preallocated room."""
-        disk = self._disk
-        file = disk.open(segment_path(self._directory, number))
-        try:
-            size = disk.size(file)
-            pieces = []
-            whole = True
-            for at in range(0, size, _PIECE):
-                piece = read_piece(disk, file, min(_PIECE, size - at), at)
-                if piece is None:
-                    whole = False
-                    piece = b"\xff" * min(_PIECE, size - at)
-                pieces.append(piece)
-            return b"".join(pieces), whole
-        finally:
-            disk.close(file)
 
     def _take(self, finding: Finding, number: int, view: memoryview, count: int, *, last: bool) -> int:
         """One finding of the scan; the number of records in it."""

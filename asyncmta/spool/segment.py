@@ -20,7 +20,7 @@ from asyncmta.spool import framing
 from asyncmta.spool.framing import COMMIT, COMMIT_MARK, FOOTER, FOOTER_MARK, Commit, Footer, Frame, Place
 
 MAGIC = b"\x89AMJ\r\n\x1a\n"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 HEADER_SIZE = 128
 FEATURES = 0  # those that this reader knows
 
@@ -130,12 +130,14 @@ class Seal(Struct, frozen=True, gc=False):
 
 class Damaged(Struct, frozen=True, gc=False):
     """Octets that were durable and do not verify, from `start` to `end`; `frames` are those records in between that
-    verify by themselves, `last` the highest sequence that was read there (0: none)."""
+    verify by themselves, `last` the highest sequence that was read there (0: none), `gaps` what is left: from where to
+    where nothing verifies."""
 
     start: int
     end: int
     frames: tuple[Frame, ...]
     last: int
+    gaps: tuple[tuple[int, int], ...] = ()
 
 
 class Torn(Struct, frozen=True, gc=False):
@@ -169,24 +171,29 @@ def scan(octets: bytes, where: Place, *, end: int | None = None, check_content: 
                 return
             at = finding.end
     if end is not None and end > limit:
-        yield Damaged(max(limit, HEADER_SIZE), end, (), 0)  # it was longer once
+        lost = (max(limit, HEADER_SIZE), end)
+        yield Damaged(*lost, (), 0, (lost,))  # it was longer once
 
 
-def read_batch(view: memoryview, start: int, where: Place, *, check_content: bool) -> Batch | Seal | None:
-    """The batch, or the footer, that begins exactly here and verifies whole."""
+def read_batch(
+    view: memoryview, start: int, where: Place, *, check_content: bool, base: int = 0
+) -> Batch | Seal | None:
+    """The batch, or the footer, that begins exactly here and verifies whole. `base`: where in the segment the view
+    begins; `start` and what is returned are places in the segment."""
     frames: list[Frame] = []
     headers: list[memoryview] = []
     at = start
     while True:
-        frame = framing.read_frame(view, at, where, check_content=check_content)
+        frame = framing.read_frame(view, at - base, where, check_content=check_content, base=base)
         if frame is None or (frames and frame.sequence != frames[-1].sequence + 1):
             return None
-        at += frame.size
         if frame.kind in {COMMIT, FOOTER}:
             break
         frames.append(frame)
-        headers.append(view[frame.offset : frame.offset + framing.HEADER_SIZE])
-    ending = framing.read_ending(view, frame)
+        headers.append(view[at - base : at - base + framing.HEADER_SIZE])
+        at += frame.size
+    at += frame.size
+    ending = framing.read_ending(view, frame, base)
     if ending is None or ending.start != start:
         return None
     if isinstance(ending, Footer):
@@ -233,8 +240,9 @@ def _ending_after(octets: bytes, view: memoryview, start: int, where: Place) -> 
 
 def _salvage(view: memoryview, start: int, end: int, where: Place) -> Damaged:
     frames: list[Frame] = []
+    gaps: list[tuple[int, int]] = []
     last = 0
-    at = start
+    at = good = start
     region = view[:end]
     while at < end:
         frame = None
@@ -243,8 +251,12 @@ def _salvage(view: memoryview, start: int, end: int, where: Place) -> Damaged:
         if frame is None:
             at += 8
             continue
-        at += frame.size
+        if at > good:
+            gaps.append((good, at))
+        at = good = at + frame.size
         last = max(last, frame.sequence)
         if frame.kind not in {COMMIT, FOOTER}:
             frames.append(frame)
-    return Damaged(start, end, tuple(frames), last)
+    if end > good:
+        gaps.append((good, end))
+    return Damaged(start, end, tuple(frames), last, tuple(gaps))

@@ -32,6 +32,8 @@ from asyncmta.spool.recalling import Recalling
 from asyncmta.spool.records import Accepted, Record
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
+from asyncmta.spool.scrub import Scrubber
+from asyncmta.spool.sealed import SealedReader
 from asyncmta.spool.segment import HEADER_SIZE
 from asyncmta.spool.space import FreeSpace, Reserve
 from asyncmta.spool.tail import Tail
@@ -169,6 +171,12 @@ class Store(Recalling):
         )
         self._fold.on_shift = self._compactor.stir
         self._compactor.stir()
+        self._scrubber = Scrubber(
+            fold=self._fold, messages=self, journal=self._journal, cache=self._cache, pool=self._pool,
+            clock=self._clock, reader=SealedReader(self._disk, self._places, opened.journal), settings=self._settings,
+            damages=opened.reading.damages, on_event=self._on_event,
+        )  # fmt: skip
+        self._scrubber.start()
 
     def _open(self, park_as: ParkAs | None, on_event: OnEvent) -> Opened:
         """In a thread."""
@@ -251,6 +259,7 @@ class Store(Recalling):
             freed=self._compactor.freed,
             reserve=self._reserve.size if self._reserve.is_held else 0,
             is_reserve_given_up=not self._reserve.is_held,
+            **self._scrubber.facts(),
         )
 
     def read_content(self, queue_id: QueueId) -> tuple[bytes, ...] | AsyncIterator[bytes]:
@@ -271,8 +280,8 @@ class Store(Recalling):
                 if entry.large or self._ledger.place(queue_id) in {None, (entry.segment, entry.offset)}:
                     raise  # else it was parked, and was carried away under our eyes
 
-    def begin_large(self, queue_id: QueueId) -> LargeContent:
-        return self._content.begin(queue_id)
+    def begin_large(self, queue_id: QueueId, *, binary: bool = False) -> LargeContent:
+        return self._content.begin(queue_id, binary=binary)
 
     async def close(self) -> None:
         """Write what is waiting, seal the journal, unlock. A second time it does nothing."""
@@ -280,6 +289,7 @@ class Store(Recalling):
             return
         self._is_closed = True
         await self._compactor.close()
+        await self._scrubber.close()
         failure = await self._journal.close()
         if failure is not None:
             self._on_event("close_failed", {"error": str(failure)})

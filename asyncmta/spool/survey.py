@@ -22,14 +22,12 @@ from asyncmta.spool.content import LargeReader, content_path, plain_of
 from asyncmta.spool.framing import Frame
 from asyncmta.spool.ledger import Entry, Ledger
 from asyncmta.spool.listing import SegmentFile, list_segments
-from asyncmta.spool.opening import Places, known_journal
+from asyncmta.spool.opening import Places, known_journal, read_moment, undisturbed
 from asyncmta.spool.records import Accepted, Carried, Checkpoint, Record
-from asyncmta.spool.recovery import Damage, Reading, read_journal
+from asyncmta.spool.recovery import Damage, Reading
 from asyncmta.spool.segment import Damaged, Seal, Torn
 from asyncmta.spool.tail import segment_path
 from asyncmta.system.disk import Disk
-
-_TRIES = 5
 
 
 class Seen(Struct, frozen=True):
@@ -96,7 +94,7 @@ class Totals(Struct, frozen=True):
 
 def verify(disk: Disk, directory: str) -> Verdict:
     """Every octet that counts, large content included. Raises OSError (there is no spool) and SpoolRefused."""
-    reading, ledger = _read(disk, directory, thorough=True)
+    reading, ledger = read_moment(disk, directory, thorough=True)
     damages = [*reading.damages, *_altered(disk, directory, ledger)]
     places = Places(directory)
     for entry in ledger:
@@ -131,7 +129,7 @@ def _altered(disk: Disk, directory: str, ledger: Ledger) -> Iterator[Damage]:
 
 def totals(disk: Disk, directory: str) -> Totals:
     """Raises OSError (there is no spool) and SpoolRefused."""
-    reading, ledger = _read(disk, directory)
+    reading, ledger = read_moment(disk, directory)
     needed = {(entry.segment, entry.offset) for entry in ledger if not entry.is_closed}
     kinds: Counter[str] = Counter()
     live = saved = 0
@@ -161,7 +159,7 @@ def totals(disk: Disk, directory: str) -> Totals:
 def walk(disk: Disk, directory: str) -> Iterator[Seen | Fault]:
     """All records in the order of the journal, those of segments that may go included."""
     places = Places(directory)
-    files = list_segments(disk, places.journal)
+    files = undisturbed(disk, directory, lambda: list_segments(disk, places.journal))
     journal = next((file.header.journal for file in files if file.header is not None), None)
     journal = journal or known_journal(disk, places.lock)
     if journal is None:
@@ -204,30 +202,9 @@ def _seen(number: int, frame: Frame, octets: bytes) -> Seen:
     return Seen(number, frame, record, content)
 
 
-def _read(disk: Disk, directory: str, *, thorough: bool = False) -> tuple[Reading, Ledger]:
-    """Once more when an owner that runs has dropped a segment under our eyes."""
-    places = Places(directory)
-    for tries in range(_TRIES):
-        ledger = Ledger()
-        try:
-            known = known_journal(disk, places.lock)
-            reading = read_journal(disk, places.journal, ledger, known=known, thorough=thorough)
-        except FileNotFoundError:
-            if tries + 1 == _TRIES or not disk.exists(places.journal):
-                raise
-            continue
-        if not reading.damages or all(disk.exists(segment_path(places.journal, n)) for n in _damaged(reading)):
-            break
-    return reading, ledger
-
-
-def _damaged(reading: Reading) -> set[int]:
-    return {damage.segment for damage in reading.damages if damage.reason != "the segment is missing"}
-
-
 def _is_still_wanted(disk: Disk, directory: str, queue_id: QueueId) -> bool:
     """Its owner may have retired it since we read the journal."""
-    entry = _read(disk, directory)[1].get(queue_id)
+    entry = read_moment(disk, directory)[1].get(queue_id)
     return entry is not None and not entry.is_closed
 
 

@@ -21,8 +21,19 @@ from asyncmta.spool.segment import SegmentHeader
 from asyncmta.system.disk import Disk
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-# A segment that cannot be begun for one of these may be begun later; for anything else the disk is broken.
-_PASSING = NO_SPACE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
+# What cannot be done for one of these may be done later; for anything else the disk is broken.
+PASSING = NO_SPACE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """Is it the machine that is short of something, and not the disk that is broken?"""
+    return isinstance(error, OSError) and error.errno in PASSING
+
+
+def raise_if_it_may_pass(error: BaseException | None) -> None:
+    """For whoever takes an error for an answer about the disk: such a one is none."""
+    if error is not None and may_pass(error):
+        raise error
 
 
 class JournalFailed(Exception):
@@ -208,7 +219,7 @@ class Tail:
         try:
             self.begin()
         except WriteFailed as failure:
-            if failure.error.errno not in _PASSING:
+            if failure.error.errno not in PASSING:
                 failure.final = True
                 raise
 

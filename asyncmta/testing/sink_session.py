@@ -3,7 +3,8 @@
 Promises: each command gets exactly one reply, in order; what a client may not do is refused and noted in the sink's
 `violations`. Never: a judgement about addresses, or leniency.
 
-RFC 5321 4.1 (commands), RFC 2920 3.1 (what may be pipelined), RFC 3030 (BDAT), RFC 4954 (AUTH), RFC 3207 (STARTTLS).
+RFC 5321 4.1 (commands), RFC 2920 3.1 (what may be pipelined), RFC 3030 (BDAT, BINARYMIME), RFC 4954 (AUTH), RFC 3207
+(STARTTLS).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from asyncmta.testing.sink_wire import Sink, SinkWire
 
 _MAIL = re.compile(r"MAIL FROM:<([^<> ]*)>((?: [^ ]+)*)\Z", re.IGNORECASE)
 _RCPT = re.compile(r"RCPT TO:<([^<> ]+)>((?: [^ ]+)*)\Z", re.IGNORECASE)
+_BINARY = "BODY=BINARYMIME"
 _PARAMETERS = {
     "SIZE": "SIZE",
     "BODY": "8BITMIME",
@@ -28,6 +30,8 @@ _PARAMETERS = {
     "ORCPT": "DSN",
     "AUTH": "AUTH",
     "REQUIRETLS": "REQUIRETLS",
+    "MT-PRIORITY": "MT-PRIORITY",
+    "BY": "DELIVERBY",
 }
 _LAST_IN_GROUP = ("EHLO", "HELO", "DATA", "STARTTLS", "AUTH", "QUIT", "NOOP", "VRFY", "EXPN", "TURN")
 
@@ -64,7 +68,8 @@ class SinkSession(SinkWire):
         if not self._greeted and verb != "QUIT":
             self._out_of_sequence(line)
             return
-        if self.has_more and (verb in _LAST_IN_GROUP or "PIPELINING" not in self.settings.extensions):
+        is_alone = verb in _LAST_IN_GROUP or (verb != "BDAT" and "PIPELINING" not in self.settings.extensions)
+        if self.has_more and is_alone:
             self.sink.violations.append(f"more input behind {line!r} before its reply")
         command = getattr(self, f"_on_{verb.lower()}", None) if verb.isalpha() else None
         if command is None:
@@ -118,10 +123,12 @@ class SinkSession(SinkWire):
     def _parameters(self, line: str, text: str) -> tuple[str, ...] | None:
         """The parameters of MAIL or RCPT; None when one was refused, which is then answered."""
         parameters = tuple(text.split())
-        offered = {*self.settings.extensions, "SIZE", *(["AUTH"] if self.settings.logins else [])}
+        offered = {each.partition(" ")[0] for each in self.settings.extensions}
+        offered |= {"SIZE", *(["AUTH"] if self.settings.logins else [])}
         for parameter in parameters:
             keyword, _, value = parameter.partition("=")
-            if _PARAMETERS.get(keyword.upper()) not in offered:
+            needs = "BINARYMIME" if parameter.upper() == _BINARY else _PARAMETERS.get(keyword.upper())
+            if needs not in offered:
                 self.violation(f"parameter not offered: {line!r}", "555 5.5.4 Parameter not recognized")
                 return None
             if keyword.upper() == "SIZE" and value.isdigit() and int(value) > self.settings.max_size:
@@ -137,6 +144,8 @@ class SinkSession(SinkWire):
             self._out_of_sequence(line)
         elif not self._recipients:  # a client that pipelines cannot know it; no violation (RFC 2920 3.1)
             self.answer("DATA", line, "554 5.5.1 No valid recipients")
+        elif self._is_binary:
+            self._out_of_sequence(line)
         elif self.answer("DATA", line, "354 Go ahead"):
             self.in_content = True
 
@@ -163,7 +172,12 @@ class SinkSession(SinkWire):
         else:
             self.answer("BDAT", "BDAT", "250 2.0.0 Ok")
 
+    @property
+    def _is_binary(self) -> bool:
+        return _BINARY in map(str.upper, self._mail_parameters)
+
     def take_content(self, content: bytes) -> None:
+        is_binary = self._is_binary
         message = TakenMessage(
             session=self.number,
             helo=self._helo,
@@ -176,7 +190,7 @@ class SinkSession(SinkWire):
             content=content,
         )
         self._reset()
-        if not wire.clean_line_ends(content):
+        if not (is_binary or wire.clean_line_ends(content)):
             self.violation("a bare CR or LF in the content", "550 5.6.11 Only CR LF ends a line")
         elif len(content) > self.settings.max_size:
             self.say("552 5.3.4 Too big")

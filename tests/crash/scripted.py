@@ -6,9 +6,13 @@ the power or breaks the disk at one of its steps, opens what is left, and calls 
 
 from __future__ import annotations
 
+import asyncio
+
 from asyncmta.mail.envelope import QueueId
+from asyncmta.spool.compaction import AFTER
 from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Held, Reported
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
+from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk
 from tests.unit.spool.spoolkit import LATER, NEVER, OK, Witness, content_of, envelope, make_store, read_all, settled
 
@@ -132,6 +136,27 @@ class Life:
         self._answer(dsn.queue_id)
         self.book.finished.add(queue_id)
         return dsn.queue_id
+
+
+class Compacting(Life):
+    """A life whose clock goes on, so that the spool looks for what it could compact."""
+
+    async def open(self) -> None:
+        self.clock = FakeClock()
+        witness = self.book.witness
+        self.store = make_store(self.disk, settings=SETTINGS, witness=witness, clock=self.clock)
+        await self.store.open()
+
+    async def compact(self) -> None:
+        compactor = self.store._compactor
+        await settled(self.store)
+        for _ in range(60):
+            self.clock.advance(AFTER)
+            if compactor._task is not None:
+                await asyncio.wait([compactor._task], timeout=0.002)
+            if self.book.witness.poisoned or (compactor._task is None and compactor._timer is None):
+                break
+        await settled(self.store)
 
 
 async def live(disk: FakeDisk, book: Book) -> None:

@@ -3,41 +3,17 @@ while mail comes and goes: what is found is what was answered, from the old segm
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from contextlib import suppress
 
 import pytest
 
-from asyncmta.spool.compaction import AFTER
 from asyncmta.spool.records import Attempted
 from asyncmta.spool.store import JournalFailed
-from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk, PowerCut
-from tests.crash.scripted import LARGE, SETTINGS, Book, Life
+from tests.crash.scripted import LARGE, Book, Compacting
 from tests.crash.test_disk_fails import OTHERS, SYNCS, WRITES
-from tests.unit.spool.spoolkit import LATER, OK, make_store, settled
-
-
-class Compacting(Life):
-    """A life whose clock goes on, so that the spool looks for what it could compact."""
-
-    async def open(self) -> None:
-        self.clock = FakeClock()
-        witness = self.book.witness
-        self.store = make_store(self.disk, settings=SETTINGS, witness=witness, clock=self.clock)
-        await self.store.open()
-
-    async def compact(self) -> None:
-        compactor = self.store._compactor
-        await settled(self.store)
-        for _ in range(60):
-            self.clock.advance(AFTER)
-            if compactor._task is not None:
-                await asyncio.wait([compactor._task], timeout=0.002)
-            if self.book.witness.poisoned or (compactor._task is None and compactor._timer is None):
-                break
-        await settled(self.store)
+from tests.unit.spool.spoolkit import LATER, OK
 
 
 async def live(disk: FakeDisk, book: Book) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -44,7 +45,24 @@ def test_it_sees_what_a_run_does(bench, traced):
     assert 200 < len(traced) < 2000
     seen = {kind for kind, _ in traced}
     assert {"create", "write", "fdatasync", "fsync", "link", "unlink", "close", "mkdir", "send"} <= seen
-    assert sum(path.startswith("spool/journal/") and kind == "create" for kind, path in traced) >= 3  # it rotates
+
+
+def test_a_run_that_does_not_compact_is_not_taken_for_one(bench, traced):
+    """The laboratory can fail: what the trace must have in it is looked for, and missed."""
+    _, played = strike_once(bench, Blow("", UNSTRUCK))
+    calls_made = bench.hatchery.block.calls()
+    assert calls.not_in(calls_made, played) == []
+    first, second = played.compactions
+    played.compactions[0] = replace(first, carried=0, freed=0)
+    assert calls.not_in(calls_made, played) == [
+        "a message carried by compaction 1",
+        "a segment dropped by compaction 1",
+    ]
+    played.compactions[:] = [replace(second, calls=(0, 1))]
+    missing = calls.not_in(calls_made, played)
+    assert "a compaction after it" in missing
+    assert "a sync of what compaction 1 wrote" in missing
+    assert "a rotation" in calls.not_in([], played)
 
 
 def test_a_kill_kills_at_that_call(bench, traced):

@@ -11,7 +11,8 @@ A file of dialogs/*.smtp has one line for each step; a turn is what stands betwe
     S: text           the server says a line that begins so
     M: from > to, to > content      a message was taken; content unstuffed, with escapes, or `...` for any
     T:                the handshake that was asked for succeeds
-    A: name           the AUTH exchange that was asked for succeeds; `A: -` it fails, `A: ?` it cannot be told
+    A: name           the AUTH exchange that was asked for succeeds; `A: -` it fails, `A: ?` it cannot be told,
+                    `A: !` the login has failed too often, `A: !!` the client has
     X:                the server closes
 """
 
@@ -22,10 +23,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from asyncmta.config_kinds import RateOf
 from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
+from asyncmta.inbound.allowance import Allowance
 from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.events import (
     AuthWanted,
+    ClientTold,
     Closing,
     LargeAborted,
     LargeBegan,
@@ -38,7 +43,7 @@ from asyncmta.inbound.events import (
     TurnEnded,
 )
 from asyncmta.inbound.limits import Limits
-from asyncmta.inbound.session import Client
+from asyncmta.inbound.session import client_at
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
@@ -48,6 +53,7 @@ from asyncmta.routing import Mx, Reject, Routing, Rule, parse_pattern
 
 HOSTNAME = "mx.example.org"
 STRANGER = "192.0.2.1"
+NOW = 1_700_000_000.25  # 14 November 2023, 22:13:20 UTC
 ROUTING = Routing(
     local_domains=["example.org"],
     relay_domains=["relay.example", ".relay.example"],
@@ -57,6 +63,7 @@ ROUTING = Routing(
     ],
     hostname=HOSTNAME,
 )
+STARTED = {"relay.example": True, "busy.example": False}  # what ETRN of these leads to
 MAILBOXES = {"alice", "bob", "postmaster"}
 
 
@@ -84,7 +91,7 @@ class World:
         self.settings = settings
         get = settings.get
         limits = {
-            key: int(value)
+            key: RateOf().parse(value) if "/" in value else int(value)
             for key, value in settings.items()
             if key in Limits.__struct_fields__ and key != "accept_long_lines"
         }
@@ -95,6 +102,9 @@ class World:
             mechanisms=("PLAIN", "LOGIN") if "auth" in settings else (),
             plaintext_auth=get("auth") == "plaintext",
             networks=parse_networks(["10.0.0.0/8", "2001:db8::/32"]),
+            line_endings=get("line_endings", "strict"),  # type: ignore[arg-type]
+            etrn_from=parse_networks(get("etrn_from", "").split()),
+            xclient_from=parse_networks(get("xclient_from", "").split()),
             limits=Limits(**limits, accept_long_lines="accept_long_lines" in settings),
         )
         self.storage = get("storage", "")
@@ -103,15 +113,23 @@ class World:
     def acceptance(self) -> Acceptance:
         full = replies.STORAGE_FULL if self.storage == "full" else None
         busy = replies.BUSY if self.storage == "busy" else None
+        allowance = Allowance(limits=self.terms.limits, now=lambda: 0.0, only_own="own" in self.settings)
         return Acceptance(
-            terms=self.terms, routing=ROUTING, lookup=lookup, refusal=lambda size=0: full, pressure=lambda: busy
+            terms=self.terms,
+            routing=ROUTING,
+            lookup=lookup,
+            refusal=lambda size=0: full,
+            pressure=lambda: busy,
+            now=lambda: NOW,
+            turns=Turns(lambda domain, below: STARTED.get(domain)) if "etrn" in self.settings else None,
+            allowance=allowance,
         )
 
     def player(self, **options: Any) -> Player:
         acceptance = self.acceptance()
         ip = self.settings.get("client", STRANGER)
         tls = "TLSv1.3 IMPLICIT" if self.terms.tls == "implicit" else ""
-        conversation = Conversation(acceptance, Client(ip, 4321, acceptance.is_trusted(ip)), tls=tls)
+        conversation = Conversation(acceptance, client_at(acceptance, ip, 4321), tls=tls)
         return Player(conversation, verdict=self.verdict, **options)
 
 
@@ -149,6 +167,7 @@ class Player:
         assert isinstance(self.waits_for, AuthWanted), "no exchange was asked for"
         self.waits_for = None
         outcome: dict[str, Reply] = {"-": replies.AUTH_FAILED, "?": replies.AUTH_UNAVAILABLE}
+        outcome |= {"!": replies.AUTH_NOT_NOW, "!!": replies.AUTH_TOO_MANY_FAILURES}
         if name in outcome:
             self._do(self.conversation.auth_ended(outcome[name]))
         else:
@@ -166,6 +185,9 @@ class Player:
                     self.closing = event
                 case TlsWanted() | AuthWanted():
                     self.waits_for = event
+                case ClientTold():
+                    client = client_at(conversation.state.acceptance, event.ip, event.port, name=event.name)
+                    self._do(conversation.client_changed(client, event.told))
                 case TurnEnded():
                     self._do(conversation.go_on())
                 case LookUp():
@@ -184,8 +206,9 @@ class Player:
                     self._large = None
                     self.conversation.refuse_content(self._large_verdict)
             case LargeWent():
-                assert self._large is not None
-                self._large[1].extend(event.parts)
+                assert self._large is not None or self._large_verdict is not None
+                if self._large is not None:
+                    self._large[1].extend(event.parts)
             case LargeEnded():
                 if self._large is None:
                     assert self._large_verdict is not None
@@ -198,7 +221,8 @@ class Player:
                 self._large = None
 
     def _finish(self, envelope: Envelope, parts: list[bytes], size: int) -> None:
-        content = unstuff(b"".join(parts))
+        wire = b"".join(parts)
+        content = wire if envelope.is_binary else unstuff(wire)
         assert len(content) == size
         if self._verdict is not None:
             self._do(self.conversation.answered(self._verdict))

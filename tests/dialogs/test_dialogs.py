@@ -43,7 +43,7 @@ def test_dialog(file: Path) -> None:
 
 
 def test_there_are_enough_dialogs_and_each_says_what_it_is_about() -> None:
-    assert len(FILES) >= 50
+    assert len(FILES) >= 125
     for file in FILES:
         assert file.read_text("utf-8").startswith("# "), file.name
 

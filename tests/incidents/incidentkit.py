@@ -152,6 +152,7 @@ class House:
         self.disk = FakeDisk()
         self.tables: dict[str, Any] = dict(tables)
         self.resolver: Any = world.resolver
+        self.authenticator: Any = None
         self.log = io.BytesIO()
         self.is_open = False
         world.name(self.host, self.address, domain)
@@ -172,7 +173,12 @@ class House:
 
     async def open(self) -> Mta:
         self.mta = Mta(
-            self.settings, clock=self.world.clock, resolver=self.resolver, disk=self.disk, log_stream=self.log
+            self.settings,
+            clock=self.world.clock,
+            resolver=self.resolver,
+            disk=self.disk,
+            authenticator=self.authenticator,
+            log_stream=self.log,
         )
         await self.mta.__aenter__()
         self.is_open = True

@@ -137,3 +137,120 @@ async def test_the_same_content_for_all_its_recipients(world):
     contents = [message.content for sink in sinks for message in sink.messages]
     assert len(contents) == 3
     assert len(set(contents)) == 1
+
+
+# -- in chunks (RFC 3030) ----------------------------------------------------------------------------------------------
+
+
+def in_chunks(content: bytes, size: int) -> bytes:
+    """BDAT for chunks of this size, the last of them empty or short."""
+    pieces = [content[at : at + size] for at in range(0, len(content), size)] + [b""]
+    last = len(pieces) - 1
+    return b"".join(
+        b"BDAT %d%b\r\n%b" % (len(piece), b" LAST" if at == last else b"", piece) for at, piece in enumerate(pieces)
+    )
+
+
+async def sent_in_chunks(mta, recipients, content, size, *, split=0):
+    """One write with all of a transaction in it."""
+    client = await mta.greet()
+    commands = b"MAIL FROM:<x@y.example> BODY=8BITMIME\r\n"
+    commands += b"".join(b"RCPT TO:<%b>\r\n" % recipient.encode() for recipient in recipients)
+    await client.send(commands + in_chunks(content, size), split=split)
+    count = 1 + len(recipients) + len(content) // size + 1 + bool(len(content) % size)
+    answers = [await client.reply() for _ in range(count)]
+    assert [answer.code for answer in answers] == [250] * count
+    assert answers[-1].text.startswith("Queued as ")
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("size", [3, 1 << 20])
+async def test_in_chunks_to_a_next_hop_and_a_mailbox(world, name, size):
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    await sent_in_chunks(mta, ["alice@a.example", "bob@b.example"], ODD[name], size)
+    await world.idle()
+    [message] = sink.messages
+    assert not sink.violations
+    assert without_received(message.content) == ODD[name]
+    [kept] = mta.mailbox("alice")
+    front = b"Return-Path: <x@y.example>\nDelivered-To: alice@a.example\n"
+    assert RECEIVED.sub(b"", kept) == front + ODD[name].replace(b"\r\n", b"\n")
+
+
+async def test_in_chunks_larger_than_memory(world):
+    """Dots at the start of lines, and chunks that end anywhere between CR, LF and dot; the content goes to a file."""
+    chance = random.Random(30)
+    content = b"".join(
+        chance.choice([b".\r\n", b"..\r\n", b"x" * chance.randrange(90) + b"\r\n"]) for _ in range(30_000)
+    )
+    assert len(content) > 500_000
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    await sent_in_chunks(mta, ["alice@a.example", "bob@b.example"], content, 99_991, split=70_001)
+    await world.idle()
+    [message] = sink.messages
+    assert without_received(message.content) == content
+    [kept] = mta.mailbox("alice")
+    assert kept.endswith(b"\n" + content.replace(b"\r\n", b"\n"))
+
+
+# -- binary (RFC 3030 3) -----------------------------------------------------------------------------------------------
+
+BINARY = b"Subject: x\r\nContent-Transfer-Encoding: binary\r\n\r\n" + bytes(range(256)) * 4 + b"\r\n.\r\n.\n\r"
+WITH_BINARY = SinkSettings(extensions=(*EXTENSIONS, "BINARYMIME"))
+
+
+async def send_binary(mta, recipients, content):
+    client = await mta.greet()
+    await client.send(
+        b"MAIL FROM:<x@a.example> BODY=BINARYMIME\r\n"
+        + b"".join(b"RCPT TO:<%b>\r\n" % recipient.encode() for recipient in recipients)
+        + in_chunks(content, 65_537)
+    )
+    answers = [await client.reply() for _ in range(2 + len(recipients) + len(content) // 65_537 + 1)]
+    assert {answer.code for answer in answers} == {250}
+
+
+@pytest.mark.parametrize("content", [BINARY, BINARY + bytes(range(256)) * 3000], ids=["small", "large"])
+@pytest.mark.parametrize("extensions", [WITH_BINARY, SinkSettings(extensions=("CHUNKING", "BINARYMIME"))])
+async def test_binary_to_a_next_hop_and_a_mailbox(world, content, extensions):
+    mta, sink = await world.mta("a.example"), await world.sink("b.example", settings=extensions)
+    await send_binary(mta, ["alice@a.example", "bob@b.example"], content)
+    await world.idle()
+    [message] = sink.messages
+    assert not sink.violations
+    assert "BODY=BINARYMIME" in message.mail_parameters
+    assert without_received(message.content) == content
+    section, _, body = content.partition(b"\r\n\r\n")
+    [kept] = mta.mailbox("alice")
+    front = b"Return-Path: <x@a.example>\nDelivered-To: alice@a.example\n"
+    assert RECEIVED.sub(b"", kept, count=1) == front + section.replace(b"\r\n", b"\n") + b"\n\n" + body
+
+
+async def test_binary_to_a_next_hop_that_takes_no_such_thing(world):
+    """It comes back, and the report holds what can stand in one."""
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    await send_binary(mta, ["bob@b.example"], BINARY)
+    await world.run()
+    assert sink.messages == []
+    [report] = mta.mailbox("x")
+    assert b"Status: 5.6.1\n" in report
+    assert b"Content-Transfer-Encoding: binary\n" in report
+    assert b"\0" not in report
+
+
+@pytest.mark.parametrize("content", [BINARY, BINARY + bytes(range(256)) * 3000], ids=["small", "large"])
+async def test_binary_is_the_same_after_a_crash(world, content):
+    mta, sink = await world.mta("a.example"), await world.sink("b.example", settings=WITH_BINARY)
+    sink.script("MAIL", "451 4.3.2 Not now", times=1)
+    await send_binary(mta, ["bob@b.example"], content)
+    await world.idle()
+    assert sink.messages == []
+    await mta.kill()
+    await mta.open()
+    [row] = mta.mta.queue()
+    shown = await mta.mta.content(row.queue_id)
+    shown = shown if isinstance(shown, bytes) else b"".join([chunk async for chunk in shown])
+    assert without_received(shown) == content
+    await world.run()
+    [message] = sink.messages
+    assert without_received(message.content) == content

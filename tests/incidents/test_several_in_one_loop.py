@@ -6,10 +6,13 @@ import asyncio
 import errno
 import gc
 import threading
+import weakref
 
 import pytest
 
 from asyncmta import Mta
+from asyncmta.cli.exits import Exit
+from asyncmta.cli.serve import exit_code
 from asyncmta.system.disk import Locked
 
 
@@ -41,6 +44,24 @@ async def test_one_that_has_ended_leaves_no_thread(world):
     gc.collect()
     ours = ("asyncmta", "maillog", "journal", "spool")
     await world.soon(lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith(ours)])
+
+
+async def test_one_that_has_ended_can_be_forgotten_though_it_relayed(world):
+    """A process that starts and stops many keeps none of them, nor their threads, in memory."""
+    sink = await world.sink("b.example")
+    mta = await world.mta("a.example")
+    assert (await mta.send("", ["x@b.example"], b"\r\nx\r\n"))[-1] == 250
+    await sink.wait_for(1)
+    await world.idle()
+    await mta.close()
+    ended = weakref.ref(mta.mta)
+    del mta.mta
+
+    def is_gone():
+        gc.collect()
+        return ended() is None
+
+    await world.soon(is_gone)
 
 
 async def test_the_end_of_one_is_not_that_of_others(world):
@@ -117,6 +138,18 @@ async def test_a_port_that_is_taken_leaves_nothing_behind(world):
     with pytest.raises(OSError, match="address already in use") as taken:
         await second.open()
     assert taken.value.errno == errno.EADDRINUSE
+    assert exit_code(taken.value) is Exit.UNAVAILABLE
     second.address = address
     await second.open()
     assert (await second.send("", ["x@b.example"], b"\r\nx\r\n"))[-1] == 250
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EIO, Exit.IO_ERROR), (errno.EROFS, Exit.CANT_CREATE)])
+@pytest.mark.parametrize("call", ["mkdir", "lock", "fsync"])
+async def test_a_disk_that_fails_at_the_start_is_no_address(world, call, number, code):
+    mta = world.house("a.example")
+    mta.disk.fail_at(1, number, for_good=True, only=(call,))
+    with pytest.raises(OSError, match=r"Errno") as failed:
+        await mta.open()
+    failed.value.filename = None  # on a real disk an fsync of a descriptor names no file
+    assert exit_code(failed.value) is code

@@ -168,36 +168,48 @@ class Shares(RuleBasedStateMachine):
 
 
 class Order(RuleBasedStateMachine):
-    """Tasks of one recipient, one for each message: the agenda is a list sorted by due time less head start."""
+    """Tasks of one recipient, one for each message: a list sorted by due time less head start and lead."""
 
     def __init__(self) -> None:
         super().__init__()
         self.agenda = Agenda(share=1_000_000, quantum=QUANTUM)
         self.now = 1_000.0
         self.count = 0
-        self.model: list[tuple[float, int, Lane]] = []  # due, number, lane
+        self.model: dict[int, tuple[float, float, Lane, str]] = {}  # due, start before others, lane, destination
 
-    @rule(lane=lanes, delay=delays, name=destinations)
-    def add(self, lane: Lane, delay: float, name: str) -> None:
+    @rule(lane=lanes, delay=delays, name=destinations, lead=st.sampled_from([0.0, 0.0, 60.0, -540.0]))
+    def add(self, lane: Lane, delay: float, name: str, lead: float) -> None:
         self.count += 1
-        self.agenda.add(Task(QueueId(self.count), name, (0,), lane, self.now + delay))
-        self.model.append((self.now + delay, self.count, lane))
+        self.agenda.add(Task(QueueId(self.count), name, (0,), lane, self.now + delay, lead))
+        start = HEAD_STARTS[Lane.FRESH if lane is Lane.SCHEDULED else lane] + lead
+        self.model[self.count] = (self.now + delay, start, lane, name)
 
     @rule(room=st.integers(0, 12))
     def take(self, room: int) -> None:
-        due = [each for each in self.model if each[0] <= self.now]
-        due.sort(key=lambda each: (each[0] - HEAD_STARTS[each[2]], each[1]))
+        order = sorted((due - start, number) for number, (due, start, _, _) in self.model.items() if due <= self.now)
         taken = self.agenda.take(self.now, room)
-        assert [task.queue_id for task in taken] == [number for _, number, _ in due[:room]]
+        assert [task.queue_id for task in taken] == [number for _, number in order[:room]]
         for task in taken:
             self.agenda.release(task)
-        self.model = [each for each in self.model if each not in due[:room]]
+            del self.model[task.queue_id]
 
     @rule(data=st.data())
     def promote(self, data: st.DataObject) -> None:
         number = data.draw(st.integers(0, self.count))
         self.agenda.promote(QueueId(number), self.now)
-        self.model = [(min(due, self.now) if each == number else due, each, lane) for due, each, lane in self.model]
+        if number in self.model:
+            self.model[number] = (min(self.model[number][0], self.now), *self.model[number][1:])
+
+    @rule(name=destinations, scheduled=st.booleans())
+    def promote_destination(self, name: str, scheduled: bool) -> None:
+        later = [
+            number
+            for number, (due, _, lane, where) in self.model.items()
+            if where == name and due > self.now and (scheduled or lane is not Lane.SCHEDULED)
+        ]
+        assert self.agenda.promote_destination(name, self.now, scheduled=scheduled) == len(later)
+        for number in later:
+            self.model[number] = (self.now, *self.model[number][1:])
 
     @rule(seconds=st.sampled_from([0.5, 5.0, 61.0]))
     def advance(self, seconds: float) -> None:
@@ -207,7 +219,7 @@ class Order(RuleBasedStateMachine):
     def next_due_is_the_first_of_the_list(self) -> None:
         ready = not self.agenda.has_ready
         due = self.agenda.next_due()
-        assert not ready or due == min((each[0] for each in self.model), default=None)
+        assert not ready or due == min((each[0] for each in self.model.values()), default=None)
 
 
 TestShares = Shares.TestCase

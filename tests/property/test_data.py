@@ -7,7 +7,8 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncmta.inbound.data import ContentReader, Violation
+from asyncmta.inbound.content import Rules, Violation
+from asyncmta.inbound.data import ContentReader
 from asyncmta.mail.wire import stuff, unstuff
 
 END = b"\r\n.\r\n"
@@ -41,7 +42,7 @@ def model(stream: bytes) -> tuple[bytes, int, Violation | None, bytes] | None:
 
 
 def read(chunks: list[bytes], inline_limit: int = 1 << 20) -> tuple[bytes, int, Violation | None, bytes] | None:
-    reader = ContentReader(LIMIT, inline_limit=inline_limit)
+    reader = ContentReader(Rules(size_limit=LIMIT, inline_limit=inline_limit))
     taken = b""
     for number, chunk in enumerate(chunks):
         end = reader.feed(chunk)

@@ -16,8 +16,8 @@ CONTENT = Content(100, b"d" * 16, False, 100)
 SENDER = parse_address("a@example.org")
 
 
-def mail(count: int) -> Envelope:
-    return Envelope(SENDER, tuple(Recipient(parse_address(f"r{n}@example.net")) for n in range(count)))
+def mail(count: int, body: str) -> Envelope:
+    return Envelope(SENDER, tuple(Recipient(parse_address(f"r{n}@example.net")) for n in range(count)), body)
 
 
 class Server:
@@ -79,27 +79,29 @@ class Server:
         return text
 
 
+bodies = st.sampled_from(["8BITMIME", "BINARYMIME"])
 codes = st.lists(st.sampled_from([0, 0, 0, 250, 251, 354, 450, 452, 550, 552, 554, 421]), max_size=12)
 
 
 @given(
     st.booleans(),
     st.booleans(),
+    bodies,
     codes,
     st.lists(st.integers(1, 4), min_size=1, max_size=4),
     st.data(),
 )
 def test_outcomes_are_complete_and_true(
-    pipelining: bool, is_long_winded: bool, script: list[int], counts: list[int], data: st.DataObject
+    pipelining: bool, is_long_winded: bool, body: str, script: list[int], counts: list[int], data: st.DataObject
 ) -> None:
-    dialogue = Dialogue(Capabilities(pipelining=pipelining))
+    dialogue = Dialogue(Capabilities(pipelining=pipelining, binary=True))
     server = Server(script, is_long_winded=is_long_winded)
     for count in counts:
         server.taken_for, server.refused = [], []
-        step = dialogue.begin(mail(count), tuple(range(count)), CONTENT)
+        step = dialogue.begin(mail(count, body), tuple(range(count)), CONTENT)
         while step is not Step.DONE:
             if step is Step.CONTENT:
-                assert server.wants_content
+                assert server.wants_content == (not dialogue.opening)
                 assert server.accepted
                 dialogue.content_sent()
                 answer = server.content(is_empty=False)
@@ -133,6 +135,7 @@ def test_outcomes_are_complete_and_true(
 
 @given(
     st.booleans(),
+    bodies,
     st.lists(
         st.one_of(
             st.binary(max_size=30),
@@ -142,9 +145,11 @@ def test_outcomes_are_complete_and_true(
     ),
     st.sampled_from(Fault),
 )
-def test_no_octets_break_it_or_deliver_without_content(pipelining: bool, stream: list[bytes], fault: Fault) -> None:
-    dialogue = Dialogue(Capabilities(pipelining=pipelining))
-    dialogue.begin(mail(3), (0, 1, 2), CONTENT)
+def test_no_octets_break_it_or_deliver_without_content(
+    pipelining: bool, body: str, stream: list[bytes], fault: Fault
+) -> None:
+    dialogue = Dialogue(Capabilities(pipelining=pipelining, binary=True))
+    dialogue.begin(mail(3, body), (0, 1, 2), CONTENT)
     was_sent = False
     for octets in stream:
         step = dialogue.feed(octets)

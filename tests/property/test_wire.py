@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncmta.mail.wire import (
+    Normaliser,
+    Stuffer,
     Unstuffer,
     clean_line_ends,
     crlf,
@@ -53,6 +55,22 @@ def test_unstuffer_is_equal_at_every_split(wire: bytes, cuts: list[int]) -> None
     for cut in range(len(wire)):
         unstuffer = Unstuffer()
         assert unstuffer.feed(wire[:cut]) + unstuffer.feed(wire[cut:]) == unstuff(wire)
+
+
+@settings(deadline=None, max_examples=max(400, settings.default.max_examples))
+@given(octets, st.lists(st.integers(0, 80), max_size=8))
+def test_stuffer_and_normaliser_are_equal_at_every_split(content: bytes, cuts: list[int]) -> None:
+    places = sorted(cut for cut in cuts if cut < len(content))
+    chunks = [content[start:end] for start, end in zip([0, *places], [*places, len(content)], strict=True)]
+    stuffer, normaliser = Stuffer(), Normaliser()
+    assert b"".join(map(stuffer.feed, chunks)) == stuff(content)
+    assert stuffer.ends_a_line == (content[-2:] in (b"", b"\r\n"))
+    normal = b"".join(map(normaliser.feed, chunks))
+    assert normal == BARE.sub(b"\r\n", content)
+    for cut in range(len(content)):
+        stuffer, normaliser = Stuffer(), Normaliser()
+        assert stuffer.feed(content[:cut]) + stuffer.feed(content[cut:]) == stuff(content)
+        assert normaliser.feed(content[:cut]) + normaliser.feed(content[cut:]) == normal
 
 
 @settings(deadline=None, max_examples=max(400, settings.default.max_examples))

@@ -21,12 +21,14 @@ RETURNED = re.compile(rb"^Content-Type: (?:text/rfc822-headers|message/rfc822)",
 
 
 class Letter(Struct):
-    """A message as its client has it. `promises`: for each 250, the queue id and the recipients it was given for."""
+    """A message as its client has it. `promises`: for each 250, the queue id and the recipients it was given for;
+    `whim`: what its client does when it comes to the content, see `Clients`; 1.0 from the second time on."""
 
     name: str
     sender: str
     recipients: tuple[str, ...]
     content: bytes
+    whim: float = 1.0
     tries: int = 0
     promises: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 

@@ -41,7 +41,8 @@ class Clients:
         content = b"Subject: %s\r\n\r\n%s" % (name.encode(), body)
         letter = self._letters[name] = Letter(name, chance.choice(SENDERS), recipients, content)
         way = self._by_api if chance.random() < 0.3 else self._by_smtp
-        self._tasks.add(asyncio.create_task(self._send(letter, way, chance.random())))
+        letter.whim = chance.random()
+        self._tasks.add(asyncio.create_task(self._send(letter, way)))
 
     async def finish(self) -> None:
         """Until each has been told that its message was taken, or has given up."""
@@ -52,23 +53,23 @@ class Clients:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _send(self, letter: Letter, way: Callable[[Letter, float], Awaitable[None]], whim: float) -> None:
+    async def _send(self, letter: Letter, way: Callable[[Letter], Awaitable[None]]) -> None:
         for _ in range(200):
-            tries = letter.tries
             with suppress(OSError, EOFError, NotRunning, SubmitRefused):
                 if self._house.is_open:
-                    await way(letter, whim if tries == 0 else 1.0)
+                    await way(letter)
             if letter.promises or letter.tries > 3:
                 return
             await asyncio.sleep(0.005)
 
-    async def _by_api(self, letter: Letter, _whim: float) -> None:
+    async def _by_api(self, letter: Letter) -> None:
         letter.tries += 1
         queue_id = await self._house.mta.submit(letter.sender, letter.recipients, letter.content)
         letter.promises.append((queue_id, letter.recipients))
 
-    async def _by_smtp(self, letter: Letter, whim: float) -> None:
-        """`whim` below 0.2: gone before the dot, or right behind it."""
+    async def _by_smtp(self, letter: Letter) -> None:
+        """`whim` below 0.2: gone before the dot, or right behind it, and in earnest the next time. It is spent where it
+        is acted on: `tries` counts dots, so who left before the dot would do so for ever."""
         async with self._house.client() as client:
             await client.hello()
             if (await client.command(f"MAIL FROM:<{letter.sender}>")).code != 250:
@@ -76,6 +77,7 @@ class Clients:
             verdicts = [(await client.command(f"RCPT TO:<{recipient}>")).code for recipient in letter.recipients]
             if set(verdicts) != {250} or (await client.command("DATA")).code != 354:
                 return
+            whim, letter.whim = letter.whim, 1.0
             await client.send(letter.content.replace(b"\r\n.", b"\r\n.."))
             if whim < 0.1:
                 return

@@ -35,6 +35,8 @@ BUGS = {
     "report_failed",
     "spool_illegal_transition",
     "large_content_failed",
+    "spool_scrub_found",
+    "spool_scrub_failed",
 }
 
 

@@ -246,6 +246,30 @@ def test_hashed_addresses_leave_no_local_part_anywhere() -> None:
     assert third["reverse_path"] == third["recipient"] == first["recipient"]
 
 
+@pytest.mark.parametrize("text", ATTACKS)
+def test_a_login_that_was_refused_is_one_line_whatever_it_is(text: str) -> None:
+    stream = io.BytesIO()
+    log = new_log(stream)
+    log.login_refused(client="192.0.2.1", reply=NO, helo="h", login=text)
+    log.close()
+    (line,) = lines(stream)
+    assert list(line) == ["ts", "level", "event", "client", "helo", "stage", "reply", "enhanced", "login"]
+    assert (line["event"], line["stage"], line["login"]) == ("refused", "AUTH", clean(text))
+
+
+def test_hashed_logins() -> None:
+    stream = io.BytesIO()
+    log = new_log(stream, addresses="hash")
+    log.accepted(queue_id=ID, envelope=Envelope(BOB, (Recipient(BOB),)), size=1, client="c", login="bob@example.net")
+    for login in ("BOB@example.net", "bob", "@bob", "carol"):
+        log.login_refused(client="c", reply=NO, helo="h", login=login)
+    log.close()
+    assert "bob" not in stream.getvalue().decode().lower()
+    accepted, *refused = [line["login"] for line in lines(stream)]
+    assert refused[0] == accepted == lines(stream)[0]["reverse_path"]
+    assert len(set(refused)) == 4
+
+
 def test_what_is_remembered_of_ids_is_bounded() -> None:
     wording = Wording()
     for number in range(2500):
@@ -259,6 +283,7 @@ def test_the_level_is_a_threshold() -> None:
     log.retired(queue_id=ID, delay=1.0)
     log.accepted(queue_id=ID, envelope=ENVELOPE, size=1, client="c")
     log.refused(client="c", stage="MAIL", reply=NO)
+    log.login_refused(client="c", reply=NO, helo="h", login="me")
     log.attempt(queue_id=ID, destination="d", place=PLACE, recipients=1, seconds=0.0)
     log.delivered(queue_id=ID, recipient=BOB, outcome=Delivered(OK), delay=0.0)
     log.deferred(queue_id=ID, recipient=BOB, outcome=Deferred(Cause.DNS, NO), delay=0.0)

@@ -6,6 +6,7 @@ What a running MTA does with mail is in tests/incidents; here is how it begins, 
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import socket
 import ssl
@@ -14,6 +15,9 @@ import pytest
 import trustme
 
 from asyncmta import InvalidConfig, Mta, Settings
+from asyncmta.auth.hashes import make_hash
+from asyncmta.auth.reading import UsersRefused
+from asyncmta.mail import replies
 from asyncmta.mail.address import InvalidAddress
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.operations import NotRunning, SubmitRefused
@@ -390,6 +394,7 @@ async def submission(world, tmp_path):
         {"address": house.address, "port": world.port, "role": "submission", "tls": "required"},
         {"address": house.address, "port": 0, "tls": "implicit"},
     ]
+    house.tables["auth"] = {"failure_delay": "0s"}  # the clock of these tests stands still
     house.verdicts = {"right": True, "wrong": False, "unsure": None}
     house.trust = ssl.create_default_context()
     authority.configure_trust(house.trust)
@@ -440,6 +445,55 @@ async def test_implicit_tls(world, submission):
         assert replies[-1].code == 250
     await world.idle()
     assert b" with ESMTPS id " in submission.mailbox("x")[0]
+
+
+async def test_users_of_a_file(world, tmp_path):
+    """The whole way: the file, the check in a thread, the senders, the amounts, and the file changed."""
+    users = tmp_path / "users"
+    users.write_text(f"bob@a.example:{make_hash('right')}:senders=bob@a.example\n")
+    house = world.house()
+    house.tables["auth"] = {"users": str(users), "failure_delay": "0s"}
+    house.tables["limits"] = {"messages_per_login": "2/1h", "recipients_per_login": "3/1h"}
+    house.tables["listener"] = [
+        {"address": house.address, "port": world.port, "role": "submission", "allow_plaintext_auth": True}
+    ]
+    await house.open()
+    client = await house.greet()
+
+    async def log_in(client, password):
+        await client.command("EHLO client.example")
+        plain = base64.b64encode(f"\0Bob@a.example\0{password}".encode()).decode()
+        return (await client.command(f"AUTH PLAIN {plain}")).code
+
+    assert await log_in(client, "wrong") == 535
+    assert await log_in(client, "right") == 235
+    assert (await client.command("MAIL FROM:<eve@a.example>")) == replies.SENDER_NOT_OWNED
+    said = await client.send_message("bob@a.example", ["x@a.example", "y@a.example"], CONTENT)
+    assert said[-1].code == 250
+    said = await client.send_message("bob@a.example", ["x@a.example", "y@a.example"], CONTENT)
+    assert [answer.code for answer in said] == [250, 250, 450, 354, 250]
+    assert (await client.command("MAIL FROM:<bob@a.example>")).code == 450
+    assert [line["login"] for line in house.events("accepted")] == ["bob@a.example"] * 2
+    assert [line["login"] for line in house.events("refused") if "login" in line] == ["Bob@a.example"]
+    users.write_text(f"bob@a.example:{make_hash('new')}\n")
+    world.clock.advance(1.0)
+    other = await house.greet()
+    assert await log_in(other, "right") == 535
+    assert await log_in(other, "new") == 235
+    await client.close()
+    await other.close()
+
+
+async def test_a_file_of_users_that_goes_bad_between_check_and_start(world, tmp_path):
+    users = tmp_path / "users"
+    users.touch()
+    house = world.house()
+    house.tables["auth"] = {"users": str(users)}
+    settings = house.settings
+    users.write_text("bob\n")
+    with pytest.raises(UsersRefused, match="line 1"):
+        async with Mta(settings, clock=world.clock, resolver=world.resolver, disk=house.disk, log_stream=house.log):
+            pass
 
 
 async def test_without_an_authenticator_auth_is_not_offered(house):

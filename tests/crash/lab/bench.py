@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
+from tests.crash.lab import mounts
 from tests.crash.lab.hatchery import Hatchery
 from tests.crash.lab.shim import Strike
 from tests.crash.lab.sink import Sink
-
-Job = TypeVar("Job")
+from tests.crash.lab.yard import Stake
 
 
 class Bench:
-    def __init__(self, folder: pathlib.Path | None = None, *, shimmed: bool = True) -> None:
-        self._is_ours = folder is None
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="asyncmta-lab-")) if folder is None else folder
+    """`shimmed`: calls can be counted and struck. Then a run lies on an ext4 in memory, if this machine can do that:
+    what a process leaves behind when it dies is in the page cache in any case."""
+
+    def __init__(self, *, shimmed: bool = True) -> None:
+        self._stake = Stake()
+        self.folder = self._stake.folder
+        self._ground = None
+        if shimmed and not mounts.missing("ext4") and mounts.MEMORY.is_dir():
+            self._ground = mounts.in_memory(self.folder / "ground")
         self.sink = Sink()
         self.hatchery = Hatchery(self.folder / "hatchery", shimmed=shimmed)
         self._runs = 0
 
     def root(self) -> pathlib.Path:
         """An empty directory for one run; the one before it is gone."""
-        shutil.rmtree(self.folder / f"run-{self._runs}", ignore_errors=True)
+        ground = self.folder if self._ground is None else self._ground.path
+        shutil.rmtree(ground / f"run-{self._runs}", ignore_errors=True)
         self._runs += 1
-        root = self.folder / f"run-{self._runs}"
+        root = ground / f"run-{self._runs}"
         root.mkdir()
         self.sink.fresh()
         return root
@@ -42,21 +46,12 @@ class Bench:
     def __exit__(self, *_: object) -> None:
         self.hatchery.__exit__()
         self.sink.stop()
-        if self._is_ours:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._ground is not None:
+            self._ground.unmount()
+        self._stake.pull()
 
 
 SEGMENT = 8192
 """So that the script needs several segments."""
 
 UNSTRUCK = Strike()
-
-
-def shares(jobs: Sequence[Job], workers: int) -> list[list[Job]]:
-    return [list(jobs[at::workers]) for at in range(workers)]
-
-
-def in_processes(work: Any, jobs: Sequence[Job], *, workers: int = 2) -> list[Any]:
-    """`work(share)` in as many processes, each with a bench of its own making; what they returned."""
-    with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(work, shares(jobs, workers)))

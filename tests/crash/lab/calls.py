@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,9 +46,36 @@ class Blow:
 
 def trace(bench: Bench) -> list[tuple[str, str]]:
     """The calls of a run that nothing befalls."""
-    account, _ = strike_once(bench, Blow("nothing", UNSTRUCK))
+    account, played = strike_once(bench, Blow("nothing", UNSTRUCK))
     assert account.is_clean, f"the script fails without any fault: {account}\n{bench.hatchery.tail()}"
-    return bench.hatchery.block.calls()
+    calls = bench.hatchery.block.calls()
+    missing = not_in(calls, played)
+    assert not missing, f"the run is without {missing}: {played.compactions}"
+    return calls
+
+
+def not_in(calls: Sequence[tuple[str, str]], played: Play) -> list[str]:
+    """What a run must have done and has not."""
+    found = Counter(f"{kind} {path.rpartition('.')[2]}" for kind, path in calls if path.startswith("spool/journal/"))
+    done = {
+        "an acceptance": any(sent.acknowledged for sent in played.sent),
+        "a rotation": found["create seg"] > played.starts,
+        "a restart": played.starts >= 2,
+        "a compaction before the restart": bool(played.compactions),
+        "a compaction after it": len(played.compactions) >= 2,
+    }
+    for number, compacted in enumerate(played.compactions, 1):
+        during = Counter(kind for kind, path in calls[slice(*compacted.calls)] if path.startswith("spool/journal/"))
+        done[f"a message carried by compaction {number}"] = compacted.carried >= 1
+        done[f"a sync of what compaction {number} wrote"] = during["write"] >= 2 and during["fdatasync"] >= 2
+        # It goes after the checkpoint that says so, which is the second of those batches.
+        done[f"a segment dropped by compaction {number}"] = compacted.freed >= 1 and during["unlink"] >= 1
+    return [what for what, is_done in done.items() if not is_done]
+
+
+def told(calls: Sequence[tuple[str, str]]) -> str:
+    counts = Counter(kind for kind, _ in calls)
+    return f"{len(calls)} system calls ({', '.join(f'{count} {kind}' for kind, count in counts.most_common())})"
 
 
 def strike_once(bench: Bench, blow: Blow, *, omit: str = "") -> tuple[Account, Play]:

@@ -37,6 +37,7 @@ class Session:
 
     def __init__(self, port: int, timeout: float = 30.0) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the dot goes in a packet of its own
         self._lines = self._socket.makefile("rb")
         try:
             self.ask(None, 220)
@@ -86,13 +87,13 @@ class Session:
         self._socket.close()
 
 
-def send_all(port: int, letters: Sequence[tuple[Sent, int]]) -> None:
+def send_all(port: int, letters: Sequence[tuple[Sent, int]], *, timeout: float = 30.0) -> None:
     """One after the other; after a refusal or a broken connection the rest is tried over a new one, once each."""
     session: Session | None = None
     for sent, size in letters:
         try:
             if session is None:
-                session = Session(port)
+                session = Session(port, timeout)
             session.send(sent, letter(sent.identity, size))
         except Refused as refused:
             if str(refused) not in sent.refusals:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -43,15 +44,16 @@ class Hatchery:
         self.block = Block(folder / "block")
         self._shimmed = shimmed and shutil.which("gcc") is not None
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ASYNCMTA_")}
+        # Each MTA reads the certificates of this machine, which takes longer than all the rest of a short run.
+        environment |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": str(folder / "no-certificates")}
         if self._shimmed:
             environment |= {"LD_PRELOAD": str(shim.build(folder)), "LAB_BLOCK": str(self.block.path)}
         self._listening = socket.socket(socket.AF_UNIX)
-        path = folder / "control"
-        path.unlink(missing_ok=True)
-        self._listening.bind(str(path))
+        # A name without a file: the path of one may be too long for a socket.
+        self._control = f"\0asyncmta-lab-{secrets.token_hex(8)}"
+        self._listening.bind(self._control)
         self._listening.listen(1)
         self._listening.settimeout(PATIENCE)
-        self._control = str(path)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.lab.hatch"],
             cwd=TOP,

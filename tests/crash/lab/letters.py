@@ -8,10 +8,14 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+from typing import Any
 
 LINES = (b".", b"..", b".x", b"", b"caf\xc3\xa9 \xff\x80", b"x" * 998, b"From here", b"plain text", b"\ttab")
 IDENTITY = re.compile(rb"^X-Identity: (\S+)\r?$", re.MULTILINE)
 RECIPIENT = re.compile(rb"^Final-Recipient: *rfc822; *(\S+?)\r?$", re.MULTILINE | re.IGNORECASE)
+MESSAGE_ID = re.compile(rb"^Message-Id: <(\S+)>\r?$", re.MULTILINE | re.IGNORECASE)
+OURS = re.compile(rb"(?:(?:Received|Return-Path|Delivered-To):[^\r]*\r\n(?:[ \t][^\r]*\r\n)*)*", re.IGNORECASE)
+"""What a server puts in front of a letter."""
 DELIVERED_TO = re.compile(rb"^Delivered-To: (\S+?)\r?$", re.MULTILINE)
 
 
@@ -36,6 +40,10 @@ def wire(content: bytes) -> bytes:
     return (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
 
 
+def unstuffed(wire: bytes) -> bytes:
+    return (b"\r\n" + wire).replace(b"\r\n..", b"\r\n.")[2:]
+
+
 FIELD = re.compile(rb"^X-Identity: (\S+) (\d+) ([0-9a-f]{64})\r\n", re.MULTILINE)
 
 
@@ -48,6 +56,29 @@ def examine(content: bytes) -> tuple[str, bool]:
         return "", False
     whole = bool(found) and len(body) == int(field[2]) and hashlib.sha256(body).hexdigest().encode() == field[3]
     return field[1].decode(), whole
+
+
+def foreign(content: bytes) -> tuple[str, str]:
+    """Of a letter that is not ours, as smtp-source makes them: its Message-Id and the digest of what was sent."""
+    content = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    ours = OURS.match(content)
+    assert ours is not None
+    sent = content[ours.end() :]
+    named = MESSAGE_ID.search(sent.partition(b"\r\n\r\n")[0] + b"\r\n")
+    return named[1].decode() if named else "", hashlib.sha256(sent).hexdigest()
+
+
+def described(content: bytes) -> dict[str, Any]:
+    """What a queue says of a message, as the oracle wants it: whose it is, and whether it is whole, or its digest."""
+    identity, whole = examine(content)
+    digest = ""
+    reports: list[str] | None = []
+    if is_report(content):
+        reports = reported(content)
+        identity, whole = "(report)", reports is not None
+    elif not identity:
+        identity, digest = foreign(content)
+    return {"identity": identity, "whole": whole, "digest": digest, "reports": reports or []}
 
 
 def reported(content: bytes) -> list[str] | None:

@@ -10,9 +10,7 @@ import asyncio
 import base64
 import errno
 import json
-import os
 import socket
-import stat
 import time
 import traceback
 from contextlib import suppress
@@ -24,56 +22,18 @@ from asyncmta.config import Settings
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mta import Mta
 from asyncmta.spool.store import JournalFailed, SpoolRefused, SpoolSettings
-from asyncmta.system.disk import PosixDisk
-from asyncmta.testing.disk import FakeDisk, PowerCut
+from asyncmta.testing.disk import PowerCut
 from tests.crash.lab import letters, shim
+from tests.crash.lab.faulty import MODEL, REAL
+from tests.crash.lab.hurry import HurriedClock
 
 REFUSALS = (OSError, JournalFailed, SpoolRefused)  # how a start may end; anything else is a bug
 
-
-class WithoutDirectorySync(PosixDisk):
-    """Names are not synced: one of the two mistakes that the laboratory must catch."""
-
-    def fsync(self, file: int) -> None:
-        if not stat.S_ISDIR(os.fstat(file).st_mode):
-            super().fsync(file)
-
-    def sync_directory(self, path: str) -> None:
-        pass
-
-
-class WithoutDataSync(PosixDisk):
-    """The journal is written and not synced: the other one."""
-
-    def fdatasync(self, file: int) -> None:
-        pass
-
-
-class WithoutSyncErrors(PosixDisk):
-    """A sync that failed passes for one that did not."""
-
-    def fdatasync(self, file: int) -> None:
-        with suppress(OSError):
-            super().fdatasync(file)
-
-
-class ModelWithoutDirectorySync(FakeDisk):
-    def fsync(self, file: int) -> None:
-        with suppress(IsADirectoryError, OSError):
-            self.size(file)
-            super().fsync(file)
-
-    def sync_directory(self, path: str) -> None:
-        pass
-
-
-class ModelWithoutDataSync(FakeDisk):
-    def fdatasync(self, file: int) -> None:
-        pass
-
-
-REAL = {"": PosixDisk, "directories": WithoutDirectorySync, "data": WithoutDataSync, "errors": WithoutSyncErrors}
-MODEL = {"": FakeDisk, "directories": ModelWithoutDirectorySync, "data": ModelWithoutDataSync}
+PASSING = 1.5
+"""Seconds that are skipped at a time: more than compaction waits after a change, and a checkpoint for a batch."""
+GIVING_UP = 0.15
+"""Real seconds without a change after which compaction will not come any more: something has failed."""
+LONGEST = 3.0
 
 
 class Life:
@@ -86,6 +46,8 @@ class Life:
         self._is_model: bool = bool(spec.get("model"))
         self._disk: Any = (MODEL if self._is_model else REAL)[self._omit]()
         self._mta: Mta | None = None
+        self._clock = HurriedClock()
+        self._hurrying: asyncio.Task[None] | None = None
         self._bugs: list[str] = []
         self._opened = 0
         asyncmta.mta.SpoolSettings = partial(  # type: ignore[misc,assignment]
@@ -147,7 +109,7 @@ class Life:
         self._opened += 1
         began = time.monotonic()
         self._log = open(self._spec["log"], "ab")  # noqa: SIM115 - closed with the life
-        self._mta = Mta(self._settings(), disk=self._disk, log_stream=self._log)
+        self._mta = Mta(self._settings(), disk=self._disk, clock=self._clock, log_stream=self._log)
         try:
             await self._mta.__aenter__()
         except REFUSALS as error:
@@ -168,15 +130,45 @@ class Life:
 
     def _pending(self) -> list[str]:
         assert self._mta is not None
-        return [
-            str(entry.envelope.recipients[ordinal].address).lower()
-            for entry in self._mta.rooms.store.entries()
-            if not entry.is_closed
-            for ordinal in entry.pending()
-        ]
+        found: list[str] = []
+        with suppress(PowerCut):  # what is parked is read from the disk; who has no power sends nothing again either
+            for entry in self._mta.rooms.store.entries():
+                if not entry.is_closed:
+                    found += [str(entry.envelope.recipients[at].address).lower() for at in entry.pending()]
+        return found
 
-    async def do_idle(self, timeout: float = 15.0) -> dict[str, Any]:
-        """Until nothing is due, or the disk has failed for good, or its power is gone."""
+    async def do_hurry(self, every: float) -> dict[str, Any]:
+        """From now on time passes faster, so that compaction goes on under load."""
+
+        async def hurry() -> None:
+            while True:
+                await asyncio.sleep(every)
+                self._clock.hurry(PASSING)
+
+        self._hurrying = asyncio.get_running_loop().create_task(hurry())
+        return {}
+
+    async def do_carried(self) -> dict[str, Any]:
+        assert self._mta is not None
+        return {"carried": self._mta.rooms.store.facts().carried}
+
+    async def do_idle(self, timeout: float = 15.0, patience: float = 60.0) -> dict[str, Any]:
+        """Until nothing is due, or the disk has failed for good, or its power is gone. When `patience` is over, a
+        minute and a half passes quickly: for so long a report waits whose write has failed."""
+        assert self._mta is not None
+        haste = asyncio.ensure_future(self._hasten(patience))
+        try:
+            return await self._until_idle(timeout)
+        finally:
+            haste.cancel()
+
+    async def _hasten(self, patience: float) -> None:
+        await asyncio.sleep(patience)
+        for _ in range(60):
+            await asyncio.sleep(0.01)
+            self._clock.hurry(PASSING)
+
+    async def _until_idle(self, timeout: float) -> dict[str, Any]:
         assert self._mta is not None
         waits = {asyncio.ensure_future(self._mta.idle(timeout)), asyncio.ensure_future(self._mta.wait_failed())}
         if self._is_model:
@@ -206,19 +198,8 @@ class Life:
                     content = b"".join([chunk async for chunk in content])
             except ContentUnavailable:
                 content = b""
-            identity, whole = letters.examine(content)
-            reports: list[str] | None = []
-            if letters.is_report(content):
-                reports = letters.reported(content)
-                identity, whole = "(report)", reports is not None
-            rows.append(
-                {
-                    "recipients": [each.address.lower() for each in row.recipients],
-                    "identity": identity,
-                    "whole": whole,
-                    "reports": reports or [],
-                }
-            )
+            recipients = [each.address.lower() for each in row.recipients]
+            rows.append({"recipients": recipients, **letters.described(content)})
         return {"rows": rows, "damaged": len(self._mta.rooms.store.damaged())}
 
     async def do_retry(self) -> dict[str, Any]:
@@ -228,6 +209,31 @@ class Life:
     async def do_refusal(self) -> dict[str, Any]:
         assert self._mta is not None
         return {"refusal": str(self._mta.rooms.store.refusal() or "")}
+
+    async def do_compact(self) -> dict[str, Any]:
+        """Let the seconds pass that compaction waits for, until something was carried and its old place given up, or
+        nothing comes of it any more; what the spool says of itself then."""
+        assert self._mta is not None
+        store = self._mta.rooms.store
+        began = store.facts()
+        start = time.monotonic()
+        seen, end = None, start
+        with suppress(JournalFailed):
+            while time.monotonic() < start + LONGEST and not (self._is_model and self._disk._faults.is_cut):
+                await store.flush()
+                self._clock.hurry(PASSING)
+                facts = store.facts()
+                now = (facts.carried, facts.freed, facts.segments)
+                if facts.carried > began.carried and facts.freed > began.freed and now == seen:
+                    break
+                if now != seen:
+                    seen, end = now, time.monotonic() + GIVING_UP
+                elif time.monotonic() > end:
+                    break
+                await asyncio.sleep(0.001)
+            await store.flush()
+        after = store.facts()
+        return {name: getattr(after, name) - getattr(began, name) for name in ("compactions", "carried", "freed")}
 
     async def do_close(self) -> dict[str, Any]:
         """End the life in peace, as SIGTERM does."""

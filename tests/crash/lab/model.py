@@ -60,3 +60,16 @@ def share(todo: list[Cut]) -> Row:
     """For a process of its own."""
     with Bench(shimmed=False) as bench:
         return row(bench, todo)
+
+
+def caught(omit: str) -> Row:
+    """With a sync left out, until a letter is lost."""
+    said = Row(f"modelled disk, {omit} not synced")
+    with Bench(shimmed=False) as bench:
+        count = steps(bench, omit=omit)
+        for step in range(count // 2, count, 7):
+            account = cut_once(bench, Cut(step, None), omit=omit)
+            said.add(account, f"cut {step} None")
+            if account.lost:
+                break
+    return said

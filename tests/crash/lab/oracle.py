@@ -26,9 +26,11 @@ class Account:
 
     acknowledged: int = 0
     untold: int = 0  # taken, and the 250 was lost with the crash
-    delivered: int = 0
+    copies: int = 0  # of what was acknowledged, one for each recipient
+    delivered: int = 0  # of those; each is counted once, as the first of these three that it is
     bounced: int = 0
     queued: int = 0
+    left: int = 0  # what waits in the queue, acknowledged or not
     duplicates: int = 0
     explained: int = 0
     lost: list[str] = field(default_factory=list)
@@ -40,7 +42,17 @@ class Account:
         return not (self.lost or self.altered or self.faults or self.duplicates != self.explained)
 
     def add(self, other: Account) -> None:
-        for name in ("acknowledged", "untold", "delivered", "bounced", "queued", "duplicates", "explained"):
+        for name in (
+            "acknowledged",
+            "untold",
+            "copies",
+            "delivered",
+            "bounced",
+            "queued",
+            "left",
+            "duplicates",
+            "explained",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("lost", "altered", "faults"):
             getattr(self, name).extend(getattr(other, name))
@@ -55,9 +67,11 @@ class Account:
 
 
 class Arrived:
-    """What was found at the far ends; `note` takes one message that was found there."""
+    """What was found at the far ends; `note` takes one message that was found there. `digests`: of letters that do not
+    name their own, by Message-Id."""
 
-    def __init__(self) -> None:
+    def __init__(self, digests: Mapping[str, str] | None = None) -> None:
+        self.digests = digests or {}
         self.copies: Counter[Copy] = Counter()
         self.bounces: Counter[str] = Counter()  # by the recipient that failed
         self.altered: list[str] = []
@@ -71,6 +85,9 @@ class Arrived:
                 self.bounces[recipient] += 1
             return
         identity, whole = letters.examine(content)
+        if not identity:
+            identity, digest = letters.foreign(content)
+            whole = self.digests.get(identity) == digest
         if not whole:
             self.altered.append(identity or repr(content[:60]))
         for recipient in recipients:
@@ -90,6 +107,10 @@ class Arrived:
                 self.note(content, [to[1].decode().lower()])
 
 
+def identity_of(content: bytes) -> str:
+    return letters.examine(content)[0] or letters.foreign(content)[0]
+
+
 def mailboxes(root: pathlib.Path) -> dict[str, bytes]:
     """What readers of the Maildirs below `root` see."""
     return {str(path): path.read_bytes() for part in ("new", "cur") for path in root.glob(f"*/*/{part}/*")}
@@ -104,7 +125,7 @@ def settle(
     waiting: Counter[Copy] = Counter()
     reporting: set[str] = set()
     for row in queue:
-        if not row["whole"]:
+        if not (row["whole"] or (row["digest"] and arrived.digests.get(row["identity"]) == row["digest"])):
             account.altered.append(f"queued {row['identity'] or row['recipients']}")
         for recipient in row["recipients"]:
             waiting[row["identity"], recipient] += 1
@@ -118,16 +139,19 @@ def settle(
             copy = letter.identity, recipient
             known.add(copy)
             places = (arrived.copies[copy], arrived.bounces[recipient], waiting[copy] or recipient in reporting)
-            account.delivered += places[0] > 0
-            account.bounced += places[1] > 0
-            account.queued += places[2] > 0
             found = found or any(places)
+            if letter.acknowledged:
+                account.copies += 1
+                account.delivered += places[0] > 0
+                account.bounced += not places[0] and places[1] > 0
+                account.queued += not places[0] and not places[1] and places[2] > 0
             if not any(places) and letter.acknowledged:
                 account.lost.append(f"{letter.identity} to {recipient}")
             if places[0] and places[1]:
                 account.faults.append(f"{letter.identity} to {recipient} was delivered and bounced")
         account.untold += found and not letter.acknowledged
     account.faults += [f"never sent: {copy}" for copy in arrived.copies.keys() - known]
+    account.left = sum(waiting.values())
     allowance = Counter(may_repeat)
     for copy, times in arrived.copies.items():
         account.duplicates += times - 1

@@ -1,21 +1,12 @@
-"""What a kind of crash came to, as a row of the table, and the page that the table is written into."""
+"""What a kind of crash came to, as a row of a table, and the table."""
 
 from __future__ import annotations
 
-import datetime
-import os
-import pathlib
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.crash.lab.hatchery import TOP
 from tests.crash.lab.oracle import Account
-
-PAGE = TOP / "docs" / "reliability.md"
-BEGIN, END = "<!-- crash table: written by make crash -->", "<!-- end of the crash table -->"
 
 
 @dataclass
@@ -28,6 +19,7 @@ class Row:
     why_duplicates: str = ""
     failures: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)  # "of what": how many, summed up over processes
     seconds: float = 0.0
 
     def add(self, account: Account, how: str) -> None:
@@ -42,11 +34,17 @@ class Row:
         self.account.add(other.account)
         self.failures += other.failures
         self.remarks += [each for each in other.remarks if each not in self.remarks]
+        for what, count in other.counts.items():
+            self.counts[what] = self.counts.get(what, 0) + count
         self.seconds = max(self.seconds, other.seconds)
 
     @property
     def is_clean(self) -> bool:
         return not self.failures and self.account.is_clean
+
+    def notes(self) -> list[str]:
+        """What is to be said below the table."""
+        return [*self.remarks, *(f"{count:,} {what}" for what, count in self.counts.items())]
 
     def cells(self) -> list[str]:
         account = self.account
@@ -75,58 +73,6 @@ def table(rows: Sequence[Row]) -> str:
     ]
     text.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
     return "\n".join(text)
-
-
-def write_page(rows: Sequence[Row], caught: Sequence[Row], seed: int) -> None:
-    """The tables between their marks in docs/reliability.md, with date, commit and machine."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, found, rest = page.partition(BEGIN)
-    _, found_end, after = rest.partition(END)
-    if not found or not found_end:
-        raise ValueError(f"{PAGE} has lost its marks")
-    facts = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {commit()}, seed {seed}. {machine()}"
-    parts = ["", facts, table(rows)]
-    if remarks := [f"- {row.kind}: {remark}" for row in rows for remark in row.remarks]:
-        parts.append("\n".join(remarks))
-    if caught:
-        parts += ["With a sync left out on purpose, each series stopped at its first lost letter:", table(caught)]
-    PAGE.write_text(before + BEGIN + "\n\n".join([*parts, ""]) + END + after, encoding="utf-8")
-
-
-def commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=TOP, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
-
-
-def machine() -> str:
-    return (
-        f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, "
-        f"fdatasync {sync_time() * 1e6:.0f} µs (median of 200, {file_system()})."
-    )
-
-
-def sync_time(folder: pathlib.Path = TOP) -> float:
-    """How long an append of 1 KiB and its fdatasync take."""
-    path = folder / ".sync-time"
-    times = []
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        for _ in range(200):
-            os.write(file, bytes(1024))
-            began = time.perf_counter()
-            os.fdatasync(file)
-            times.append(time.perf_counter() - began)
-    finally:
-        os.close(file)
-        path.unlink()
-    return sorted(times)[100]
-
-
-def file_system() -> str:
-    done = subprocess.run(["stat", "-f", "-c", "%T", str(TOP)], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def timed(make: Callable[[], Row]) -> Row:

@@ -106,6 +106,11 @@ class Block:
         return bool(self._block.struck and self._block.again)
 
     @property
+    def is_meant_for_good(self) -> bool:
+        """Will they, once the call is reached?"""
+        return bool(self._block.again < 0)
+
+    @property
     def struck(self) -> str:
         """The kind and path of the call that was struck; empty: it was never reached."""
         block = self._block

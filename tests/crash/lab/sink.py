@@ -57,6 +57,7 @@ class Sink:
         self._thread.join(10)
 
     def answer(self, recipient: str) -> bytes:
+        recipient = recipient.lstrip("0123456789")  # smtp-source counts its recipients there
         if recipient.startswith("bounce-"):
             return b"550 5.1.1 nobody of that name\r\n"
         if self.closed or (recipient.startswith("keep-") and not self.opened):

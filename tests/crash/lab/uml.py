@@ -24,6 +24,7 @@ from tests.crash.lab.hatchery import TOP
 from tests.crash.lab.mounts import SIZES, Mount
 from tests.crash.lab.oracle import Account, Arrived
 from tests.crash.lab.report import Row
+from tests.crash.lab.yard import dying_with_us
 
 HOLD = {"route": [{"recipient": "*", "via": "hold"}], "queue": {"min_free_space": "4MiB"}}
 PATIENCE = 60.0
@@ -45,7 +46,16 @@ class Machine:
 
     def __init__(self, image: pathlib.Path, kind: str) -> None:
         environment = {"PATH": os.environ["PATH"], "HOME": "/root", "TMPDIR": str(image.parent)}
-        command = ["unshare", "-pf", "--kill-child", "linux.uml", "mem=384M", "rootfstype=hostfs", "rootflags=/", "ro"]
+        command = [
+            *dying_with_us(["unshare"]),
+            "-pf",
+            "--kill-child",
+            "linux.uml",
+            "mem=384M",
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+        ]
         command += [f"init={image.with_suffix('.init')}", f"ubd0={image}", "con=null", "con0=null,fd:1", "ssl=null"]
         command += ["quiet", "random.trust_cpu=on"]
         script = image.with_suffix(".init")
@@ -132,10 +142,10 @@ def cut_once(bench: Bench, kind: str, moment: float) -> Account:
     return account
 
 
-def row(kind: str, *, cuts: int, seed: int, folder: pathlib.Path | None = None) -> Row:
+def row(kind: str, *, cuts: int, seed: int) -> Row:
     chance = random.Random(f"uml {kind} {seed}")
     said = Row(f"machine killed (user-mode-linux), {kind}")
-    with Bench(folder, shimmed=False) as bench:
+    with Bench(shimmed=False) as bench:
         for _ in range(cuts):
             moment = chance.uniform(0.05, 1.0)
             said.add(cut_once(bench, kind, moment), f"{moment * 1000:.0f} ms after the first 250")

@@ -27,6 +27,7 @@ class Row(Struct):
     attempts: int = 1
     recipients: tuple[Person, ...] = (Person("you@example.net"),)
     total: int = 1
+    reason: str = ""
 
 
 class Report(Struct):

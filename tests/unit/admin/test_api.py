@@ -152,6 +152,44 @@ async def test_damage_found_on_the_way_breaks_the_answer_off(client, fake, error
     assert [where for where, _ in errors] == [f"content of {ONE}"]
 
 
+@pytest.mark.parametrize("sender", ["<>", ""])
+async def test_a_route_may_be_asked_for_the_null_reverse_path(client, fake, sender):
+    asked = []
+    route = fake.route
+
+    async def remembered(recipient, reverse_path):
+        asked.append(reverse_path)
+        return await route(recipient, reverse_path)
+
+    fake.route = remembered
+    said = await asyncio.to_thread(client.get, "/v1/route", [("recipient", "you@example.net"), ("sender", sender)])
+    assert (said["sender"], asked) == ("<>", [None])
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET /livez HTTP/1.1",
+        b"GET /v1/queue HTTP/1.1",  # without a token
+        b"GET /nowhere HTTP/1.1",
+        b"BREW /livez HTTP/1.1",
+        b"complete nonsense",
+        b"\x16\x03\x01\x02\x00",  # TLS
+        b"GET /livez HTTP/9.9",
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1",
+    ],
+)
+async def test_no_answer_says_what_serves_it(door, request_line):
+    reader, writer = await asyncio.open_connection(*door.address)
+    writer.write(request_line + b"\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.")
+    assert b"server:" not in answer.lower()
+    assert b"aiohttp" not in answer.lower()
+
+
 async def test_a_route_is_explained(client):
     said = await asyncio.to_thread(client.get, "/v1/route", [("recipient", "you@example.net")])
     assert said["destination"] == "mx:example.net"

@@ -18,6 +18,7 @@ def test_the_keys_are_those_that_scripts_rely_on(rows):
         "accepted_at": 1000.0,
         "attempts": 1,
         "total": 1,
+        "reason": None,
         "recipients": [
             {"address": "a@b.example", "state": "held", "next_hop": None, "last_reply": None, "next_due": None}
         ],

@@ -71,7 +71,7 @@ def test_version_names_what_it_runs_on(run):
 
 
 def test_a_bug_shows_its_traceback_and_ends_with_70(run, monkeypatch):
-    monkeypatch.setattr("asyncmta.cli.check.load_settings", lambda: 1 // 0)
+    monkeypatch.setattr("asyncmta.cli.check.load_settings_to_serve", lambda: 1 // 0)
     ended = run("check-config")
     assert ended.code == 70
     assert "ZeroDivisionError" in ended.err

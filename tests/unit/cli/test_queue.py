@@ -119,6 +119,7 @@ def test_one_message_as_cells():
         "size": 2048,
         "accepted_at": 100.0,
         "attempts": 0,
+        "reason": None,
         "recipients": [
             {"address": "a@x", "state": "ready", "next_hop": "mx:x", "last_reply": None, "next_due": 400.0},
             {"address": "b@y", "state": "ready", "next_hop": "mx:y", "last_reply": None, "next_due": 300.0},
@@ -129,6 +130,9 @@ def test_one_message_as_cells():
     ]  # fmt: skip
     assert queue_table.cells(row | {"recipients": []}, 200.0)[6:] == ["-", "-", "-", "-"]
     assert any(line.endswith(", now") for line in queue_table.details(row, 999.0))
+    late = row | {"reason": "to be released at noon"}
+    assert queue_table.cells(late, 200.0)[-1] == "to be released at noon"
+    assert "reason      to be released at noon" in queue_table.details(late, 999.0)
 
 
 @pytest.mark.parametrize(

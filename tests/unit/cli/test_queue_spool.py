@@ -97,6 +97,7 @@ def test_the_list_has_the_same_shape_and_nothing_is_written(run, config, spooled
         "accepted_at": 1000.0,
         "attempts": 1,
         "total": 3,
+        "reason": None,
         "recipients": [
             {
                 "address": "b@x.example",

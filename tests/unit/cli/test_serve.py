@@ -9,9 +9,11 @@ import pytest
 
 from asyncmta.admin.control_socket import SocketTaken
 from asyncmta.admin.door import OpenDoor
+from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli import serve
 from asyncmta.cli.exits import Exit
 from asyncmta.spool.store import JournalFailed, SpoolRefused
+from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.disk import Locked
 
 
@@ -22,11 +24,19 @@ from asyncmta.system.disk import Locked
         (PermissionError(errno.EACCES, "Permission denied", "/spool"), Exit.CANT_CREATE),
         (SocketTaken("control.sock: another process answers there"), Exit.CANT_CREATE),
         (SpoolRefused("of a later version"), Exit.CANT_CREATE),
-        (OSError(errno.EADDRINUSE, "error while attempting to bind on address"), Exit.UNAVAILABLE),
-        (PermissionError(errno.EACCES, "error while attempting to bind on address"), Exit.UNAVAILABLE),
+        (AddressUnavailable(errno.EADDRINUSE, "error while attempting to bind on address"), Exit.UNAVAILABLE),
+        (AddressUnavailable(errno.EACCES, "error while attempting to bind on address"), Exit.UNAVAILABLE),
+        (AddressUnavailable(errno.EIO, "whatever an address may say"), Exit.UNAVAILABLE),
+        (OSError(errno.EIO, "Input/output error"), Exit.IO_ERROR),  # fsync names no file
+        (OSError(errno.EIO, "Input/output error", "/spool/journal/0000000001.seg"), Exit.IO_ERROR),
+        (OSError(errno.EUCLEAN, "Structure needs cleaning"), Exit.IO_ERROR),
+        (OSError(errno.ENOSPC, "No space left on device"), Exit.CANT_CREATE),
+        (OSError(errno.EROFS, "Read-only file system"), Exit.CANT_CREATE),
+        (OSError(errno.EACCES, "of the control socket: bind names no file"), Exit.CANT_CREATE),
         (JournalFailed("fdatasync: Input/output error"), Exit.IO_ERROR),
         (OpenDoor("set admin.token"), Exit.CONFIG),
         (ssl.SSLError("no certificate"), Exit.CONFIG),
+        (UsersRefused("users: line 1: not a login"), Exit.CONFIG),
         (ValueError("a bug"), None),
     ],
 )

@@ -16,6 +16,7 @@ from asyncmta.mail.envelope import (
     Content,
     Envelope,
     Recipient,
+    Timing,
 )
 
 ALL = Capabilities(
@@ -87,7 +88,8 @@ def test_what_is_offered_is_used() -> None:
         (Recipient(address("b@example.net"), 0, "rfc822;o@example.net"), " ORCPT=rfc822;o@example.net"),
         (Recipient(address("b@example.net"), 0, "rfc822;a b"), ""),
         (Recipient(address("b@example.net"), 0, "rfc822;a\r\nQUIT"), ""),
-        (Recipient(address("b@example.net"), 0, "utf-8;ä"), ""),
+        (Recipient(address("b@example.net"), 0, "utf-8;ä"), " ORCPT=utf-8;\\x{E4}"),
+        (Recipient(address("b@example.net"), 0, "rfc822;ä"), ""),
         (Recipient(address("b@example.net"), 0, ""), ""),
         (Recipient(address("b@example.net")), ""),
     ],
@@ -168,3 +170,75 @@ def test_capabilities() -> None:
     assert read_capabilities(offered, verified_tls=True) == ALL
     assert not read_capabilities(offered, verified_tls=False).requiretls
     assert read_capabilities({}, verified_tls=True) == NONE
+
+
+def test_binary_content_needs_a_server_that_takes_it() -> None:
+    mail = envelope("b@example.net", body="BINARYMIME")
+    assert obstacle(ALL, mail).refused[0].enhanced is not None
+    assert str(obstacle(ALL, mail).refused[0]).startswith("550 5.6.1 ")
+    assert obstacle(ALL, mail).commands == b""
+    assert lines(Capabilities(binary=True, eight_bit=True), mail) == [
+        "MAIL FROM:<a@example.org> BODY=BINARYMIME",
+        "RCPT TO:<b@example.net>",
+    ]
+
+
+def test_binary_is_offered_only_with_chunks() -> None:
+    assert read_capabilities({"binarymime": "", "chunking": ""}, verified_tls=False).binary
+    assert not read_capabilities({"binarymime": ""}, verified_tls=False).binary
+    assert not read_capabilities({"chunking": ""}, verified_tls=False).binary
+
+
+def test_a_priority_is_passed_on_to_those_who_offer_it() -> None:
+    peer = read_capabilities({"mt-priority": "MIXER"}, verified_tls=False)
+    assert peer == Capabilities(priority=True)
+    urgent = envelope("b@example.net", timing=Timing(-3, release_at=5.0))
+    assert lines(peer, urgent)[0] == "MAIL FROM:<a@example.org> MT-PRIORITY=-3"
+    assert lines(NONE, urgent)[0] == "MAIL FROM:<a@example.org>"
+    assert lines(peer, envelope("b@example.net", timing=Timing(0, release_at=5.0)))[0] == "MAIL FROM:<a@example.org>"
+    downgraded = envelope("b@bücher.example", timing=Timing(9))
+    assert lines(peer, downgraded)[0] == "MAIL FROM:<a@example.org> MT-PRIORITY=9"
+
+
+def test_an_orcpt_in_utf_8_is_passed_on_in_ascii_unless_that_is_too_long() -> None:
+    mail = envelope(Recipient(address("b@example.net"), orcpt="utf-8;jörg@example.org"))
+    assert lines(ALL, mail)[1] == "RCPT TO:<b@example.net> ORCPT=utf-8;j\\x{F6}rg@example.org"
+    mail = envelope(Recipient(address("b@example.net"), NOTIFY_NEVER, "utf-8;" + "ö" * 247))
+    assert lines(ALL, mail)[1] == "RCPT TO:<b@example.net> NOTIFY=NEVER"
+
+
+def deadline(mode: str, *recipients: str) -> Envelope:
+    return envelope(*(recipients or ("b@example.net",)), timing=Timing(deliver_by=1_100.0, by_mode=mode))
+
+
+def mail_line(peer: Capabilities, mail: Envelope, now: float) -> str:
+    octets = compose(peer, mail, tuple(range(len(mail.recipients))), CONTENT, now)
+    assert isinstance(octets, bytes)
+    return octets.decode().partition("\r\n")[0]
+
+
+def test_a_deadline_is_passed_on_as_what_is_left_of_it() -> None:
+    peer = read_capabilities({"deliverby": "60"}, verified_tls=False)
+    assert peer == Capabilities(deliver_by=True, shortest_deadline=60)
+    assert read_capabilities({"deliverby": ""}, verified_tls=False) == Capabilities(deliver_by=True)
+    assert mail_line(peer, deadline("RT"), 1_000.5) == "MAIL FROM:<a@example.org> BY=99;RT"
+    assert mail_line(peer, deadline("N"), 1_300.0) == "MAIL FROM:<a@example.org> BY=-200;N"
+    assert mail_line(peer, deadline("N"), 1e12) == "MAIL FROM:<a@example.org> BY=-999999999;N"
+    assert mail_line(peer, deadline("N", "b@bücher.example"), 1_000.0) == "MAIL FROM:<a@example.org> BY=100;N"
+    smtputf8 = Capabilities(deliver_by=True, smtputf8=True)
+    assert mail_line(smtputf8, deadline("N", "b@bücher.example"), 1_000.0).endswith(" SMTPUTF8 BY=100;N")
+
+
+def test_without_deliverby_a_message_goes_only_if_its_sender_is_told_instead() -> None:
+    assert mail_line(NONE, deadline("NT"), 1_000.0) == "MAIL FROM:<a@example.org>"
+    refused = compose(NONE, deadline("R"), (0,), CONTENT, 1_000.0)
+    assert isinstance(refused, Obstacle)
+    assert (str(refused.refused[0])[:9], refused.commands) == ("554 5.3.3", b"")
+
+
+@pytest.mark.parametrize("now", [1_041.0, 1_100.0, 2_000.0])
+def test_what_is_to_be_returned_does_not_go_when_its_time_is_over_or_too_short(now: float) -> None:
+    peer = Capabilities(deliver_by=True, shortest_deadline=60)
+    refused = compose(peer, deadline("R"), (0,), CONTENT, now)
+    assert isinstance(refused, Obstacle)
+    assert str(refused.refused[0]).startswith("554 5.4.7")

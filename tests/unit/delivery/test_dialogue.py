@@ -325,3 +325,59 @@ def test_progress_grows_with_replies_only() -> None:
     assert dialogue.progress == before
     dialogue.feed(b"0 ok\r\n")
     assert dialogue.progress == before + 1
+
+
+# -- binary content: BDAT --------------------------------------------------------------------------------------------
+
+
+def begun_binary(*, pipelining: bool, count: int) -> Dialogue:
+    dialogue = Dialogue(Capabilities(pipelining=pipelining, binary=True), HERE)
+    letter = mail(count)
+    letter = Envelope(letter.reverse_path, letter.recipients, "BINARYMIME")
+    assert dialogue.begin(letter, tuple(range(count)), CONTENT) is Step.WRITE
+    return dialogue
+
+
+def test_binary_content_goes_without_being_asked_for_once_somebody_wants_it() -> None:
+    dialogue = begun_binary(pipelining=True, count=2)
+    assert dialogue.out == (
+        b"MAIL FROM:<a@example.org> BODY=BINARYMIME\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\n"
+    )
+    assert dialogue.feed(b"250 ok\r\n250 ok\r\n") is Step.WAIT
+    assert dialogue.feed(b"550 no\r\n") is Step.CONTENT
+    assert (dialogue.opening, dialogue.ending) == (b"BDAT 100 LAST\r\n", b"")
+    assert dialogue.stage is Stage.DATA
+    dialogue.content_sent()
+    assert dialogue.stage is Stage.DOT
+    assert dialogue.feed(b"250 2.0.0 queued\r\n") is Step.DONE
+    assert kinds(dialogue) == "DF"
+    assert dialogue.usable
+    assert again(dialogue).startswith(b"MAIL")
+    assert (dialogue.opening, dialogue.ending) == (b"", b".\r\n")
+
+
+def test_binary_content_in_lock_step() -> None:
+    dialogue = begun_binary(pipelining=False, count=1)
+    assert dialogue.feed(b"250 ok\r\n") is Step.WRITE
+    assert dialogue.out == b"RCPT TO:<b@example.net>\r\n"
+    assert dialogue.feed(b"250 ok\r\n") is Step.CONTENT
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_binary_content_that_nobody_wants_does_not_go(pipelining: bool) -> None:
+    dialogue = begun_binary(pipelining=pipelining, count=1)
+    dialogue.feed(b"250 ok\r\n")
+    assert dialogue.feed(b"550 no\r\n") is Step.DONE
+    assert kinds(dialogue) == "F"
+    assert again(dialogue).startswith(b"RSET\r\n")
+    dialogue = begun_binary(pipelining=True, count=1)
+    assert dialogue.feed(b"452 later\r\n503 no MAIL\r\n") is Step.DONE
+    assert kinds(dialogue) == "E"
+
+
+def test_a_reply_while_binary_content_is_on_its_way() -> None:
+    dialogue = begun_binary(pipelining=True, count=1)
+    assert dialogue.feed(b"250 ok\r\n250 ok\r\n") is Step.CONTENT
+    assert dialogue.feed(b"552 too much\r\n") is Step.DONE
+    assert kinds(dialogue) == "F"
+    assert not dialogue.usable

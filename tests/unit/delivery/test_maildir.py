@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncmta.delivery import maildir
+from asyncmta.delivery.mailbox_form import MailboxForm, mailbox_form
 from asyncmta.delivery.maildir import MaildirTransport
-from asyncmta.delivery.maildir_files import MailboxForm, mailbox_form
 from asyncmta.mail import wire
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, ContentUnavailable, Envelope, QueueId, Recipient

@@ -176,6 +176,98 @@ def test_a_directory_whose_name_was_not_synced_is_not_trusted_later() -> None:
     assert set(shown(disk.crash())) == {"1.id0", "1.id1"}
 
 
+class ForgetfulDisk(FakeDisk):
+    """A sync of a directory that fails drops what it was to write, as the page cache does: it is still seen, no later
+    sync writes it, and each of them succeeds."""
+
+    def sync_directory(self, path: str) -> None:
+        try:
+            super().sync_directory(path)
+        except OSError:
+            directory = self._directory(path)
+            for change in self._changes._pending:
+                change.parts = [part for part in change.parts if part[0] is not directory]
+            raise
+
+
+@WAYS
+@pytest.mark.parametrize("is_next_life", [False, True])
+@pytest.mark.parametrize("links", [True, False])
+def test_a_name_whose_sync_failed_is_not_believed_to_the_next_sync(way: Way, is_next_life: bool, links: bool) -> None:
+    disk = ForgetfulDisk()
+    for name in ("alice", "bob"):
+        for part in ("new", "cur", "tmp"):
+            disk.put(f"mail/{name}/{part}/older", b"older")
+    if not links:
+        disk.fail_at(1, errno.EPERM, for_good=True, only=("link",))
+    files = MaildirFiles(disk)
+    first, again = copies(may_be_repeat=False), copies(may_be_repeat=True)
+    files._durable |= {"mail/alice", "mail/bob", "mail"}  # so that the first sync is that of new/
+    disk.fail_at(1, errno.EIO, only=("sync_directory",))
+    files.deliver_batch(first[:1], CONTENTS[:1])
+    assert isinstance(first[0].outcome, Deferred)
+    assert set(shown(disk)) == {first[0].name}
+    assert set(disk._directory("mail/alice/new").durable) == {"older"}
+    if is_next_life:
+        way(disk, again, CONTENTS)
+    else:
+        files.deliver_batch(again, CONTENTS)
+    assert [type(copy.outcome) for copy in again] == [Delivered] * 3
+    assert shown(disk.crash()) == {f"1700000000.id{number}": whole(number) for number in range(3)}
+
+
+def test_a_reader_that_is_quicker_has_it_and_once() -> None:
+    """It takes the message out of new/ between our look into cur/ and our link."""
+
+    class Reader(FakeDisk):
+        def unlink(self, path: str) -> None:
+            if "/new/" in path:
+                self.rename(path, path.replace("/new/", "/cur/") + ":2,S")
+            super().unlink(path)
+
+    disk = Reader()
+    MaildirFiles(disk).deliver_batch(copies(may_be_repeat=False)[:1], CONTENTS[:1])
+    disk.put("mail/alice/cur/older")
+    again = copies(may_be_repeat=True)[:1]
+    MaildirFiles(disk).deliver_batch(again, CONTENTS[:1])
+    assert isinstance(again[0].outcome, Delivered)
+    assert shown(disk) == shown(disk, "tmp") == {}
+    after = disk.crash()
+    assert set(shown(after, "cur")) == {f"{again[0].name}:2,S"}
+
+
+def test_what_a_reader_has_is_not_believed_once_a_sync_of_it_failed() -> None:
+    disk = fresh_disk(made=True)
+    files = MaildirFiles(disk)
+    files.deliver_batch(copies(may_be_repeat=False)[:1], CONTENTS[:1])
+    name = copies(may_be_repeat=False)[0].name
+    disk.rename(f"mail/alice/new/{name}", f"mail/alice/cur/{name}:2,S")
+    disk.fail_at(2, errno.EIO, only=("sync_directory",))
+    for kind in (Deferred, Deferred):
+        again = copies(may_be_repeat=True)[:1]
+        files.deliver_batch(again, CONTENTS[:1])
+        assert isinstance(again[0].outcome, kind)
+    other = copies(may_be_repeat=True)
+    files.deliver_batch(other, CONTENTS)
+    assert [type(copy.outcome) for copy in other] == [Deferred, Delivered, Delivered]
+    again = copies(may_be_repeat=True)[:1]
+    MaildirFiles(disk).deliver_batch(again, CONTENTS[:1])
+    assert isinstance(again[0].outcome, Delivered)
+
+
+def test_a_name_that_comes_back_is_tried_again() -> None:
+    class Haunted(FakeDisk):
+        def unlink(self, path: str) -> None:
+            if "/new/" not in path:
+                super().unlink(path)
+
+    disk = Haunted()
+    MaildirFiles(disk).deliver_batch(copies(may_be_repeat=False)[:1], CONTENTS[:1])
+    again = copies(may_be_repeat=True)[:1]
+    MaildirFiles(disk).deliver_batch(again, CONTENTS[:1])
+    assert isinstance(again[0].outcome, Deferred)
+
+
 @pytest.mark.parametrize(
     ("number", "kind"), [(errno.EACCES, Delivered), (errno.EROFS, Delivered), (errno.EIO, Deferred)]
 )

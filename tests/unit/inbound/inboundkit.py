@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from asyncmta.inbound.acceptance import parse_networks
+from asyncmta.inbound.access import Access, AccessSettings, Authenticator
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings, SmtpConnection
-from asyncmta.inbound.sessions import Authenticate, Reception
+from asyncmta.inbound.sessions import Reception
 from asyncmta.mail.envelope import Content, QueueId
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest, is_dotted, unstuff
@@ -26,7 +27,7 @@ class KitLarge:
     def __init__(self, failure: JournalFailed | None) -> None:
         self.octets = b""
         self.unwritten = 0
-        self.aborted = False
+        self.aborted = self.binary = False
         self._failure = failure
 
     def write(self, octets: bytes) -> None:
@@ -84,8 +85,9 @@ class KitStore:
     def refusal(self, size: int = 0) -> Reply | None:
         return self.no_room
 
-    def begin_large(self, queue_id: QueueId) -> KitLarge:
+    def begin_large(self, queue_id: QueueId, *, binary: bool = False) -> KitLarge:
         self.large.append(KitLarge(self.large_failure))
+        self.large[-1].binary = binary
         return self.large[-1]
 
 
@@ -100,6 +102,9 @@ class KitLog:
 
     def refused(self, **facts: Any) -> None:
         self.lines.append(("refused", facts))
+
+    def login_refused(self, **facts: Any) -> None:
+        self.lines.append(("refused", {"stage": "AUTH", **facts}))
 
     def note(self, level: str, event: str, /, **facts: Any) -> None:
         self.lines.append((event, {"level": level, **facts}))
@@ -160,7 +165,8 @@ class Kit:
         *,
         limits: Limits | None = None,
         lookup: Any = lookup,
-        authenticate: Authenticate | None = None,
+        authenticate: Authenticator | None = None,
+        access: AccessSettings | None = None,
         tls_context: Any = None,
         on_accepted: Callable[[QueueId], None] | None = None,
         **settings: Any,
@@ -178,6 +184,14 @@ class Kit:
             hostname=HOSTNAME,
             settings=limits,
         )
+        self.access = Access(
+            settings=access or AccessSettings(failure_delay=0.0),
+            limits=limits,
+            clock=self.clock,
+            maillog=self.log,  # type: ignore[arg-type]
+            authenticator=authenticate,
+            domains=("example.org",),
+        )
         self.reception = Reception(
             intake=self.intake,
             maillog=self.log,  # type: ignore[arg-type]
@@ -189,7 +203,7 @@ class Kit:
             pressure=lambda: None,
             limits=limits,
             networks=parse_networks(["10.0.0.0/8", "127.0.0.0/8"]),
-            authenticate=authenticate,
+            access=self.access,
         )
         self.listener = Listener(
             settings=ListenerSettings(port=0, **settings), reception=self.reception, tls_context=tls_context

@@ -11,11 +11,12 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.mail import replies
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply
-from tests.dialogs.player import HOSTNAME, ROUTING, Later, lookup
+from tests.dialogs.player import HOSTNAME, NOW, ROUTING, Later, lookup
 
 
 def acceptance(*, refusal: Reply | None = None, pressure: Reply | None = None, **terms: Any) -> Acceptance:
     return Acceptance(
+        now=lambda: NOW,
         terms=Terms(hostname=HOSTNAME, **terms),
         routing=ROUTING,
         lookup=lookup,
@@ -65,6 +66,41 @@ def test_a_sender_needs_room_and_time() -> None:
     assert acceptance(limits=Limits(message_size=10)).sender(11) is replies.TOO_BIG
     assert acceptance(refusal=replies.STORAGE_FULL, pressure=replies.BUSY).sender(1) is replies.STORAGE_FULL
     assert acceptance(pressure=replies.BUSY).sender(1) is replies.BUSY
+
+
+def test_room_is_asked_for_the_size_that_was_declared() -> None:
+    asked: list[int] = []
+
+    def refusal(size: int = 0) -> Reply | None:
+        asked.append(size)
+        return replies.STORAGE_FULL if size > 1000 else None
+
+    gate = Acceptance(
+        now=lambda: NOW,
+        terms=Terms(hostname="mx.example.org"),
+        routing=ROUTING,
+        lookup=lookup,
+        refusal=refusal,
+        pressure=lambda: None,
+    )
+    assert gate.sender(1001) is replies.STORAGE_FULL
+    assert gate.sender(1000) is None
+    assert gate.sender(0) is None
+    assert asked == [1001, 1000, 0]
+
+
+@pytest.mark.parametrize(
+    ("terms", "offered", "not_offered"),
+    [
+        ({}, b"250-LIMITS RCPTMAX=1000\r\n", b"MAILMAX"),
+        ({"limits": Limits(recipients=100, messages_per_session=7)}, b"250-LIMITS MAILMAX=7 RCPTMAX=100\r\n", b"AUTH"),
+        ({"role": "lmtp"}, b"250-CHUNKING\r\n250-BINARYMIME\r\n", b"STARTTLS"),
+    ],
+)
+def test_limits_are_named_where_they_hold(terms: dict[str, Any], offered: bytes, not_offered: bytes) -> None:
+    offer = acceptance(**terms).offers[False]
+    assert offered in offer
+    assert not_offered not in offer
 
 
 def test_local_recipients_are_looked_up_whoever_asks() -> None:

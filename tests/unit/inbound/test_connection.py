@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from asyncmta.inbound import flow
-from asyncmta.inbound.acceptance import Existence
+from asyncmta.inbound.acceptance import Existence, parse_networks
 from asyncmta.inbound.conversation import COMMANDS_IN_A_TURN, Conversation
 from asyncmta.inbound.limits import Limits, SessionCounts
+from asyncmta.inbound.listener import SmtpConnection
 from asyncmta.mail import replies
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import QueueId
@@ -133,10 +134,62 @@ def test_progress_in_content_renews_the_deadline() -> None:
     connection, transport = kit.in_content()
     for _ in range(10):
         kit.clock.advance(40)
-        connection.data_received(b"a line\r\n")
+        connection.data_received(b"a line of forty octets, and the line end\r\n" * 500)
     assert not transport.closed
     kit.clock.advance(62)
     assert transport.take() == replies.IDLE_TIMEOUT.wire
+
+
+def deliver_slowly(octets: int, seconds: int, *, times: int, command: bytes = b"DATA\r\n") -> KitTransport:
+    """A client that sends so many octets at a time, each `seconds` seconds."""
+    kit = Kit(limits=Limits(session_idle=300))
+    connection, transport = kit.greeted()
+    connection.data_received(b"MAIL FROM:<a@example.com>\r\nRCPT TO:<alice@example.org>\r\n" + command)
+    transport.take()
+    for _ in range(times):
+        kit.clock.advance(seconds)
+        if not transport.closed:
+            connection.data_received((b"x" * 70 + b"\r\n") * (octets // 72) + b"x" * (octets % 72))
+    return transport
+
+
+@pytest.mark.parametrize("command", [b"DATA\r\n", b"BDAT 20000000\r\n"])
+def test_content_that_drips_is_ended_although_it_goes_on(command: bytes) -> None:
+    assert deliver_slowly(1, 10, times=29, command=command).take() == b""
+    transport = deliver_slowly(1, 10, times=31, command=command)
+    assert transport.take() == replies.TOO_SLOW.wire == b"421 4.4.2 The content comes too slowly\r\n"
+    assert transport.closed
+    assert not deliver_slowly(1000, 10, times=35, command=command).closed  # 100 octets a second: a little longer
+    assert deliver_slowly(1000, 10, times=39, command=command).closed
+
+
+@pytest.mark.parametrize("command", [b"DATA\r\n", b"BDAT 20000000\r\n"])
+def test_a_slow_but_honest_modem_lives(command: bytes) -> None:
+    assert not deliver_slowly(5040, 10, times=2000, command=command).closed  # five and a half hours
+    assert not deliver_slowly(140_000, 280, times=100, command=command).closed  # in blocks, with pauses
+
+
+def test_chunks_of_one_octet_do_not_buy_time() -> None:
+    """Each gets its reply, and that alone is no progress."""
+    kit = Kit(limits=Limits(session_idle=300))
+    connection, transport = kit.greeted()
+    connection.data_received(b"MAIL FROM:<a@example.com>\r\nRCPT TO:<alice@example.org>\r\n")
+    for _ in range(31):
+        if not transport.closed:
+            connection.data_received(b"BDAT 1\r\nx")
+        kit.clock.advance(10)
+    assert transport.take().endswith(replies.CHUNK_OK.wire + replies.TOO_SLOW.wire)
+
+
+def test_behind_the_content_its_deadline_is_over() -> None:
+    kit = Kit(limits=Limits(session_idle=300))
+    connection, transport = kit.in_content()
+    kit.clock.advance(200)
+    connection.data_received(b"a: b\r\n.\r\n")
+    kit.clock.advance(299)
+    assert not transport.closed
+    kit.clock.advance(2)
+    assert transport.take().endswith(replies.IDLE_TIMEOUT.wire)
 
 
 def test_while_the_client_waits_for_us_its_time_does_not_run() -> None:
@@ -495,3 +548,39 @@ async def test_a_flood_of_commands_is_answered_in_turns_and_others_come_between(
     assert said.count(b"250 ") == count + 2
     connection.data_received(b"QUIT\r\n")
     assert transport.take().startswith(b"221 ")
+
+
+# -- XCLIENT ----------------------------------------------------------------------------------------------------------
+
+
+def proxied(kit: Kit, *lines: bytes) -> tuple[SmtpConnection, KitTransport]:
+    connection, transport = kit.connect(KitTransport(("10.0.0.9", 4321)))
+    transport.take()
+    for line in lines:
+        connection.data_received(line + b"\r\n")
+    return connection, transport
+
+
+def test_the_client_behind_a_proxy_is_counted_in_its_place() -> None:
+    kit = Kit(xclient_from=parse_networks(["10.0.0.0/8"]))
+    connection, transport = proxied(kit, b"XCLIENT ADDR=192.0.2.7")
+    assert transport.take().startswith(b"220 ")
+    assert kit.reception.clients == {"192.0.2.7": 1}
+    connection.data_received(b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<x@anywhere.example>\r\n")
+    assert b"550 5.7.1" in transport.take()
+    assert [line["client"] for line in kit.log.of("refused")] == ["192.0.2.7"]
+    connection.connection_lost(None)
+    assert kit.reception.clients == {}
+
+
+def test_a_client_with_too_many_sessions_is_turned_away_behind_a_proxy_too() -> None:
+    kit = Kit(xclient_from=parse_networks(["10.0.0.0/8"]), limits=Limits(sessions_per_client=1))
+    first, _ = proxied(kit, b"XCLIENT ADDR=192.0.2.7")
+    second, transport = proxied(kit, b"XCLIENT ADDR=192.0.2.7", b"NOOP")
+    assert transport.take() == replies.TOO_MANY_SESSIONS_OF_CLIENT.wire
+    assert transport.closed
+    assert kit.reception.clients == {"192.0.2.7": 1}
+    second.connection_lost(None)
+    first.connection_lost(None)
+    assert kit.reception.clients == {}
+    assert kit.listener.sessions.counts.sessions == 0

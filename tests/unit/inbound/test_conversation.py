@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from asyncmta.inbound.acceptance import Existence
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.conversation import COMMANDS_IN_A_TURN, Conversation
-from asyncmta.inbound.data import Shape
 from asyncmta.inbound.events import (
     AuthWanted,
     Closing,
@@ -60,6 +60,55 @@ def test_a_message_is_handed_over_with_its_facts_and_then_answered() -> None:
     assert conversation.feed(b"QUIT\r\n") == b""
     assert conversation.answered(reply(250, "2.0.0", "mine")) == b"250 2.0.0 mine\r\n250 2.0.0 OK\r\n221 2.0.0 Bye\r\n"
     assert conversation.events[-1] == Closing(replies.BYE)
+
+
+def test_only_a_submission_gets_what_it_lacks() -> None:
+    relay = in_content()
+    relay.feed(b".\r\n")
+    (event,) = relay.events
+    assert isinstance(event, MessageEnded)
+    assert not event.facts.is_author
+    submission = greeted(role="submission", auth="yes", tls="implicit")
+    submission.feed(b"EHLO c\r\nAUTH LOGIN\r\n")
+    submission.auth_ended(replies.AUTH_OK, "alice")
+    submission.events.clear()
+    submission.feed(OPENING.partition(b"\r\n")[2] + b"BDAT 0 LAST\r\n")
+    (event,) = submission.events
+    assert isinstance(event, MessageEnded)
+    assert event.facts.is_author
+
+
+def test_between_chunks_content_is_still_owed() -> None:
+    conversation = greeted()
+    assert not conversation.is_in_content
+    conversation.feed(OPENING)
+    assert not conversation.is_in_content
+    conversation.feed(b"BDAT 2\r\na")
+    assert conversation.is_reading_content
+    conversation.feed(b"b")
+    assert not conversation.is_reading_content
+    assert conversation.is_in_content
+    conversation.feed(b"BDAT 0 LAST\r\n")
+    assert not conversation.is_in_content
+    conversation.answered(reply(250, "2.0.0", "mine"))
+    conversation.feed(b"BDAT 5\r\n")  # that nobody wants
+    assert conversation.is_in_content
+    conversation.feed(b"12345")
+    assert not conversation.is_in_content
+
+
+def test_large_chunks_that_are_given_up_are_told_before_anything_else_is_read() -> None:
+    conversation = greeted()
+    conversation.feed(OPENING)
+    text = b"12345678\r\n" * 30_000
+    out = conversation.feed(b"BDAT 300000\r\n%bRSET\r\nNOOP\r\n" % text)
+    assert out == replies.CHUNK_OK.wire + replies.RESET_OK.wire
+    began, *rest = conversation.events
+    assert isinstance(began, LargeBegan)
+    assert rest == [LargeAborted(), TurnEnded()]
+    conversation.refuse_content(replies.TOO_MANY_HOPS)  # too late, and about nothing that is open
+    assert conversation.go_on() == replies.NOOP_OK.wire
+    assert conversation.state.content_refusal is None
 
 
 def test_a_refusal_is_told_to_the_log_with_whom_it_was_about() -> None:

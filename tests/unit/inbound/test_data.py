@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.inbound.data import ContentReader, Shape, Violation
+from asyncmta.inbound.content import Rules, Shape, Violation
+from asyncmta.inbound.data import ContentReader
 
 
 def read(*chunks: bytes, limit: int = 1 << 20, inline: int = 1 << 20, long_lines: bool = False) -> ContentReader:
     """Feed all chunks; only the last one may end the content, with nothing behind it."""
-    reader = ContentReader(limit, inline_limit=inline, accept_long_lines=long_lines)
+    reader = ContentReader(Rules(size_limit=limit, inline_limit=inline, accept_long_lines=long_lines))
     for chunk in chunks[:-1]:
         assert reader.feed(chunk) == -1
     assert reader.feed(chunks[-1]) == len(chunks[-1])
@@ -41,15 +42,15 @@ def test_a_content_may_begin_with_its_end() -> None:
     ],
 )
 def test_says_where_the_next_command_begins(chunks: tuple[bytes, ...], position: int) -> None:
-    reader = ContentReader(100, inline_limit=100)
+    reader = ContentReader(Rules(size_limit=100, inline_limit=100))
     assert [reader.feed(chunk) for chunk in chunks] == [*[-1] * (len(chunks) - 1), position]
 
 
 def test_reads_from_the_middle_of_a_chunk() -> None:
-    reader = ContentReader(100, inline_limit=100)
+    reader = ContentReader(Rules(size_limit=100, inline_limit=100))
     assert reader.feed(b"DATA\r\nx: y\r\n.\r\nQUIT\r\n", 6) == 15
     assert reader.take() == [b"x: y\r\n"]
-    reader = ContentReader(100, inline_limit=100)
+    reader = ContentReader(Rules(size_limit=100, inline_limit=100))
     assert reader.feed(b"DATA\r\nx: y\r\n", 6) == -1
     assert reader.take() == [b"x: y\r\n"]
 
@@ -99,7 +100,7 @@ def test_the_limit_counts_without_stuffing() -> None:
 
 
 def test_above_the_limit_nothing_is_kept_and_the_end_is_found() -> None:
-    reader = ContentReader(1000, inline_limit=500)
+    reader = ContentReader(Rules(size_limit=1000, inline_limit=500))
     for _ in range(1000):
         assert reader.feed(b"x" * 70 + b"\r\n") == -1
     assert reader.violation is Violation.TOO_BIG
@@ -116,7 +117,7 @@ def test_the_gravest_violation_counts_in_whatever_order_they_come() -> None:
 
 
 def test_large_content_is_to_be_taken_away_chunk_by_chunk() -> None:
-    reader = ContentReader(10_000, inline_limit=100)
+    reader = ContentReader(Rules(size_limit=10_000, inline_limit=100))
     assert reader.feed(b"x" * 60 + b"\r\n") == -1
     assert not reader.is_large
     assert reader.feed(b"y" * 60 + b"\r\n") == -1
@@ -128,7 +129,7 @@ def test_large_content_is_to_be_taken_away_chunk_by_chunk() -> None:
 
 
 def test_content_that_nobody_wants_is_read_and_not_kept() -> None:
-    reader = ContentReader(10_000, inline_limit=10)
+    reader = ContentReader(Rules(size_limit=10_000, inline_limit=10))
     reader.feed(b"x" * 60 + b"\r\n")
     reader.drop()
     assert not reader.is_large
@@ -138,7 +139,7 @@ def test_content_that_nobody_wants_is_read_and_not_kept() -> None:
 
 
 def test_octet_by_octet_costs_no_more_than_the_octets() -> None:
-    reader = ContentReader(10_000, inline_limit=10_000)
+    reader = ContentReader(Rules(size_limit=10_000, inline_limit=10_000))
     for octet in b"x" * 500:
         reader.feed(bytes([octet]))
     assert len(reader.take()) < 200

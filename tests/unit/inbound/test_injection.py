@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.inbound.injection import Prepared, prepare
+from asyncmta.inbound.injection import Prepared, missing_fields, prepare
 from asyncmta.mail import replies
+from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply
 
 AT = 1_750_000_000.0
@@ -66,3 +67,34 @@ def test_what_nobody_would_take(content: bytes, reply: Reply) -> None:
 
 def test_a_line_of_998_is_taken() -> None:
     assert isinstance(made(b"A: b\n\n." + b"x" * 997), Prepared)
+
+
+FROM = b"From: <alice@example.org>\r\n"
+
+
+def lacking(content: bytes, *, author: str | None = "alice@example.org", is_whole: bool = True) -> bytes:
+    sender = None if author is None else parse_address(author)
+    return missing_fields(content, at=AT, message_id="<id@mx.example.org>", author=sender, is_whole=is_whole)
+
+
+def test_what_a_submission_lacks_is_put_in_front() -> None:
+    assert lacking(b"Subject: x\r\n\r\nhello\r\n") == DATE + ID + FROM
+    assert lacking(b"from: b@c\r\nDATE : x\r\nMessage-Id:\r\n <x@y>\r\nBcc: secret\r\n\r\n") == b""
+    assert lacking(b"To: x\r\nDate: x\r\n\r\nFrom: in the body\r\n") == ID + FROM
+    assert lacking(b"\r\nDate: in the body\r\n") == DATE + ID + FROM
+
+
+def test_a_report_has_no_author_to_name() -> None:
+    assert lacking(b"Subject: x\r\n\r\n", author=None) == DATE + ID
+
+
+def test_a_submitted_body_alone_gets_its_empty_line() -> None:
+    assert lacking(b"hello there\r\n") == DATE + ID + FROM + b"\r\n"
+    assert lacking(b"", author=None) == DATE + ID + b"\r\n"
+
+
+def test_of_a_header_section_that_goes_on_nothing_is_said_to_be_missing() -> None:
+    assert lacking(b"a: b\r\n" * 100, is_whole=False) == b""
+    assert lacking(b"a: b\r\n" * 100, is_whole=True) == DATE + ID + FROM
+    assert lacking(b"a: b\r\n\r\nbody", is_whole=False) == DATE + ID + FROM
+    assert lacking(b"\r\nbody", is_whole=False) == DATE + ID + FROM

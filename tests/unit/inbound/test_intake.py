@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asyncmta.inbound.data import Shape
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.intake import LargeMessage
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
@@ -65,6 +65,60 @@ def test_content_of_nothing_is_a_message() -> None:
     kit = Kit()
     assert accept(kit)[0].code == 250
     assert len(kit.store.records[0].parts) == 1
+
+
+def submitted(kit: Kit, content: bytes, *, reverse_path: str = "alice@example.org") -> Any:
+    """What is kept of a submission."""
+    facts = ClientFacts("10.0.0.1", "c", "alice", "Received: by mx id ", is_author=True)
+    envelope = Envelope(parse_address(reverse_path, smtputf8=True), TWO.recipients)
+    shape = Shape(len(content), len(content), False, not content.isascii())
+    kit.intake.accept(envelope, facts=facts, parts=[content], shape=shape, done=lambda reply: None)
+    return kit.store.records[-1]
+
+
+def test_a_submission_gets_what_it_lacks_behind_our_received() -> None:
+    record = submitted(Kit(), b"Subject: x\r\nBcc: <secret@example.com>\r\n\r\nhi\r\n")
+    kept = b"".join(record.parts)
+    assert kept.partition(b"+0000\r\n")[2] == (
+        b"Date: Sun, 15 Jun 2025 15:06:40 +0000\r\n"
+        b"Message-ID: <0000000000000001@mx.example.org>\r\n"
+        b"From: <alice@example.org>\r\n"
+        b"Subject: x\r\nBcc: <secret@example.com>\r\n\r\nhi\r\n"
+    )
+    assert record.content.size == record.content.wire_size == len(kept)
+    assert record.content.digest == digest((kept,), False)
+    assert not record.content.eight_bit
+
+
+def test_an_author_in_eight_bits_makes_the_message_so() -> None:
+    assert submitted(Kit(), b"a: b\r\n\r\n", reverse_path="j\u00fcrgen@example.org").content.eight_bit
+
+
+def test_a_submission_that_lacks_nothing_is_left_alone() -> None:
+    content = b"From: a@b\r\nDate: x\r\nMessage-ID: <x@y>\r\n\r\nhi\r\n"
+    assert submitted(Kit(), content).parts[1] == content
+    assert submitted(Kit(), content).parts[0].endswith(b"+0000\r\n")
+    assert submitted(Kit(), content).parts[0].count(b"\r\n") == 2
+
+
+async def test_a_large_submission_too() -> None:
+    kit = Kit()
+    facts = ClientFacts("10.0.0.1", "c", "alice", "Received: by mx id ", is_author=True)
+    begun = kit.intake.begin_large(TWO, facts=facts, parts=[b"Subject: x\r\n", b"\r\nhi\r\n"])
+    assert isinstance(begun, LargeMessage)
+    assert kit.store.large[0].octets.count(b"Message-ID: <0000000000000001@mx.example.org>\r\n") == 1
+    begun.abort()
+    begun = kit.intake.begin_large(TWO, facts=facts, parts=[b"a: b\r\n" * 1000])
+    assert isinstance(begun, LargeMessage)
+    assert b"Message-ID" not in kit.store.large[1].octets
+    begun.abort()
+
+
+def test_what_is_relayed_gets_nothing_but_received() -> None:
+    kit = Kit()
+    accept(kit, b"Subject: x\r\n\r\nhi\r\n")
+    assert kit.store.records[0].parts[1:] == (b"Subject: x\r\n\r\nhi\r\n",)
+    assert kit.store.records[0].parts[0].endswith(b"+0000\r\n")
 
 
 def test_nothing_is_said_before_it_is_durable() -> None:

@@ -17,8 +17,10 @@ import uvloop
 from aiosmtpd.smtp import SMTP
 
 from asyncmta.inbound import listener
+from asyncmta.inbound.access import AccessSettings
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import ListenerSettings, SmtpConnection
+from asyncmta.inbound.throttle import Rate
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.reply import Reply
@@ -57,6 +59,19 @@ def client_context() -> ssl.SSLContext:
     return context
 
 
+class Tokens:
+    """Takes passwords of nobody; a token that is "never" is never answered."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def check_token(self, mechanism: str, login: str, token: str) -> bool:
+        self.asked.set()
+        if token == "never":
+            await asyncio.get_running_loop().create_future()
+        return token == "good"
+
+
 async def authenticate(mechanism: str, login: str, password: str) -> bool | None:
     await asyncio.sleep(0)
     if login == "later":
@@ -90,7 +105,7 @@ async def closed(client: RawClient) -> bool:
 # -- settings --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings", [{"role": "lmtp"}, {"tls": "always"}, {"port": 65536}, {"max_sessions": 0}])
+@pytest.mark.parametrize("settings", [{"role": "smtp"}, {"tls": "always"}, {"port": 65536}, {"max_sessions": 0}])
 def test_settings_that_cannot_be(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         ListenerSettings(**settings)
@@ -122,7 +137,7 @@ def test_it_is_still_the_librarys_class_and_shares_nothing_with_others() -> None
 def test_a_message_over_a_socket(run: Any) -> None:
     async def scenario() -> None:
         async with listening() as kit, client(kit) as peer:
-            assert (await peer.hello()).text.startswith("mx.example.org PIPELINING")
+            assert (await peer.hello()).text.startswith("mx.example.org MT-PRIORITY MIXER DELIVERBY 60 PIPELINING")
             answers = await peer.send_message("a@example.com", ["alice@example.org"], b"a: b\n\n.x\n")
             assert answers[-1] == replies.queued(QueueId(1))
             assert kit.store.records[0].parts[1] == b"a: b\r\n\r\n..x\r\n"
@@ -333,6 +348,57 @@ def test_a_client_that_goes_within_the_exchange(run: Any) -> None:
             await peer.close()
             await kit.listener.sessions.wait_until_empty(60.0, for_sockets=True)
             await kit.listener.sessions.cancel_tasks()
+
+    run(scenario())
+
+
+def xoauth2(token: str) -> str:
+    return "AUTH XOAUTH2 " + encoded(f"user=alice\x01auth=Bearer {token}\x01\x01")
+
+
+def test_a_token_over_a_socket(run: Any) -> None:
+    async def scenario() -> None:
+        async with (
+            listening(tls="implicit", tls_context=server_context(), authenticate=Tokens()) as kit,
+            client(kit, tls=client_context()) as peer,
+        ):
+            assert "AUTH OAUTHBEARER XOAUTH2" in (await peer.hello()).text
+            assert str(await peer.command(xoauth2("bad"))).startswith("334 ")
+            assert (await peer.command("")) == replies.AUTH_FAILED
+            assert (await peer.command(xoauth2("good"))) == replies.AUTH_OK
+            (refused,) = kit.log.of("refused")
+            assert (refused["login"], refused["client"]) == ("alice", "127.0.0.1")
+
+    run(scenario())
+
+
+def test_who_goes_while_it_is_checked_has_used_an_attempt_up(run: Any) -> None:
+    async def scenario() -> None:
+        tokens = Tokens()
+        once = AccessSettings(failures_per_client=Rate(1, 600.0), failure_delay=0.0)
+        async with listening(tls="implicit", tls_context=server_context(), authenticate=tokens, access=once) as kit:
+            async with client(kit, tls=client_context()) as peer:
+                await peer.hello()
+                await peer.send(xoauth2("never").encode() + b"\r\n")
+                await tokens.asked.wait()
+            await kit.listener.sessions.wait_until_empty(60.0, for_sockets=True)
+            await kit.listener.sessions.cancel_tasks()
+            async with client(kit, tls=client_context()) as peer:
+                await peer.hello()
+                assert (await peer.command(xoauth2("good"))) == replies.AUTH_TOO_MANY_FAILURES
+                assert await closed(peer)
+
+    run(scenario())
+
+
+def test_a_login_that_is_guessed_at_from_elsewhere(run: Any) -> None:
+    async def scenario() -> None:
+        once = AccessSettings(failures_per_login=Rate(1, 200.0), failure_delay=0.0)
+        async with secure_client(access=once) as (kit, peer):
+            assert not isinstance(kit.access.attempts.begin("192.0.2.66", "alice"), Reply)
+            assert (await peer.command(f"AUTH PLAIN {PLAIN}")) == replies.AUTH_NOT_NOW
+            kit.clock.advance(200.0)
+            assert (await peer.command(f"AUTH PLAIN {PLAIN}")) == replies.AUTH_OK
 
     run(scenario())
 

@@ -64,3 +64,27 @@ def test_orcpt_is_a_type_and_an_address() -> None:
     assert not is_orcpt("rfc822;j\u00f6rg@example.org", smtputf8=True)
     for wrong in ("alice", "rfc822;", ";alice", "rfc 822;a", "rfc822;" + "x" * 500):
         assert not is_orcpt(wrong, smtputf8=True), wrong
+
+
+def test_orcpt_has_at_most_500_octets() -> None:
+    assert is_orcpt("rfc822;" + "x" * 493, smtputf8=False)
+    assert not is_orcpt("rfc822;" + "x" * 494, smtputf8=False)
+    assert is_orcpt("utf-8;" + "ö" * 247, smtputf8=True)
+    assert not is_orcpt("utf-8;" + "ö" * 248, smtputf8=True)
+
+
+@pytest.mark.parametrize("point", ["5C", "20", "E9", "3B1", "FFFD", "1F600", "10FFFF"])
+def test_characters_by_their_number_in_the_utf_8_type(point: str) -> None:
+    assert is_orcpt(f"utf-8;a\\x{{{point}}}b@example.org", smtputf8=False)
+    assert is_orcpt(f"UTF-8;ö\\x{{{point}}}", smtputf8=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["\\", "a\\b", "\\x{}", "\\x{e9}", "\\x{D800}", "\\x{DFFF}", "\\x{110000}", "\\x{E9", "\\x{0E9}", "\\x{G1}"]
+)
+def test_a_backslash_begins_a_number_in_the_utf_8_type_and_nothing_else(text: str) -> None:
+    assert not is_orcpt(f"utf-8;{text}", smtputf8=True)
+
+
+def test_a_backslash_is_a_letter_like_others_in_other_types() -> None:
+    assert is_orcpt("x400;a\\b", smtputf8=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncmta.inbound.transaction import ROOM_FOR_RECEIVED
+from asyncmta.inbound.session import ROOM_FOR_RECEIVED
 from asyncmta.mail.envelope import QueueId
 from asyncmta.spool.records import INLINE_LIMIT
 from asyncmta.spool.store import SpoolSettings, Store

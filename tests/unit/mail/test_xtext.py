@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.mail.xtext import decode_orcpt, decode_xtext
+from asyncmta.mail.xtext import decode_orcpt, decode_xtext, in_ascii
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,10 @@ def test_what_is_no_orcpt_is_none(orcpt: str | None) -> None:
 )
 def test_orcpt_is_split_and_decoded(orcpt: str, utf8: bool, meaning: tuple[str, str]) -> None:
     assert decode_orcpt(orcpt, utf8=utf8) == meaning
+
+
+def test_an_orcpt_in_ascii_means_the_same() -> None:
+    assert in_ascii("rfc822;a+2Bb@c") == "rfc822;a+2Bb@c"
+    plain = in_ascii("utf-8;jörg😀@bücher.example")
+    assert plain == "utf-8;j\\x{F6}rg\\x{1F600}@b\\x{FC}cher.example"
+    assert decode_orcpt(plain, utf8=True) == ("utf-8", "jörg😀@bücher.example")

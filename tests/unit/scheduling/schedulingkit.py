@@ -13,7 +13,7 @@ from typing import Any
 
 from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.mail.address import parse_address
-from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient, format_queue_id
+from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient, Timing, format_queue_id
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Postponed, Scope
 from asyncmta.mail.reply import reply
 from asyncmta.mail.wire import digest
@@ -151,12 +151,19 @@ class Post:
             disk=disk, clock=self.clock, **{name: getattr(self.settings, name) for name in ("in_hand", "share")}
         )
 
-    async def accept(self, *recipients: str, sender: str | None = "me@sender.example", add: bool = True) -> QueueId:
+    async def accept(
+        self,
+        *recipients: str,
+        sender: str | None = "me@sender.example",
+        add: bool = True,
+        timing: Timing | None = None,
+    ) -> QueueId:
         """A message becomes ours, as the intake does it."""
         queue_id = self.store.next_queue_id()
         envelope = Envelope(
             parse_address(sender) if sender is not None else None,
             tuple(Recipient(parse_address(each)) for each in recipients),
+            timing=timing,
         )
         content = Content(len(WIRE), digest([WIRE], False), False, len(WIRE))
         await self.store.commit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 
 import pytest
 
@@ -277,3 +277,76 @@ async def test_two_commands_do_not_meet_on_one_message(post: Post) -> None:
     assert await removal == 1
     await post.advance(9_000)
     assert len(post.transport.calls) == 1
+
+
+# -- who stops waiting ------------------------------------------------------------------------------------------------
+
+
+async def given_up(post: Post, command: Coroutine[None, None, int], turns: int) -> None:
+    """Cancelled so many turns of the loop after it was given; then what was begun comes to its end."""
+    task = asyncio.create_task(command)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*post.scheduler._held._commands, return_exceptions=True)
+        await post.store.flush()
+
+
+@pytest.mark.parametrize("verb", ["hold", "release", "remove"])
+async def test_a_command_that_is_given_up_leaves_the_scheduler_where_the_journal_is(post: Post, verb: str) -> None:
+    ends = set()
+    for turns in range(12):
+        queue_id = await deferred(post)
+        if verb == "release":
+            await post.scheduler.hold([queue_id])
+        post.transport.script = lambda _: LATER
+        keywords = {"by": "root"} if verb == "remove" else {}
+        await given_up(post, getattr(post.scheduler, verb)([queue_id], **keywords), turns)
+        row = post.scheduler.view(queue_id)
+        entry = post.store.peek(queue_id)
+        ends.add(entry.held if entry is not None else None)
+        assert (row is None) == (entry is None or entry.is_closed)
+        assert row is not None or not post.scheduler._held._is_here(queue_id)
+        if row is not None and entry is not None:
+            assert (row.state == "held") == entry.held == post.scheduler._held.stops(queue_id)
+            post.transport.script = lambda _: OK
+            await post.scheduler.release([queue_id])
+            post.scheduler.retry([queue_id])
+            await post.idle()
+        assert post.queued() == []
+    assert len(ends) == 2  # some came too late, and some did not
+
+
+async def test_a_removal_with_a_report_that_is_given_up_is_one_or_the_other(post: Post) -> None:
+    for turns in range(12):
+        queue_id = await deferred(post)
+        before = len(post.dsns())
+        await given_up(post, post.scheduler.remove([queue_id], by="root", bounce=True), turns)
+        await post.idle()
+        is_gone = queue_id not in post.queued()
+        assert len(post.dsns()) - before == is_gone
+        post.scheduler.retry()
+        await post.idle()
+        assert post.queued() == []
+
+
+async def test_a_stop_gives_up_what_waits_and_waits_for_what_is_being_written(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post.transport.script = lambda consignment: None if consignment.destination == "mx:slow.example" else LATER
+    monkeypatch.setattr(post.store, "park", lambda *_: False)  # else it is still being read back
+    slow, other = await post.accept("a@slow.example"), await post.accept("b@one.example")
+    await post.store.flush()
+    waits = asyncio.create_task(post.scheduler.remove([slow], by="root"))
+    writes = asyncio.create_task(post.scheduler.hold([other]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await post.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    assert await writes == 1
+    after = await (await post.again()).start()
+    assert [(each.queue_id, each.held) for each in after.store.entries()] == [(slow, False), (other, True)]
+    await after.stop()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from asyncmta.mail.address import Address
-from asyncmta.mail.envelope import Content, Envelope, QueueId, Recipient
+from asyncmta.mail.envelope import Content, Envelope, QueueId, Recipient, Timing
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
 from asyncmta.mail.reply import EnhancedStatus, Reply, reply
 from asyncmta.mail.wire import digest, is_dotted, unstuff
@@ -92,6 +92,7 @@ envelopes = st.builds(
     st.booleans(),
     st.sampled_from((None, "FULL", "HDRS")),
     st.none() | texts,
+    st.none() | st.builds(Timing, st.integers(-9, 9), times, times, st.sampled_from(("", "R", "N", "RT", "NT"))),
 )
 wires = st.lists(st.binary(max_size=40), max_size=4).map(tuple)
 ordinals = st.integers(0, 2000)

@@ -73,7 +73,31 @@ def test_a_segment_that_is_gone_or_cut_off_and_a_device_that_gives_nothing() -> 
     assert sorted(carrier.differing(written)) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("error", [errno.EIO, errno.EROFS])
+def test_a_close_that_fails_says_nothing_about_what_was_read(error: int) -> None:
+    disk, carrier, written = scene()
+    disk.fail_at(1, error, for_good=True, only=["close"])
+    assert carrier.differing(written) == []
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize("call", ["open", "read_at"])
+def test_what_may_pass_says_nothing_about_the_device(error: int, call: str) -> None:
+    disk, carrier, written = scene()
+    (segment, offset), _ = written[0]
+    entry = Entry(accepted(1, WIRE), segment, offset)
+    disk.fail_at(1, error, only=[call])
+    with pytest.raises(OSError, match=r"\[Errno") as first:
+        carrier.differing(written)
+    disk.fail_at(1, error, only=[call])
+    with pytest.raises(OSError, match=r"\[Errno") as second:
+        carrier.read([entry])
+    assert first.value.errno == second.value.errno == error
+    assert carrier.differing(written) == []
+    assert [load and load.parts for load in carrier.read([entry])] == [(WIRE,)]
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES])
 def test_content_that_cannot_be_had_is_none(error: int) -> None:
     disk, carrier, written = scene()
     (segment, offset), record = written[0]

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec import structs
 
-from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.envelope import QueueId, Timing
 from asyncmta.mail.outcome import Outcome
 from asyncmta.spool.codec import Undecodable, decode, encode
 from asyncmta.spool.ledger import Entry
@@ -26,7 +27,7 @@ def test_the_octets_of_an_accepted_are_those_of_the_format_document() -> None:
     sender, recipient = ["alice", "example.org", "example.org"], ["r0", "example.net", "example.net"]
     assert metadata_of(record) == [
         1000.5,
-        [sender, [[recipient, 0, None]], "7BIT", False, False, None, None],
+        [sender, [[recipient, 0, None]], "7BIT", False, False, None, None, None],
         [12, record.content.digest, False, 12, False],
         "client.example [192.0.2.1]",
         None,
@@ -116,3 +117,26 @@ def test_parts_that_are_not_the_content_are_not_written() -> None:
         with pytest.raises(ValueError, match="not the content"):
             encode(record)
     assert encode(Accepted(QueueId(5), 1.0, envelope(), content_of(wire), "", None, True)).content_size == 0
+
+
+def test_what_the_sender_said_of_time_stands_behind_the_envelope_of_version_1_0() -> None:
+    record = accepted(5, b"Subject: x\r\n")
+    timed = structs.replace(record, envelope=structs.replace(record.envelope, timing=Timing(-3, 7.5, 9.5, "RT")))
+    metadata = metadata_of(timed)
+    assert metadata[1][7:] == [[-3, 7.5, 9.5, "RT"]]  # type: ignore[index]
+    draft = encode(timed)
+    found = decode(16, 5, draft.metadata[: draft.metadata_size])
+    assert isinstance(found, Accepted)
+    assert found.envelope == timed.envelope
+
+
+def test_an_envelope_of_version_1_0_has_no_timing_and_one_of_a_later_version_may_say_more() -> None:
+    sender, recipient, content = ["a", "b.c", "b.c"], ["r", "d.e", "d.e"], [12, b"d" * 16, False, 12, False]
+    old = [1.5, [sender, [[recipient, 0, None]], "7BIT", False, False, "HDRS", "x"], content, "", None, False]
+    found = decode(16, 5, msgspec.msgpack.encode(old))
+    assert isinstance(found, Accepted)
+    assert (found.envelope.envid, found.envelope.timing) == ("x", None)
+    old[1] += [[4, 7.5, 0.0, "", "something new"], "more"]  # type: ignore[operator]
+    found = decode(16, 5, msgspec.msgpack.encode(old))
+    assert isinstance(found, Accepted)
+    assert found.envelope.timing == Timing(4, 7.5)

@@ -523,6 +523,38 @@ async def test_a_bug_in_it_keeps_the_sources_and_is_told(scene: Scene) -> None:
     assert (scene.recovery.damaged, scene.recovery.messages) == (0, len(kept) + 1)
 
 
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize("job", ["read", "differing"])
+async def test_what_may_pass_delays_it_and_the_sources_stay_meanwhile(scene: Scene, job: str, error: int) -> None:
+    kept = await scene.mostly_delivered()
+    before = scene.segments()
+    carrier = scene.store._compactor._carrier
+    work, tries = getattr(carrier, job), []
+
+    def short_of_something(about: object) -> object:
+        tries.append(scene.clock.monotonic())
+        if len(tries) < 3:
+            scene.disk.fail_at(1, error, only=("open",))
+        return work(about)
+
+    setattr(carrier, job, short_of_something)
+    for _ in range(60):  # less than a minute
+        scene.clock.advance(AFTER / 2)
+        await asyncio.sleep(0.001)
+    assert len(tries) == 1
+    assert scene.segments()[: len(before)] == before
+    for _ in range(300):
+        scene.clock.advance(AFTER)
+        await asyncio.sleep(0.001)
+    await scene.compact()
+    assert tries[1] - tries[0] >= AFTER_FAILURE
+    assert tries[2] - tries[1] >= AFTER_FAILURE
+    assert scene.witness.names == ["compaction_waits"] * 2
+    assert len(scene.segments()) <= 2
+    await scene.has(*kept)
+    assert scene.store.facts().damages == 0
+
+
 async def test_content_of_a_parked_one_is_read_while_it_is_carried_away() -> None:
     """The same of a row, which is read back before its content is."""
     scene = Scene(parks=True)

@@ -193,8 +193,8 @@ def test_in_a_sealed_segment_nothing_is_torn() -> None:
 def test_a_sealed_segment_that_got_shorter() -> None:
     image = three()
     findings = scan(image.octets[: image.ends[2]], len(image.octets))
-    assert findings[2:] == [Damaged(image.ends[2], len(image.octets), (), 0)]
-    assert scan(b"", 4096) == [Damaged(segment.HEADER_SIZE, 4096, (), 0)]
+    assert findings[2:] == [Damaged(image.ends[2], len(image.octets), (), 0, ((image.ends[2], len(image.octets)),))]
+    assert scan(b"", 4096) == [Damaged(segment.HEADER_SIZE, 4096, (), 0, ((segment.HEADER_SIZE, 4096),))]
 
 
 def test_garbage_behind_the_end_of_a_sealed_segment_is_ignored() -> None:

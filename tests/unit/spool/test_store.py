@@ -4,6 +4,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -11,8 +12,20 @@ from asyncmta.mail.envelope import Content, ContentUnavailable, QueueId, format_
 from asyncmta.mail.outcome import Outcome
 from asyncmta.mail.replies import LOCAL_ERROR, STORAGE_FULL
 from asyncmta.spool import segment
+from asyncmta.spool.ledger import Entry
 from asyncmta.spool.queue_ids import MAX_BOOT
-from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Held, Released, Removed, Reported, Retired, Warned
+from asyncmta.spool.records import (
+    INLINE_LIMIT,
+    Accepted,
+    Attempted,
+    Held,
+    Record,
+    Released,
+    Removed,
+    Reported,
+    Retired,
+    Warned,
+)
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store, read_only
 from asyncmta.system.disk import Locked
 from asyncmta.testing.clock import FakeClock
@@ -417,6 +430,37 @@ async def test_an_illegal_commit_is_a_failure_for_its_caller_alone(scene: Scene)
     assert isinstance(answers[0], JournalFailed)
     assert not answers[0].final
     assert answers[1] is None
+
+
+async def test_a_bug_of_the_fold_leaves_nobody_without_an_answer_and_nothing_new_is_taken(scene: Scene) -> None:
+    """Memory may not be what the disk says any more, so the process has to end."""
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    ids = [await scene.accept() for _ in range(3)]
+    apply = scene.store._ledger.apply
+
+    def buggy(record: Record, segment: int = 0, offset: int = 0) -> Entry | None:
+        if record.queue_id == ids[1]:
+            raise KeyError(segment)
+        return apply(record, segment, offset)
+
+    scene.store._ledger.apply = buggy  # type: ignore[method-assign]
+    answers: dict[QueueId, JournalFailed | None] = {}
+    for queue_id in ids:
+        scene.store.submit((Held(queue_id, 2.0),), partial(answers.__setitem__, queue_id))
+    with suppress(JournalFailed):
+        await scene.store.flush()
+    await asyncio.sleep(0)
+    broken = answers.pop(ids[1])
+    assert broken is not None
+    assert broken.final
+    assert answers == {ids[0]: None, ids[2]: None}
+    assert [type(context["exception"]) for context in told] == [KeyError]
+    assert [str(failure) for failure in scene.witness.poisoned] == [str(broken)]
+    with pytest.raises(JournalFailed):
+        await scene.accept()
+    store = await scene.again()
+    assert [entry.held for entry in store.entries()] == [True] * 3  # and all of it was durable
 
 
 async def test_a_callers_bug_does_not_reach_the_others(scene: Scene) -> None:

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from asyncmta.system.addresses import AddressUnavailable, binding
+
+
+def test_an_error_within_is_about_the_address_and_says_the_same():
+    with pytest.raises(AddressUnavailable) as raised, binding():
+        raise PermissionError(errno.EACCES, "Permission denied")
+    assert (raised.value.errno, str(raised.value)) == (errno.EACCES, "[Errno 13] Permission denied")
+
+
+def test_one_without_a_number_keeps_its_text():
+    with pytest.raises(AddressUnavailable, match="no such thing"), binding():
+        raise OSError("no such thing")
+
+
+def test_what_is_no_error_of_the_system_passes():
+    with pytest.raises(ValueError, match="a bug"), binding():
+        raise ValueError("a bug")
+    with binding():
+        bound = True
+    assert bound
