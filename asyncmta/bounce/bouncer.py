@@ -5,7 +5,8 @@ that a crash neither loses nor repeats a report; the null reverse-path is never 
 silence (NOTIFY); content that cannot be read costs the report its copy and nothing else. A DSN has the null
 reverse-path. Never: the commit itself, and no decision about who has failed.
 
-RFC 5321 4.5.5 and 6.1, RFC 3461 4.1 and 6 (NOTIFY, RET), RFC 8689 5 (REQUIRETLS); seeds Q-09 to Q-12.
+RFC 5321 4.5.5 and 6.1, RFC 3461 4.1 and 6 (NOTIFY, RET), RFC 8689 5 (REQUIRETLS), RFC 2852 (deadlines); seeds Q-09
+to Q-12.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from msgspec import Struct
 from asyncmta.bounce.dsn import DsnFacts, FailedRecipient, build_dsn, needs_smtputf8
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
+    NOTIFY_DELAY,
     NOTIFY_FAILURE,
     Content,
     ContentUnavailable,
@@ -31,7 +33,8 @@ from asyncmta.mail.envelope import (
     format_queue_id,
 )
 from asyncmta.mail.headers import Arrival, header_section, received, received_opening
-from asyncmta.mail.outcome import Cause, Failed
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Scope
+from asyncmta.mail.reply import reply
 from asyncmta.mail.wire import digest, is_dotted, stuff, unstuff
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import (
@@ -43,9 +46,11 @@ from asyncmta.spool.records import (
     Attempted,
     Record,
     Reported,
+    Warned,
 )
 
 MAX_RETURNED = 1 << 20  # octets of a message that are returned with RET=FULL
+NOT_TRIED = reply(451, "4.4.7", "It could not be tried yet")
 MAX_HEADERS = 128 << 10  # octets of its header section that are returned
 
 
@@ -103,8 +108,25 @@ class Bouncer:
             records.append(Reported(queue_id, now, untold, None))
         return BounceRecords(tuple(records), dsn)
 
-    async def _dsn(self, entry: Entry, sender: Address, failures: Mapping[int, Failed], now: float) -> Accepted:
+    async def report_delay(self, entry: Entry, now: float) -> BounceRecords:
+        """Those who are pending are late: the records that say so and tell the sender, if he has not asked for silence.
+        JournalFailed as above."""
+        pending, sender = entry.pending(), entry.envelope.reverse_path
+        told, _ = _audience(entry.envelope, pending, NOTIFY_DELAY)
+        if not told or sender is None:
+            return BounceRecords((Warned(entry.queue_id, now, pending, None),), None)
+        untried = Deferred(Cause.EXPIRED, NOT_TRIED, Scope.MESSAGE)
+        late = {at: entry.last[at][1] if at in entry.last else untried for at in told}
+        failures = {at: Failed(Cause.EXPIRED, each.reply, each.scope, each.place) for at, each in late.items()}
+        accepted = await self._dsn(entry, sender, failures, now, delayed=True)
+        return BounceRecords((accepted, Warned(entry.queue_id, now, told, accepted.queue_id)), accepted.queue_id)
+
+    async def _dsn(
+        self, entry: Entry, sender: Address, failures: Mapping[int, Failed], now: float, *, delayed: bool = False
+    ) -> Accepted:
         full = entry.envelope.ret == "FULL" and not entry.envelope.requiretls and entry.content.size <= MAX_RETURNED
+        full = full and not delayed  # RFC 3461 6.2: RET is about failures
+        timing = entry.envelope.timing
         original = await self._original(entry, full)
         queue_id = self._next_queue_id()
         total = len(entry.envelope.recipients)
@@ -123,13 +145,14 @@ class Bouncer:
             content=original,
             envid=entry.envelope.envid,
             full=full,
+            delayed=delayed,
+            deliver_by=timing.deliver_by if timing is not None else 0.0,
             smtputf8=entry.envelope.smtputf8,
             total=total,
             delivered=states.count(DELIVERED),
             reported=states.count(REPORTED),
             pending=states.count(PENDING),
         )
-        timing = entry.envelope.timing
         report = received(self._opening, queue_id=queue_id, at=now, recipient=sender) + build_dsn(facts)
         envelope = Envelope(
             None,
@@ -199,13 +222,15 @@ def _headers(content: bytes) -> bytes:
     return section[: section.rfind(b"\r\n", 0, MAX_HEADERS) + 2]
 
 
-def _audience(envelope: Envelope, ordinals: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Of which failures the sender is told, and of which nobody is."""
+def _audience(
+    envelope: Envelope, ordinals: Iterable[int], event: int = NOTIFY_FAILURE
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of which failures (or delays) the sender is told, and of which nobody is."""
     told: list[int] = []
     untold: list[int] = []
     for ordinal in sorted(ordinals):
         notify = envelope.recipients[ordinal].notify
-        wanted = envelope.reverse_path is not None and (notify == 0 or notify & NOTIFY_FAILURE)
+        wanted = envelope.reverse_path is not None and (notify == 0 or notify & event)
         (told if wanted else untold).append(ordinal)
     return tuple(told), tuple(untold)
 
@@ -215,4 +240,6 @@ def _failed(entry: Entry, ordinal: int, failed: Failed, now: float) -> FailedRec
     if failed.cause is not Cause.EXPIRED:
         return FailedRecipient(recipient, failed, now)
     at, last = entry.last.get(ordinal, (None, None))  # none: it expired before it could be tried
-    return FailedRecipient(recipient, failed, at, last)
+    timing = entry.envelope.timing
+    is_too_late = timing is not None and timing.by_mode.startswith("R") and now >= timing.deliver_by
+    return FailedRecipient(recipient, failed, at, last, is_too_late)

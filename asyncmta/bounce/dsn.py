@@ -1,4 +1,4 @@
-"""The failure report as octets, from facts alone: boundary, date and Message-ID are arguments, nothing is looked up.
+"""The report of failure or delay as octets, from facts alone: boundary, date and Message-ID are arguments.
 
 Promises: CRLF content without Received, no line above 998 octets; each recipient once in each part; the text has a
 fixed order; no octet of a reply, an ORCPT or the returned message starts a field, a part or a line of its own. With
@@ -28,9 +28,14 @@ TEXT_WIDTH = 76
 MAX_WORD = 240  # letters; at four octets each, a line still stays below 998
 MAX_ENVID = 200
 
-_EXPIRED = EnhancedStatus(4, 4, 7)
+_EXPIRED, _TOO_LATE = EnhancedStatus(4, 4, 7), EnhancedStatus(5, 4, 7)
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160), 0x2028, 0x2029, *range(0xD800, 0xE000)], "?") | {9: " "}
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>\Z")
+_FAILED = "Your message could not be delivered to the recipients named here. They will not be tried again."
+_DELAYED = (
+    "Your message could not yet be delivered to the recipients named here. They are still being tried; you need not "
+    "send it again."
+)
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9]")
 _NOT_HOST = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 _NOT_ID = re.compile(r"[^A-Za-z0-9.@_\[\]:-]")
@@ -38,12 +43,14 @@ _NOT_ID = re.compile(r"[^A-Za-z0-9.@_\[\]:-]")
 
 class FailedRecipient(Struct, frozen=True):
     """A recipient of this report. at: when it was last tried, in Unix seconds, or None. last: for an expired one, the
-    deferral that was its last attempt; it says who spoke, which the outcome cannot any more."""
+    deferral that was its last attempt; it says who spoke, which the outcome cannot any more. In a report of delay the
+    outcome is what would be, were this the end. too_late: its sender's deadline was the end."""
 
     recipient: Recipient
     outcome: Failed
     at: float | None = None
     last: Deferred | None = None
+    too_late: bool = False
 
     @property
     def source(self) -> Failed | Deferred:
@@ -61,9 +68,9 @@ class FailedRecipient(Struct, frozen=True):
 
     @property
     def status(self) -> str:
-        """RFC 3463, class 5 but where the lifetime was over."""
+        """RFC 3463, class 5 but where the lifetime was over, and it was not the sender who has set it."""
         if self.outcome.cause is Cause.EXPIRED:
-            return str(_EXPIRED)
+            return str(_TOO_LATE if self.too_late else _EXPIRED)
         enhanced = self.reply.enhanced
         return str(enhanced) if enhanced is not None and enhanced.class_ == 5 else "5.0.0"
 
@@ -75,6 +82,7 @@ class DsnFacts(Struct, frozen=True, kw_only=True):
     reverse_path: to whom. accepted_at, queue_id, envid, smtputf8: of the message. total, delivered, reported,
     pending: how many recipients it has, and how many of those not in `failures` are in which state. content: its
     octets (dots unstuffed), whole or only the header section; returned whole where `full` and the octets allow it.
+    delayed: nothing has failed, it is only late. deliver_by: its sender's deadline, 0.0 for none.
     """
 
     boundary: str
@@ -95,6 +103,8 @@ class DsnFacts(Struct, frozen=True, kw_only=True):
     envid: str | None = None
     full: bool = False
     smtputf8: bool = False
+    delayed: bool = False
+    deliver_by: float = 0.0
 
 
 def needs_smtputf8(facts: DsnFacts) -> bool:
@@ -121,7 +131,7 @@ def build_dsn(facts: DsnFacts) -> bytes:
     head = (
         f"From: Mail Delivery System <MAILER-DAEMON@{host}>\r\n"
         f"To: <{printed(facts.reverse_path)}>\r\n"
-        "Subject: Undelivered mail returned to sender\r\n"
+        f"Subject: {'Delayed mail, still being tried' if facts.delayed else 'Undelivered mail returned to sender'}\r\n"
         f"Date: {rfc5322_date(facts.at)}\r\n"
         f"Message-ID: <{_NOT_ID.sub('', facts.message_id)[:250]}>\r\n"
         f"{thread}"
@@ -138,7 +148,7 @@ def _explanation(facts: DsnFacts, utf8: bool) -> bytes:
     lines = [
         f"This is the mail system at {_host(facts.reporting_mta)}.",
         "",
-        *_wrap("Your message could not be delivered to the recipients named here. They will not be tried again.", ""),
+        *_wrap(_DELAYED if facts.delayed else _FAILED, ""),
         *_wrap(f"For help, send this report to <{_safe(facts.postmaster)}>.", "", " "),
         "",
     ]
@@ -151,8 +161,8 @@ def _explanation(facts: DsnFacts, utf8: bool) -> bytes:
         f"Recipients:          {facts.total}",
         f"Delivered:           {facts.delivered}",
         f"Reported before:     {facts.reported}",
-        f"Failed, told here:   {len(facts.failures)}",
-        f"Still being tried:   {facts.pending}",
+        f"{'Late, told here:  ' if facts.delayed else 'Failed, told here:'}   {len(facts.failures)}",
+        f"Still being tried:   {facts.pending + len(facts.failures) * facts.delayed}",
         "",
     ]
     return _part("text/plain", "\r\n".join(lines), utf8)
@@ -181,8 +191,9 @@ def _reason(failed: FailedRecipient, facts: DsnFacts) -> list[str]:
     if failed.outcome.cause is Cause.EXPIRED:
         times = "once" if facts.attempts == 1 else f"{facts.attempts} times"
         age = _duration(facts.at - facts.accepted_at)
+        which = "the last time" if facts.delayed else "in the end"
         lines += _wrap(
-            f"It could not be delivered within {age}. It was tried {times}, in the end with this result:", "    "
+            f"It could not be delivered within {age}. It was tried {times}, {which} with this result:", "    "
         )
     if failed.is_heard:
         lines += _wrap(f"{_where(place.host, place.ip)} said:", "    ")
@@ -209,6 +220,8 @@ def _status(facts: DsnFacts, utf8: bool) -> bytes:
     if facts.envid is not None:
         lines = [*_wrap(f"Original-Envelope-Id: {_safe(decode_xtext(facts.envid)[:MAX_ENVID])}", "", " "), *lines]
     lines.append(f"Arrival-Date: {rfc5322_date(facts.accepted_at)}")
+    if facts.deliver_by:
+        lines.append(f"Deliver-By-Date: {rfc5322_date(facts.deliver_by)}")  # RFC 2852 5
     for each in facts.failures:
         address, host = each.recipient.address, _host(each.source.place.host)
         original = decode_orcpt(each.recipient.orcpt, utf8=utf8)
@@ -216,7 +229,7 @@ def _status(facts: DsnFacts, utf8: bool) -> bytes:
         if original is not None:
             lines.append(f"Original-Recipient: {original[0]}; {_safe(original[1][:MAX_WORD])}")
         lines.append(f"Final-Recipient: {'rfc822' if address.is_ascii else 'utf-8'}; {printed(address)}")
-        lines += ["Action: failed", f"Status: {each.status}"]
+        lines += [f"Action: {'delayed' if facts.delayed else 'failed'}", f"Status: {each.status}"]
         if host:
             lines.append(f"Remote-MTA: dns; {host}")
         diagnostic = f"smtp; {each.reply}" if each.is_heard else f"x-asyncmta; {each.reply.text}"

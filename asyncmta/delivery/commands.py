@@ -5,7 +5,7 @@ domains as A-labels; an address that cannot be written without it is refused her
 does not hold up the others. Never: sockets, replies; nothing but checked addresses and printable ASCII parameters.
 
 RFC 1870 (SIZE), 3030 (BINARYMIME), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS), 6710
-(MT-PRIORITY).
+(MT-PRIORITY), 2852 (DELIVERBY).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from asyncmta.mail.envelope import (
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.mail.xtext import in_ascii
 
+MOST_SECONDS = 999_999_999  # RFC 2852 3: nine digits
 LONGEST_ORCPT = 500  # RFC 3461 4.2
 
 
@@ -43,6 +44,8 @@ class Capabilities(Struct, frozen=True, gc=False):
     dsn: bool = False
     requiretls: bool = False
     priority: bool = False
+    deliver_by: bool = False
+    shortest_deadline: int = 0
 
 
 class Obstacle(Struct, frozen=True):
@@ -54,22 +57,31 @@ class Obstacle(Struct, frozen=True):
 
 def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> Capabilities:
     """From EHLO keywords (lower case) and their parameters. REQUIRETLS counts only on a verified session."""
-    size = extensions.get("size", "").strip()
     return Capabilities(
         pipelining="pipelining" in extensions,
         announces_size="size" in extensions,
-        size=int(size) if size.isascii() and size.isdigit() and len(size) <= 20 else 0,
+        size=_number(extensions.get("size", "")),
         eight_bit="8bitmime" in extensions,
         binary="binarymime" in extensions and "chunking" in extensions,
         smtputf8="smtputf8" in extensions,
         dsn="dsn" in extensions,
         requiretls=verified_tls and "requiretls" in extensions,
         priority="mt-priority" in extensions,
+        deliver_by="deliverby" in extensions,
+        shortest_deadline=_number(extensions.get("deliverby", "").partition(",")[0]),
     )
 
 
-def compose(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> bytes | Obstacle:
-    """The whole transaction up to DATA (to the last RCPT where BDAT follows), or what is in its way."""
+def _number(text: str) -> int:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
+
+
+def compose(
+    peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content, now: float = 0.0
+) -> bytes | Obstacle:
+    """The whole transaction up to DATA (to the last RCPT where BDAT follows), or what is in its way, at this moment
+    (Unix seconds)."""
     if peer.size and content.size > peer.size:
         text = f"the message has {content.size} octets, the server takes {peer.size}"
         return Obstacle(dict.fromkeys(ordinals, reply(552, "5.3.4", text)), b"")
@@ -79,22 +91,45 @@ def compose(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], c
     if envelope.is_binary and not peer.binary:
         text = "the message is binary, and this server does not take such (BINARYMIME)"
         return Obstacle(dict.fromkeys(ordinals, reply(550, "5.6.1", text)), b"")
+    timing, deadline = envelope.timing, ""
+    if timing is not None and timing.by_mode:
+        left = int(timing.deliver_by - now)
+        if timing.by_mode.startswith("R") and (refusal := _in_time(peer, left)) is not None:
+            return Obstacle(dict.fromkeys(ordinals, refusal), b"")
+        if peer.deliver_by:
+            deadline = f" BY={max(-MOST_SECONDS, min(left, MOST_SECONDS))};{timing.by_mode}"
     recipients = envelope.recipients
-    text = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content)
+    text = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content, deadline)
     if text.isascii():
         return text.encode("ascii")
     if peer.smtputf8:
-        utf8 = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content, utf8=True)
+        utf8 = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content, deadline, utf8=True)
         return utf8.encode("utf-8")
-    return _in_ascii(peer, envelope, ordinals, content)
+    return _in_ascii(peer, envelope, ordinals, content, deadline)
+
+
+def _in_time(peer: Capabilities, left: int) -> Reply | None:
+    """Why this server may not have what is to be returned if it is not delivered in time (RFC 2852 4.1.4.1)."""
+    if left <= 0 or left < peer.shortest_deadline:
+        return reply(554, "5.4.7", "the time that its sender gave it is over, or too short for this server")
+    if not peer.deliver_by:
+        text = "the sender wants it delivered in a certain time, and this server does not offer that (DELIVERBY)"
+        return reply(554, "5.3.3", text)
+    return None
 
 
 def _lines(
-    peer: Capabilities, envelope: Envelope, recipients: list[Recipient], content: Content, *, utf8: bool = False
+    peer: Capabilities,
+    envelope: Envelope,
+    recipients: list[Recipient],
+    content: Content,
+    deadline: str,
+    *,
+    utf8: bool = False,
 ) -> str:
     sender = envelope.reverse_path
     path = f"{sender.local_part}@{sender.domain}" if sender is not None else ""
-    lines = [f"MAIL FROM:<{path}>{_mail_parameters(peer, envelope, content, utf8=utf8)}"]
+    lines = [f"MAIL FROM:<{path}>{_mail_parameters(peer, envelope, content, utf8=utf8)}{deadline}"]
     for recipient in recipients:
         address = recipient.address
         if peer.dsn and (recipient.notify or recipient.orcpt is not None):
@@ -146,7 +181,9 @@ def _is_one_word(text: str) -> bool:
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
-def _in_ascii(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> bytes | Obstacle:
+def _in_ascii(
+    peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content, deadline: str
+) -> bytes | Obstacle:
     """The same without SMTPUTF8, for those addresses that can do without."""
     no_utf8 = reply(550, "5.6.7", "the address needs SMTPUTF8, which the server does not offer")
     sender = envelope.reverse_path
@@ -167,7 +204,7 @@ def _in_ascii(peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...],
     if not plain:
         return Obstacle(refused, b"")
     downgraded = structs.replace(envelope, reverse_path=plain_sender, recipients=tuple(plain), smtputf8=False)
-    commands = _lines(peer, downgraded, plain, content).encode("ascii")
+    commands = _lines(peer, downgraded, plain, content, deadline).encode("ascii")
     return Obstacle(refused, commands) if refused else commands
 
 

@@ -75,8 +75,8 @@ class Dialogue:
         self.opening = b""  # what stands before content, and behind it
         self.ending = DOT
 
-    def begin(self, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> Step:
-        """Start a transaction: WRITE, or DONE at once when the peer cannot take it for anybody."""
+    def begin(self, envelope: Envelope, ordinals: tuple[int, ...], content: Content, now: float = 0.0) -> Step:
+        """Start a transaction: WRITE, or DONE at once when the peer cannot take it for anybody. `now`: Unix seconds."""
         self.outcomes = {}
         self._of_all = None
         self._accepted = 0
@@ -84,7 +84,7 @@ class Dialogue:
         self._chunk = self.opening = b"BDAT %d LAST\r\n" % content.size if envelope.is_binary else b""
         self.ending = b"" if self._chunk else DOT
         self._at = -1 if self._needs_reset else 0
-        commands = compose(self.peer, envelope, ordinals, content)
+        commands = compose(self.peer, envelope, ordinals, content, now)
         if not isinstance(commands, bytes):
             for ordinal, refusal in commands.refused.items():
                 self.outcomes[ordinal] = Failed(Cause.REFUSED, refusal, Scope.RECIPIENT, self.place)

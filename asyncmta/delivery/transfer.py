@@ -83,7 +83,9 @@ class Session(asyncio.Protocol):
         """Begin a transaction. False: it is over at once, without a word to the peer; the session stays idle."""
         consignment = transaction.consignment
         dialogue = self.dialogue
-        if dialogue.begin(consignment.envelope, transaction.ordinals, consignment.content) is Step.DONE:
+        envelope = consignment.envelope
+        now = 0.0 if envelope.timing is None else self._clock.now()
+        if dialogue.begin(envelope, transaction.ordinals, consignment.content, now) is Step.DONE:
             return False
         self.transaction = transaction
         self._content = content

@@ -1,8 +1,9 @@
 """Who may still try to log in: failures are counted by the client's network and by the login that was tried.
 
 Promises: an attempt is counted before it is checked and given back when it was right, so that many at once are no way
-around; a login that strangers guess at stays open to networks from which it has logged in before, so that nobody can
-be locked out by others; all tables are bounded, and logins are kept as digests. Never: the check, the clock.
+around; a login in a network from which it has logged in before is counted for itself, so that nobody is locked out by
+others, be they strangers or neighbours; all tables are bounded, and logins are kept as digests. Never: the check, the
+clock.
 
 reliability.md A01 and A06.
 """
@@ -12,12 +13,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from asyncmta.inbound.limits import client_key
 from asyncmta.inbound.throttle import CAPACITY, Rate, Throttle
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
 Home = tuple[int | str, bytes]
+"""A network, and a login as its digest."""
+
+
+class Counted(Struct, frozen=True, eq=False):
+    """An attempt that was counted; it is ended by `Attempts.end`."""
+
+    home: Home
+    by_client: bool = False
+    by_login: bool = False
+    by_home: bool = False
 
 
 class Attempts:
@@ -31,45 +44,50 @@ class Attempts:
         now: Callable[[], float],
         capacity: int = CAPACITY,
     ) -> None:
-        self._clients = Throttle(per_client, capacity=capacity) if per_client is not None else None
-        self._logins = Throttle(per_login, capacity=capacity) if per_login is not None else None
+        self._clients = _throttle(per_client, capacity)
+        self._logins = _throttle(per_login, capacity)
+        self._at_home = _throttle(per_login or per_client, capacity)
         self._now = now
         self._capacity = capacity
         self._homes: dict[Home, None] = {}  # networks from which a login has logged in; the last one last
 
-    def refusal(self, ip: str) -> Reply | None:
-        """May this client try at all? Asked at AUTH, before it sends a password in vain."""
-        if self._clients is None or self._clients.has_room(client_key(ip), self._now()):
-            return None
-        return replies.AUTH_TOO_MANY_FAILURES
-
-    def begin(self, ip: str, login: str) -> Reply | None:
-        """Count an attempt, or say why not; `end` ends what was counted. "" (a token may name nobody) is no login."""
-        now, client, digest = self._now(), client_key(ip), _digest(login)
+    def begin(self, ip: str, login: str) -> Counted | Reply:
+        """Count an attempt, or say why not. "" is no login: a token may name nobody."""
+        now = self._now()
+        home = client, digest = client_key(ip), _digest(login)
+        if home in self._homes:
+            if self._at_home is not None and not self._at_home.take(home, now):
+                return replies.AUTH_NOT_NOW
+            return Counted(home, by_home=True)
         if self._clients is not None and not self._clients.take(client, now):
             return replies.AUTH_TOO_MANY_FAILURES
-        logins = self._logins if login and (client, digest) not in self._homes else None
-        if logins is not None and not logins.take(digest, now):
+        counted = Counted(home, by_client=True, by_login=bool(login))
+        if counted.by_login and self._logins is not None and not self._logins.take(digest, now):
             if self._clients is not None:
                 self._clients.give_back(client)
             return replies.AUTH_NOT_NOW
-        return None
+        return counted
 
-    def end(self, ip: str, login: str, *, is_right: bool | None) -> None:
+    def end(self, counted: Counted, *, is_right: bool | None) -> None:
         """How it went; None: nothing was found out."""
         if is_right is False:
             return
-        client, digest = client_key(ip), _digest(login)
-        home = (client, digest)
-        if self._clients is not None:
+        home = client, digest = counted.home
+        if counted.by_client and self._clients is not None:
             self._clients.give_back(client)
-        if self._logins is not None and login and home not in self._homes:
+        if counted.by_login and self._logins is not None:
             self._logins.give_back(digest)
-        if is_right:
+        if counted.by_home and self._at_home is not None:
+            self._at_home.give_back(home)
+        if is_right and (counted.by_login or counted.by_home):
             self._homes.pop(home, None)
             if len(self._homes) >= self._capacity:
                 del self._homes[next(iter(self._homes))]
             self._homes[home] = None
+
+
+def _throttle(rate: Rate | None, capacity: int) -> Throttle | None:
+    return None if rate is None else Throttle(rate, capacity=capacity)
 
 
 def _digest(login: str) -> bytes:

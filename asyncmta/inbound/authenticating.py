@@ -87,9 +87,6 @@ class Authenticating(Connection, SMTP):  # type: ignore[misc]  # the two name th
         self._login, self._auth_status = "", ""
         self._verdict: Verdict | None = None
         try:
-            refusal = access.attempts.refusal(self._client_ip)
-            if refusal is not None:
-                raise ExchangeOver(refusal)
             reply = await self._by_the_library(wanted)
         except ExchangeOver as over:
             reply = over.reply
@@ -159,9 +156,9 @@ class Authenticating(Connection, SMTP):  # type: ignore[misc]  # the two name th
         """The check, unless there were too many; who goes away while it runs has used an attempt up."""
         self._login = login
         attempts = self._sessions.reception.access.attempts
-        refusal = attempts.begin(self._client_ip, login)
-        if refusal is not None:
-            raise ExchangeOver(refusal)
+        counted = attempts.begin(self._client_ip, login)
+        if isinstance(counted, Reply):
+            raise ExchangeOver(counted)
         is_right: bool | None = None
         try:
             verdict = self._verdict = await check()
@@ -170,7 +167,7 @@ class Authenticating(Connection, SMTP):  # type: ignore[misc]  # the two name th
             is_right = False
             raise
         finally:
-            attempts.end(self._client_ip, login, is_right=is_right)
+            attempts.end(counted, is_right=is_right)
         return AuthResult(success=bool(is_right), handled=True)
 
     async def push(self, status: Any) -> None:

@@ -13,7 +13,7 @@ import re
 
 from msgspec import Struct
 
-from asyncmta.inbound.extensions import PRIORITY_PARAMETERS, RELEASE_PARAMETERS, Wishes, parse_wishes
+from asyncmta.inbound.extensions import RELEASE_PARAMETERS, WISH_PARAMETERS, Wishes, parse_wishes
 from asyncmta.inbound.parameters import is_envid, is_orcpt, is_xtext, parse_notify, parse_parameters, parse_size
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, InvalidAddress, parse_address
@@ -25,7 +25,7 @@ _PATH = r' *<((?:"(?:[^"\\]|\\.)*"@)?[^<>" ]*)>(?: +(.*))?\Z'
 _FROM = re.compile("(?i:FROM:)" + _PATH)
 _TO = re.compile("(?i:TO:)" + _PATH)
 
-_MAIL_PARAMETERS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"}) | PRIORITY_PARAMETERS
+_MAIL_PARAMETERS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"}) | WISH_PARAMETERS
 _MAIL_PARAMETERS_AUTH = _MAIL_PARAMETERS | {"AUTH"}
 _RCPT_PARAMETERS = frozenset({"NOTIFY", "ORCPT"})
 

@@ -1,10 +1,10 @@
-"""What a client may wish of a transaction beyond its recipients, and what it is granted: priority, a later release.
+"""What a client may wish of a transaction beyond its recipients, and what it is granted: priority, release, deadline.
 
 Promises: a value is of the RFC's form and within our limits or is refused; a priority above the normal one is believed
 only of those who may relay, and whoever gets another one than he asked for is told so. Never: a clock (the time is an
 argument), nor what comes of it; that is the scheduler's.
 
-RFC 6710 (MT-PRIORITY), RFC 4865 (FUTURERELEASE).
+RFC 6710 (MT-PRIORITY), RFC 4865 (FUTURERELEASE), RFC 2852 (DELIVERBY).
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from asyncmta.mail import replies
 from asyncmta.mail.envelope import Timing
 from asyncmta.mail.reply import Reply
 
-PRIORITY_PARAMETERS = frozenset({"MT-PRIORITY"})
+WISH_PARAMETERS = frozenset({"MT-PRIORITY", "BY"})
 RELEASE_PARAMETERS = frozenset({"HOLDFOR", "HOLDUNTIL"})
+_OURS = WISH_PARAMETERS | RELEASE_PARAMETERS
+
+SHORTEST_DEADLINE = 60  # seconds, for what is to be returned otherwise: one attempt should be possible
 
 _PRIORITY = re.compile(r"(?:0|-?[1-9])\Z")
 _HOLD_FOR = re.compile(r"[0-9]{1,9}\Z")
+_BY = re.compile(r"([+-]?[0-9]{1,9});([NR]T?)\Z", re.IGNORECASE | re.ASCII)
 # RFC 3339 5.6, without the leap second that Python has no name for: it is read as the second before.
 _DATE_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})\Z",
@@ -32,11 +36,14 @@ _DATE_TIME = re.compile(
 
 
 class Wishes(Struct, frozen=True):
-    """Of one MAIL. `hold_for`: seconds; `hold_until`: Unix seconds."""
+    """Of one MAIL. `hold_for` and `deliver_in`: seconds; `hold_until`: Unix seconds; `by_mode` as in `Timing`, "" where
+    there is no deadline."""
 
     priority: int = 0
     hold_for: int | None = None
     hold_until: float | None = None
+    deliver_in: int = 0
+    by_mode: str = ""
 
 
 class Granted(Struct, frozen=True):
@@ -48,7 +55,7 @@ class Granted(Struct, frozen=True):
 
 def parse_wishes(found: Parameters) -> Wishes | Reply | None:
     """The parameters of MAIL that are ours; None: it has none of them."""
-    if found.keys().isdisjoint(PRIORITY_PARAMETERS | RELEASE_PARAMETERS):
+    if _OURS.isdisjoint(found):
         return None
     priority, hold_for, hold_until = found.get("MT-PRIORITY", "0"), found.get("HOLDFOR"), found.get("HOLDUNTIL")
     until = None
@@ -58,7 +65,13 @@ def parse_wishes(found: Parameters) -> Wishes | Reply | None:
             return replies.PARAMETER_INVALID
     if not _PRIORITY.match(priority) or (hold_for is not None and not _HOLD_FOR.match(hold_for)):
         return replies.PARAMETER_INVALID
-    return Wishes(int(priority), int(hold_for) if hold_for is not None else None, until)
+    deadline = _BY.match(found.get("BY", "0;N"))
+    if deadline is None:
+        return replies.PARAMETER_INVALID
+    deliver_in, by_mode = int(deadline[1]), deadline[2].upper() if "BY" in found else ""
+    if by_mode.startswith("R") and deliver_in <= 0:
+        return replies.PARAMETER_INVALID
+    return Wishes(int(priority), int(hold_for) if hold_for is not None else None, until, deliver_in, by_mode)
 
 
 def parse_date_time(text: str) -> float | None:
@@ -88,14 +101,20 @@ def grant(wishes: Wishes, *, believed: bool, longest_hold: float, now: float) ->
         release_at = wishes.hold_until
     if release_at and not now <= release_at <= now + longest_hold:
         return replies.HOLD_OUT_OF_RANGE
+    if wishes.by_mode.startswith("R") and wishes.deliver_in < SHORTEST_DEADLINE:
+        return replies.DEADLINE_TOO_SHORT
+    deliver_by = now + wishes.deliver_in if wishes.by_mode else 0.0
+    if release_at and deliver_by and release_at >= deliver_by:
+        return replies.HOLD_OUT_OF_RANGE
     priority = wishes.priority if believed else min(wishes.priority, 0)
-    timing = Timing(priority, release_at) if priority or release_at else None
-    return Granted(timing, replies.SENDER_OK if priority == wishes.priority else replies.priority_changed(priority))
+    timing = Timing(priority, release_at, deliver_by, wishes.by_mode)
+    granted = timing if timing != Timing() else None
+    return Granted(granted, replies.SENDER_OK if priority == wishes.priority else replies.priority_changed(priority))
 
 
 def offered_to_all() -> tuple[str, ...]:
     """Lines of the reply to EHLO that do not depend on the client."""
-    return ("MT-PRIORITY MIXER",)
+    return "MT-PRIORITY MIXER", f"DELIVERBY {SHORTEST_DEADLINE}"
 
 
 def offered(*, longest_hold: float, now: float) -> tuple[str, ...]:

@@ -39,15 +39,11 @@ class Throttle:
     def __len__(self) -> int:
         return len(self._full)
 
-    def has_room(self, key: Hashable, now: float) -> bool:
-        """Would `take` take one?"""
-        return self._fits(max(self._full.get(key, now), now) + self._interval, now)
-
     def take(self, key: Hashable, now: float) -> bool:
         """One of this key's, or False when it has none left (and then nothing is taken)."""
         before = self._full.pop(key, now)
         after = max(before, now) + self._interval
-        is_there = self._fits(after, now)
+        is_there = after - now <= self._rate.seconds + self._interval / 2  # half of one, for what rounding adds up to
         if len(self._full) >= self._capacity:
             del self._full[next(iter(self._full))]
         self._full[key] = after if is_there else before
@@ -57,6 +53,3 @@ class Throttle:
         """One that was taken did not count."""
         if key in self._full:
             self._full[key] -= self._interval
-
-    def _fits(self, after: float, now: float) -> bool:
-        return after - now <= self._rate.seconds + self._interval / 2  # half of one, for what rounding adds up to

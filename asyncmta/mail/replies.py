@@ -56,6 +56,8 @@ EARLY_INPUT = reply(503, "5.5.0", "Input before its turn")
 
 HOLD_OUT_OF_RANGE = reply(501, "5.5.4", "That is past, or longer than messages are held here")
 
+DEADLINE_TOO_SHORT = reply(555, "5.5.4", "That is too soon; no less than DELIVERBY says")
+
 # Who and where.
 NO_SUCH_MAILBOX = reply(550, "5.1.1", "No such mailbox here")
 MAILBOX_UNSURE = reply(451, "4.3.0", "Cannot tell now whether the mailbox exists; try again later")

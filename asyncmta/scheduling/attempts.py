@@ -18,11 +18,12 @@ from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.retry import RetrySchedule
-from asyncmta.scheduling.settle import INTERNAL, Settlement, settle
+from asyncmta.scheduling.settle import INTERNAL, Settlement, is_to_be_told, is_too_late, settle
 from asyncmta.scheduling.task import Lane, Task
 from asyncmta.scheduling.transport import Transport
 from asyncmta.spool.ledger import Entry
 
+TOO_LATE = Postponed(0.0, "the time in which its sender wants it delivered is over")
 LOCAL = "local:"  # with which the destinations of our own mailboxes begin (`routing`)
 
 
@@ -91,6 +92,10 @@ class Attempts:
             )
             here.consignments[consignment] = task
             consignments.append(consignment)
+        if is_too_late(entry, self._clock.now()):
+            for consignment in consignments:
+                self.done(consignment, TOO_LATE)
+            return
         try:
             self._transport.deliver(consignments, self.done)
         except Exception as error:  # a bug: this message is slowed down by it, and no other
@@ -131,10 +136,13 @@ class Attempts:
 
     def _end_pass(self, here: Pass) -> None:
         entry = here.entry
-        del self._passes[entry.queue_id]
+        queue_id = entry.queue_id
+        del self._passes[queue_id]
         if here.failures:
             self._reports.add(entry, here.failures)
-        else:
+        if is_to_be_told(entry, self._clock.now()) and (queue_id in self._agenda or queue_id in self._held):
+            self._reports.add_delay(entry)
+        if queue_id not in self._reports:
             self.close(entry)
 
     def close(self, entry: Entry) -> None:

@@ -14,7 +14,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
-from asyncmta.bounce.bouncer import Bouncer
+from asyncmta.bounce.bouncer import Bouncer, BounceRecords
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.outcome import Cause, Failed
 from asyncmta.scheduling.means import Means
@@ -48,8 +48,8 @@ class Reports:
         self._on_reported = on_reported
         self._on_change = on_change
         self._open: Counter[QueueId] = Counter()
-        self._waiting: deque[tuple[Entry, Mapping[int, Failed]]] = deque()
-        self._unwritten: list[tuple[Entry, Mapping[int, Failed]]] = []
+        self._waiting: deque[tuple[Entry, Mapping[int, Failed] | None]] = deque()  # None: it is late
+        self._unwritten: list[tuple[Entry, Mapping[int, Failed] | None]] = []
         self._workers: set[asyncio.Task[None]] = set()
         self._timer: Timer | None = None
         self._is_stopped = False
@@ -71,6 +71,12 @@ class Reports:
         """These have failed: report them soon."""
         self._open[entry.queue_id] += 1
         self._waiting.append((entry, failures))
+        self._employ()
+
+    def add_delay(self, entry: Entry) -> None:
+        """It is late, and its sender wants to know: tell him soon of whoever is pending."""
+        self._open[entry.queue_id] += 1
+        self._waiting.append((entry, None))
         self._employ()
 
     async def report(self, entry: Entry, failures: Mapping[int, Failed]) -> None:
@@ -97,15 +103,30 @@ class Reports:
             await self._store.flush()  # the report tells what was noted a moment ago, and may not be applied yet
         entry = self._store.entry(entry.queue_id) or entry
         bounce = await self._bouncer.report(entry, failures, self._clock.now())
+        await self._write(entry, bounce)
+        sender = entry.envelope.reverse_path
+        self._maillog.bounced(queue_id=entry.queue_id, dsn=bounce.dsn, reverse_path=sender, recipients=len(failures))
+        return bounce.dsn
+
+    async def _write(self, entry: Entry, bounce: BounceRecords) -> None:
         try:
             await self._store.commit(*bounce.records)
         except JournalFailed as error:
             if bounce.dsn is None or self._store.entry(bounce.dsn) is None:
                 raise
             # It is durable, and the ledger refused a part of it: a bug, but no reason to send a report every minute.
+            # (Or it was only late, and has just been delivered.)
             self._maillog.note("critical", "report_refused", queue_id=entry.queue_id, error=error)
-        sender = entry.envelope.reverse_path
-        self._maillog.bounced(queue_id=entry.queue_id, dsn=bounce.dsn, reverse_path=sender, recipients=len(failures))
+
+    async def _commit_delay(self, entry: Entry) -> QueueId | None:
+        await self._store.flush()
+        entry = self._store.entry(entry.queue_id) or entry
+        if entry.is_closed or entry.warned:
+            return None
+        bounce = await self._bouncer.report_delay(entry, self._clock.now())
+        await self._write(entry, bounce)
+        if bounce.dsn is not None:
+            self._maillog.note("info", "delay_reported", queue_id=entry.queue_id, dsn=bounce.dsn)
         return bounce.dsn
 
     def _close(self, queue_id: QueueId) -> None:
@@ -128,7 +149,7 @@ class Reports:
         while self._waiting:
             entry, failures = self._waiting.popleft()
             try:
-                dsn = await self._commit(entry, failures)
+                dsn = await (self._commit(entry, failures) if failures is not None else self._commit_delay(entry))
             except Exception as error:  # JournalFailed, or a bug of ours: either way nobody may be forgotten
                 self._maillog.note("error", "report_failed", queue_id=entry.queue_id, error=error)
                 self._unwritten.append((entry, failures))

@@ -5,7 +5,7 @@ transport said; a due time exists exactly when somebody is due again. Expiry is 
 for what was only postponed: a failure with the last reply that was heard, so that the report says why. The same
 functions give the due times after a restart. Never: a clock, the journal, who is told of a failure (`bounce/`).
 
-RFC 5321 4.5.4.1; architecture.md 5.
+RFC 5321 4.5.4.1, RFC 4865, RFC 2852; architecture.md 5.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _postpone(
 ) -> Settlement:
     end = _end(entry, schedule)
     if now < end:
-        return Settlement(None, {}, ordinals, min(postponed.until, end))
+        return Settlement(None, {}, ordinals, _not_beyond(entry, now, min(postponed.until, end)))
     never = Deferred(Cause.EXPIRED, reply(451, "4.4.7", f"It could not be tried: {postponed.reason}"), Scope.MESSAGE)
     return Settlement(None, {at: _expired(entry.last[at][1] if at in entry.last else never) for at in ordinals})
 
@@ -92,7 +92,29 @@ def _end(entry: Entry, schedule: RetrySchedule) -> float:
     """From then on a deferral is a failure. The lifetime of what is to be released later begins with that."""
     timing = entry.envelope.timing
     born = entry.accepted_at if timing is None else max(entry.accepted_at, timing.release_at)
-    return schedule.expires_at(born, bounce=entry.envelope.reverse_path is None)
+    end = schedule.expires_at(born, bounce=entry.envelope.reverse_path is None)
+    return min(end, timing.deliver_by) if timing is not None and timing.by_mode.startswith("R") else end
+
+
+def is_too_late(entry: Entry, now: float) -> bool:
+    """Its sender wants it delivered before now or returned (RFC 2852)."""
+    timing = entry.envelope.timing
+    return timing is not None and timing.by_mode.startswith("R") and now >= timing.deliver_by
+
+
+def is_to_be_told(entry: Entry, now: float) -> bool:
+    """Its sender wants to know that it was not delivered before now, and does not know it yet. One that came too late
+    already was told of by whom it came from."""
+    timing = entry.envelope.timing
+    if timing is None or not timing.by_mode.startswith("N") or entry.warned:
+        return False
+    return entry.accepted_at < timing.deliver_by <= now
+
+
+def _not_beyond(entry: Entry, now: float, due: float) -> float:
+    """One more attempt when its deadline comes; and what follows from that is decided when the attempt has ended."""
+    timing = entry.envelope.timing
+    return min(due, timing.deliver_by) if timing is not None and timing.deliver_by > now else due
 
 
 def lead_of(entry: Entry) -> float:
@@ -122,7 +144,8 @@ def due_again(entry: Entry, last_attempt: float, *, schedule: RetrySchedule, loc
             born = max(born, timing.release_at)
     bounce = entry.envelope.reverse_path is None
     salt = salt_of(entry.queue_id, last_attempt)
-    return schedule.next_due(born, last_attempt, local=local, bounce=bounce, salt=salt, end=end)
+    due = schedule.next_due(born, last_attempt, local=local, bounce=bounce, salt=salt, end=end)
+    return _not_beyond(entry, last_attempt, due)
 
 
 def salt_of(queue_id: QueueId, last_attempt: float) -> int:

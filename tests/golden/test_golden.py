@@ -95,6 +95,20 @@ def expired() -> bytes:
     )
 
 
+def delayed() -> bytes:
+    place = Place("mx1.example.net", "192.0.2.1")
+    busy, untried = parse_reply(b"450 4.2.1 Greylisted\r\n"), reply(451, "4.4.7", "It could not be tried yet")
+    return report(
+        failed("bob@example.net", Failed(Cause.EXPIRED, busy), last=Deferred(Cause.REFUSED, busy, place=place)),
+        FailedRecipient(Recipient(parse_address("eve@example.com")), Failed(Cause.EXPIRED, untried)),
+        total=3,
+        delivered=1,
+        accepted_at=NOW - 7200,
+        deliver_by=NOW,
+        delayed=True,
+    )
+
+
 def no_such_domain() -> bytes:
     return report(failed("bob@nowhere.example", Failed(Cause.DNS, reply(550, "5.1.2", "No such domain"))), full=True)
 
@@ -162,6 +176,7 @@ def received_lines() -> bytes:
 CASES: dict[str, Callable[[], bytes]] = {
     "dsn-refused-by-two-hosts.eml": refused_by_two_hosts,
     "dsn-expired.eml": expired,
+    "dsn-delayed.eml": delayed,
     "dsn-no-such-domain.eml": no_such_domain,
     "dsn-inside.eml": inside,
     "dsn-hostile.eml": hostile,

@@ -104,6 +104,60 @@ async def test_priority_is_passed_on(world, sink):
     assert message.recipient_parameters == (tuple(told.split()),)
 
 
+# -- DELIVERBY --------------------------------------------------------------------------------------------------------
+
+
+async def accepted(mta, parameters, recipient="bob@b.example"):
+    client = await mta.greet()
+    assert (await client.command(f"MAIL FROM:<alice@a.example> {parameters}")).code == 250
+    assert (await client.command(f"RCPT TO:<{recipient}>")).code == 250
+    assert (await client.command("DATA")).code == 354
+    await client.send(MESSAGE + b".\r\n")
+    assert (await client.reply()).code == 250
+
+
+async def test_what_is_left_of_a_deadline_is_passed_on(world):
+    sink = await world.sink("b.example", settings=SinkSettings(extensions=("PIPELINING", "DELIVERBY 30")))
+    sink.script("GREETING", "421 4.3.2 Down for maintenance", times=1)
+    mta = await world.mta("a.example", **EVERYBODY)
+    await accepted(mta, "BY=3600;R")
+    await world.run(limit=HOUR)
+    (message,) = sink.messages
+    (said,) = [each for each in message.mail_parameters if each.startswith("BY=")]
+    left, _, mode = said.removeprefix("BY=").partition(";")
+    assert mode == "R"
+    assert 0 < int(left) < 3600 - 5
+
+
+async def test_what_is_to_be_returned_does_not_go_to_a_host_without_deliverby(world, sink):
+    mta = await world.mta("a.example", **EVERYBODY)
+    await accepted(mta, "BY=3600;R")
+    await world.run(limit=MINUTE)
+    assert sink.messages == []
+    (report,) = mta.mailbox("alice")
+    assert b"Status: 5.3.3" in report
+    await accepted(mta, "BY=3600;R", recipient="carol@a.example")
+    await world.run(limit=MINUTE)
+    assert len(mta.mailbox("carol")) == 1
+
+
+async def test_the_sender_is_told_that_it_is_late_and_later_gets_it_through(world, sink):
+    sink.script("RCPT", "450 4.2.1 Later", times=10_000)
+    mta = await world.mta("a.example", **EVERYBODY)
+    await accepted(mta, "BY=3600;N")
+    await world.run(until=lambda: mta.mailbox("alice"), limit=2 * HOUR)
+    (report,) = mta.mailbox("alice")
+    assert b"Action: delayed" in report
+    assert b"Deliver-By-Date: " in report
+    await mta.cut_power()
+    await mta.open()
+    sink._script.clear()
+    await world.run(limit=6 * HOUR)
+    assert len(sink.messages) == 1
+    assert len(mta.mailbox("alice")) == 1
+    assert mta.mta.queue() == []
+
+
 # -- ETRN -------------------------------------------------------------------------------------------------------------
 
 

@@ -12,19 +12,11 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from peerkit.receiver import Receiver
-from peerkit.serving import Serving
+from peerkit.serving import SMARTHOST, Serving
 
 # Read before any test: tests/conftest.py takes such variables away, since they would be settings.
 LONG = os.environ.get("PEERS_LONG") == "1"
 SEED = int(os.environ.get("PEERS_SEED") or random.SystemRandom().randrange(1 << 32))
-
-SMARTHOST = """
-[[route]]
-recipient = "*"
-via = "smarthost"
-hosts = ["127.0.0.1:{port}"]
-tls = "none"
-"""
 
 
 @pytest.fixture

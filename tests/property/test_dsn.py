@@ -114,6 +114,8 @@ def any_facts(draw: st.DrawFn) -> DsnFacts:
         envid=draw(st.none() | hostile),
         full=draw(st.booleans()),
         smtputf8=draw(st.booleans()),
+        delayed=draw(st.booleans()),
+        deliver_by=draw(st.floats(0, 4e9)),
     )
 
 
@@ -150,7 +152,7 @@ def test_no_fact_breaks_the_report(facts: DsnFacts) -> None:
     for block, failed in zip(blocks[1:], facts.failures, strict=True):
         assert set(block.keys()) <= BLOCK_FIELDS
         assert len(block.keys()) == len(set(block.keys()))
-        assert block["Action"] == "failed"
+        assert block["Action"] == ("delayed" if facts.delayed else "failed")
         assert block["Status"] == failed.status
         told = block["Final-Recipient"].partition("; ")[2]
         address = failed.recipient.address

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from asyncmta.inbound.extensions import Granted, Wishes, grant, parse_date_time, parse_wishes, print_date_time
 
 VALUES = st.one_of(st.text(max_size=30), st.integers(-100, 100).map(str), st.datetimes().map(lambda at: f"{at}Z"))
+VALUES |= st.builds("{};{}{}".format, st.integers(-200, 200), st.sampled_from("RNrnX"), st.sampled_from(["", "T"]))
 
 
 @settings(deadline=None, max_examples=300)
 @given(
-    st.dictionaries(st.sampled_from(["MT-PRIORITY", "HOLDFOR", "HOLDUNTIL"]), VALUES),
+    st.dictionaries(st.sampled_from(["MT-PRIORITY", "HOLDFOR", "HOLDUNTIL", "BY"]), VALUES),
     st.booleans(),
     st.floats(1, 4e9),
 )
@@ -25,6 +26,8 @@ def test_what_is_granted_keeps_to_its_bounds(found: dict[str, str], believed: bo
     if isinstance(result, Granted) and result.timing is not None:
         assert result.timing.release_at == 0.0 or now <= result.timing.release_at <= now + 100
         assert result.timing.priority <= (9 if believed else 0)
+        assert result.timing.by_mode in ("", "R", "N", "RT", "NT")
+        assert result.timing.deliver_by > now or not result.timing.by_mode.startswith("R")
 
 
 @settings(deadline=None, max_examples=300)

@@ -152,8 +152,23 @@ class Life:
         assert self._mta is not None
         return {"carried": self._mta.rooms.store.facts().carried}
 
-    async def do_idle(self, timeout: float = 15.0) -> dict[str, Any]:
-        """Until nothing is due, or the disk has failed for good, or its power is gone."""
+    async def do_idle(self, timeout: float = 15.0, patience: float = 60.0) -> dict[str, Any]:
+        """Until nothing is due, or the disk has failed for good, or its power is gone. When `patience` is over, a
+        minute and a half passes quickly: for so long a report waits whose write has failed."""
+        assert self._mta is not None
+        haste = asyncio.ensure_future(self._hasten(patience))
+        try:
+            return await self._until_idle(timeout)
+        finally:
+            haste.cancel()
+
+    async def _hasten(self, patience: float) -> None:
+        await asyncio.sleep(patience)
+        for _ in range(60):
+            await asyncio.sleep(0.01)
+            self._clock.hurry(PASSING)
+
+    async def _until_idle(self, timeout: float) -> dict[str, Any]:
         assert self._mta is not None
         waits = {asyncio.ensure_future(self._mta.idle(timeout)), asyncio.ensure_future(self._mta.wait_failed())}
         if self._is_model:

@@ -22,6 +22,8 @@ from tests.crash.lab.shim import Block, FailedSync
 from tests.crash.lab.sink import Sink
 
 LARGE = 300_000  # above what stands in the journal itself
+PATIENCE = 3.0
+"""Real seconds in which a run without a fault is idle by far; what takes longer waits for a time to pass."""
 
 # What is kept stands first, in the oldest segment, so that compaction has it to carry when the others have gone.
 FIRST = (
@@ -121,7 +123,9 @@ class Script:
         self.played.sent += [sent for sent, _ in group]
         send_all(self._port, group, timeout=1.0 if self.model else 30.0)  # a machine without power does not answer
         # While writes fail, outcomes may well wait: no need to see for long that they do.
-        said = child.tell("idle", timeout=2.0 if self.block is not None and self.block.is_meant_for_good else 15.0)
+        said = child.tell(
+            "idle", timeout=2.0 if self.block is not None and self.block.is_meant_for_good else 15.0, patience=PATIENCE
+        )
         if said["late"] and not (self.block is not None and self.block.is_for_good):
             self.played.faults.append("not idle in time")
         if said["failed"] and not self.model:
@@ -229,7 +233,7 @@ class Script:
         return last
 
     def _settled(self, child: Child) -> None:
-        said = child.tell("idle", timeout=20.0)
+        said = child.tell("idle", timeout=20.0, patience=PATIENCE)
         if said["late"] or said["failed"]:
             self.played.faults.append(f"after the restart: late={said['late']} failed={said['failed']}")
 

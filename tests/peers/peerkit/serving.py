@@ -13,6 +13,14 @@ import time
 
 from peerkit.programs import TOP
 
+SMARTHOST = """
+[[route]]
+recipient = "*"
+via = "smarthost"
+hosts = ["127.0.0.1:{port}"]
+tls = "none"
+"""
+
 
 def free_port() -> int:
     with socket.socket() as sock:

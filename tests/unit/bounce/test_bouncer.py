@@ -27,11 +27,12 @@ from asyncmta.mail.envelope import (
     Timing,
     format_queue_id,
 )
+from asyncmta.mail.headers import rfc5322_date
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
 from asyncmta.mail.reply import reply
 from asyncmta.mail.wire import digest, is_dotted, stuff, unstuff
 from asyncmta.spool.ledger import Entry, Ledger
-from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Record, Reported
+from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Record, Reported, Warned
 
 BIRTH = 1_750_000_000.0
 NOW = BIRTH + 500
@@ -363,3 +364,64 @@ async def test_everybody_is_marked_once_and_the_null_reverse_path_never_yields_a
 async def test_a_report_has_the_priority_of_its_message_and_no_time_of_it() -> None:
     for timing, expected in ((Timing(5, release_at=9.0), Timing(5)), (Timing(0, release_at=9.0), None), (None, None)):
         assert accepted(await Desk(1, timing=timing).report({0: NEVER})).envelope.timing == expected
+
+
+# -- deadlines (RFC 2852) ---------------------------------------------------------------------------------------------
+
+
+async def test_a_deadline_that_was_the_end_says_so() -> None:
+    desk = Desk(1, timing=Timing(deliver_by=NOW, by_mode="R"))
+    desk.attempt({0: LATER})
+    dsn = read(await desk.report({0: EXPIRED}))
+    (block,) = blocks(dsn)
+    assert (block["Action"], block["Status"]) == ("failed", "5.4.7")
+    (part,) = [part for part in dsn.walk() if part.get_content_type() == "message/delivery-status"]
+    assert part.get_payload()[0]["Deliver-By-Date"] == rfc5322_date(NOW)  # type: ignore[index]
+
+
+async def test_a_lifetime_that_ends_before_the_deadline_is_no_deadline() -> None:
+    desk = Desk(1, timing=Timing(deliver_by=NOW + 1, by_mode="R"))
+    desk.attempt({0: LATER})
+    (block,) = blocks(read(await desk.report({0: EXPIRED})))
+    assert block["Status"] == "4.4.7"
+
+
+async def test_a_report_of_delay_tells_of_those_who_are_pending() -> None:
+    desk = Desk(3, ret="FULL", timing=Timing(4, deliver_by=NOW, by_mode="N"))
+    desk.attempt({0: Delivered(reply(250, "2.0.0", "ok"), PLACE), 1: LATER})
+    made = await desk.bouncer.report_delay(desk.entry, NOW)
+    assert made.records[1] == Warned(MESSAGE, NOW, (1, 2), DSN)
+    report = accepted(made)
+    assert (report.envelope.reverse_path, report.envelope.timing) == (None, Timing(4))
+    dsn = read(made)
+    assert dsn["Subject"] == "Delayed mail, still being tried"
+    first, second = blocks(dsn)
+    assert (first["Action"], first["Status"], first["Final-Recipient"]) == (
+        "delayed",
+        "4.4.7",
+        "rfc822; r1@example.net",
+    )
+    assert first["Diagnostic-Code"] == "smtp; 450 4.2.1 come back later"
+    assert (second["Action"], second["Diagnostic-Code"]) == ("delayed", "x-asyncmta; It could not be tried yet")
+    text = next(dsn.iter_parts()).get_content()
+    assert "still being tried; you need not send it again" in " ".join(text.split())
+    assert "Still being tried:   2" in text
+    assert returned(dsn)[0] == "text/rfc822-headers", "RET is about failures"
+    for record in made.records:
+        desk.ledger.apply(record)
+    assert desk.entry.warned
+    assert desk.entry.pending() == (1, 2)
+
+
+@pytest.mark.parametrize("sender", [None, "me@sender.example"])
+async def test_nobody_is_told_of_a_delay_who_does_not_want_it(sender: str | None) -> None:
+    notify = 0 if sender is None else NOTIFY_FAILURE
+    desk = Desk(2, sender=sender, notify=lambda _: notify, timing=Timing(deliver_by=NOW, by_mode="N"))
+    made = await desk.bouncer.report_delay(desk.entry, NOW)
+    assert made == BounceRecords((Warned(MESSAGE, NOW, (0, 1), None),), None)
+
+
+async def test_only_those_are_told_of_who_have_delay_in_their_notify() -> None:
+    desk = Desk(3, notify=lambda at: (NOTIFY_DELAY, NOTIFY_NEVER, 0)[at], timing=Timing(deliver_by=NOW, by_mode="N"))
+    made = await desk.bouncer.report_delay(desk.entry, NOW)
+    assert made.records[1] == Warned(MESSAGE, NOW, (0, 2), DSN)

@@ -9,6 +9,7 @@ import pytest
 
 from asyncmta.admin.control_socket import SocketTaken
 from asyncmta.admin.door import OpenDoor
+from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli import serve
 from asyncmta.cli.exits import Exit
 from asyncmta.spool.store import JournalFailed, SpoolRefused
@@ -35,6 +36,7 @@ from asyncmta.system.disk import Locked
         (JournalFailed("fdatasync: Input/output error"), Exit.IO_ERROR),
         (OpenDoor("set admin.token"), Exit.CONFIG),
         (ssl.SSLError("no certificate"), Exit.CONFIG),
+        (UsersRefused("users: line 1: not a login"), Exit.CONFIG),
         (ValueError("a bug"), None),
     ],
 )

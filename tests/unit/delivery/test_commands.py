@@ -205,3 +205,40 @@ def test_an_orcpt_in_utf_8_is_passed_on_in_ascii_unless_that_is_too_long() -> No
     assert lines(ALL, mail)[1] == "RCPT TO:<b@example.net> ORCPT=utf-8;j\\x{F6}rg@example.org"
     mail = envelope(Recipient(address("b@example.net"), NOTIFY_NEVER, "utf-8;" + "ö" * 247))
     assert lines(ALL, mail)[1] == "RCPT TO:<b@example.net> NOTIFY=NEVER"
+
+
+def deadline(mode: str, *recipients: str) -> Envelope:
+    return envelope(*(recipients or ("b@example.net",)), timing=Timing(deliver_by=1_100.0, by_mode=mode))
+
+
+def mail_line(peer: Capabilities, mail: Envelope, now: float) -> str:
+    octets = compose(peer, mail, tuple(range(len(mail.recipients))), CONTENT, now)
+    assert isinstance(octets, bytes)
+    return octets.decode().partition("\r\n")[0]
+
+
+def test_a_deadline_is_passed_on_as_what_is_left_of_it() -> None:
+    peer = read_capabilities({"deliverby": "60"}, verified_tls=False)
+    assert peer == Capabilities(deliver_by=True, shortest_deadline=60)
+    assert read_capabilities({"deliverby": ""}, verified_tls=False) == Capabilities(deliver_by=True)
+    assert mail_line(peer, deadline("RT"), 1_000.5) == "MAIL FROM:<a@example.org> BY=99;RT"
+    assert mail_line(peer, deadline("N"), 1_300.0) == "MAIL FROM:<a@example.org> BY=-200;N"
+    assert mail_line(peer, deadline("N"), 1e12) == "MAIL FROM:<a@example.org> BY=-999999999;N"
+    assert mail_line(peer, deadline("N", "b@bücher.example"), 1_000.0) == "MAIL FROM:<a@example.org> BY=100;N"
+    smtputf8 = Capabilities(deliver_by=True, smtputf8=True)
+    assert mail_line(smtputf8, deadline("N", "b@bücher.example"), 1_000.0).endswith(" SMTPUTF8 BY=100;N")
+
+
+def test_without_deliverby_a_message_goes_only_if_its_sender_is_told_instead() -> None:
+    assert mail_line(NONE, deadline("NT"), 1_000.0) == "MAIL FROM:<a@example.org>"
+    refused = compose(NONE, deadline("R"), (0,), CONTENT, 1_000.0)
+    assert isinstance(refused, Obstacle)
+    assert (str(refused.refused[0])[:9], refused.commands) == ("554 5.3.3", b"")
+
+
+@pytest.mark.parametrize("now", [1_041.0, 1_100.0, 2_000.0])
+def test_what_is_to_be_returned_does_not_go_when_its_time_is_over_or_too_short(now: float) -> None:
+    peer = Capabilities(deliver_by=True, shortest_deadline=60)
+    refused = compose(peer, deadline("R"), (0,), CONTENT, now)
+    assert isinstance(refused, Obstacle)
+    assert str(refused.refused[0]).startswith("554 5.4.7")

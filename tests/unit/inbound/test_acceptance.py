@@ -76,12 +76,12 @@ def test_room_is_asked_for_the_size_that_was_declared() -> None:
         return replies.STORAGE_FULL if size > 1000 else None
 
     gate = Acceptance(
+        now=lambda: NOW,
         terms=Terms(hostname="mx.example.org"),
         routing=ROUTING,
         lookup=lookup,
         refusal=refusal,
         pressure=lambda: None,
-        now=lambda: 0.0,
     )
     assert gate.sender(1001) is replies.STORAGE_FULL
     assert gate.sender(1000) is None

@@ -74,6 +74,29 @@ def test_no_time_of_release(found: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "deliver_in", "mode"),
+    [("60;R", 60, "R"), ("+999999999;rt", 999_999_999, "RT"), ("-5;n", -5, "N"), ("0;NT", 0, "NT")],
+)
+def test_a_deadline(text: str, deliver_in: int, mode: str) -> None:
+    wishes = parse_wishes({"BY": text})
+    assert wishes == Wishes(deliver_in=deliver_in, by_mode=mode)
+    assert granted(wishes) == Granted(Timing(deliver_by=NOW + deliver_in, by_mode=mode), replies.SENDER_OK)
+
+
+@pytest.mark.parametrize("text", ["", "60", ";R", "60;", "60;Q", "0;R", "-1;RT", "1 ;N", "١;N", "60;R;T", "60;T"])
+def test_no_deadline(text: str) -> None:
+    assert parse_wishes({"BY": text}) is replies.PARAMETER_INVALID
+
+
+def test_a_deadline_that_is_too_soon_or_before_the_release() -> None:
+    assert granted(Wishes(deliver_in=59, by_mode="R")) is replies.DEADLINE_TOO_SHORT
+    assert isinstance(granted(Wishes(deliver_in=1, by_mode="N")), Granted)
+    assert granted(Wishes(hold_for=100, deliver_in=100, by_mode="N")) is replies.HOLD_OUT_OF_RANGE
+    both = granted(Wishes(hold_for=100, deliver_in=101, by_mode="R"))
+    assert both == Granted(Timing(0, NOW + 100, NOW + 101, "R"), replies.SENDER_OK)
+
+
+@pytest.mark.parametrize(
     ("text", "at"),
     [
         ("1970-01-01T00:00:00Z", 0.0),

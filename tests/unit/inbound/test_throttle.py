@@ -12,7 +12,7 @@ def taken(throttle: Throttle, key: str, now: float, wanted: int) -> int:
 def test_as_many_as_the_rate_says_and_then_as_they_come_back() -> None:
     throttle = Throttle(Rate(10, 60.0))
     assert taken(throttle, "a", 1000.0, 20) == 10
-    assert not throttle.has_room("a", 1000.0)
+    assert not throttle.take("a", 1000.0)
     assert taken(throttle, "a", 1002.9, 1) == 0
     assert taken(throttle, "a", 1006.0, 5) == 1
     assert taken(throttle, "a", 1036.0, 20) == 5
@@ -47,5 +47,5 @@ def test_the_table_forgets_who_was_not_seen_for_longest() -> None:
     assert not throttle.take("a", 0.0)  # is seen again by that
     assert throttle.take("d", 0.0)
     assert len(throttle) == 3
-    assert not throttle.has_room("a", 0.0)
-    assert throttle.has_room("b", 0.0)
+    assert not throttle.take("a", 0.0)
+    assert throttle.take("b", 0.0)
