@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from asyncmta.inbound.data import ContentReader
 from tests.fuzz import address_target, journal_target, session_target
 
 HERE = pathlib.Path(__file__).parent
@@ -60,8 +61,8 @@ def test_the_corpus_changed_at_random(name: str) -> None:
 def test_a_target_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """Content that ends at a bare LF dot LF as well, which is the hole that S01 is about."""
     end = b"EHLO c\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n\x1ex\n.\n\r\n.\r\n"
-    session_target.check(b"\0\0\0" + end)
-    reader = session_target.transaction.ContentReader
+    session_target.check(b"\0\0\0\0" + end)
+    reader = ContentReader
     feed = reader.feed
 
     def hasty(self: object, chunk: bytes, at: int) -> int:
@@ -70,4 +71,4 @@ def test_a_target_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(reader, "feed", hasty)
     with pytest.raises(AssertionError):
-        session_target.check(b"\0\0\0" + end)
+        session_target.check(b"\0\0\0\0" + end)

@@ -16,12 +16,12 @@ import msgspec
 import pytest
 
 from asyncmta.config import Settings
-from asyncmta.inbound.acceptance import Existence
+from asyncmta.inbound.acceptance import Existence, parse_networks
 from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings, SmtpConnection
 from asyncmta.inbound.recipients import lookup_in
-from asyncmta.inbound.session import Client
+from asyncmta.inbound.session import client_at
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope
@@ -86,7 +86,7 @@ class House:
 
     def conversation(self, ip: str = STRANGER) -> Conversation:
         acceptance = self.listener.sessions.acceptance
-        return Conversation(acceptance, Client(ip, 4321, acceptance.is_trusted(ip)))
+        return Conversation(acceptance, client_at(acceptance, ip, 4321))
 
     def connection(self, peer: str, header: bytes) -> Conversation:
         """What a connection from this peer makes of itself behind a PROXY header."""
@@ -182,6 +182,21 @@ def behind_proxy(header: bytes) -> Callable[[House], Player]:
     return way_in
 
 
+def told_to_be_a_stranger(house: House) -> Player:
+    """XCLIENT from who may speak for others, and may relay itself."""
+    player = Player(house.conversation(TRUSTED))
+    assert player.say(f"EHLO front\r\nXCLIENT ADDR={STRANGER} LOGIN=[UNAVAILABLE]\r\n".encode()).endswith(b"ESMTP\r\n")
+    return player
+
+
+def telling_lies(house: House) -> Player:
+    """XCLIENT from who may not."""
+    player = Player(house.conversation())
+    player.say(f"EHLO probe\r\nXCLIENT ADDR={TRUSTED} LOGIN=somebody\r\n".encode())
+    player.say(f"XFORWARD ADDR={TRUSTED}\r\n".encode())
+    return player
+
+
 def mail_taken_before(house: House) -> Player:
     """A message of the same session was taken, and a MAIL with its recipients given up."""
     player = Player(house.conversation())
@@ -193,6 +208,7 @@ def mail_taken_before(house: House) -> Player:
 
 
 V2 = b"\r\n\r\n\x00\r\nQUIT\n"
+FOR_OTHERS = {"xclient_from": parse_networks([f"{TRUSTED}/32"])}
 PROXY = {"proxy_protocol": True}
 CLEAR = {"allow_plaintext_auth": True}
 WAYS: dict[str, tuple[dict[str, Any], Callable[[House], Player]]] = {
@@ -207,6 +223,9 @@ WAYS: dict[str, tuple[dict[str, Any], Callable[[House], Player]]] = {
     "PROXY from the balancer": (PROXY, behind_proxy(b"PROXY UNKNOWN\r\n")),
     "PROXY LOCAL": (PROXY, behind_proxy(V2 + b"\x20\x00\x00\x00")),
     "mail before": ({}, mail_taken_before),
+    "XCLIENT": (FOR_OTHERS, told_to_be_a_stranger),
+    "XCLIENT of a stranger": (FOR_OTHERS, telling_lies),
+    "LMTP": ({"role": "lmtp"}, stranger),
     "submission": ({"role": "submission"} | CLEAR, failed_auth),
 }
 
@@ -221,7 +240,8 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def accepted(player: Player, sender: str, recipient: str, parameters: str = "") -> list[Envelope]:
     """One transaction, from HELO to the dot; what was taken of it."""
     player.messages.clear()
-    player.say(f"EHLO probe\r\nMAIL FROM:<{sender}>{parameters}\r\n".encode())
+    hello = "LHLO" if player.conversation.state.is_lmtp else "EHLO"
+    player.say(f"{hello} probe\r\nMAIL FROM:<{sender}>{parameters}\r\n".encode())
     if player.conversation.state.envelope is None:
         player.say(f"MAIL FROM:<>{parameters}\r\n".encode())  # a sender without a domain is refused
     player.say(f"RCPT TO:{recipient}\r\n".encode())
@@ -284,6 +304,11 @@ def test_the_probes_that_are_taken(loop: asyncio.AbstractEventLoop) -> None:
     assert {f"u%{D}@{L}", f'"u@{D}"@{L}', f"{D}!u@{L}", f'"|id"@{L}', f"postmaster@{H}"} <= by_text
     assert not any("/" in text for text in by_text)
     assert {text.rpartition("@")[2].lower() for text in by_text} == {L, H}
+
+
+def test_lmtp_takes_what_is_for_a_mailbox(loop: asyncio.AbstractEventLoop) -> None:
+    house = House(loop, LOCAL, role="lmtp")
+    assert len(accepted(stranger(house), "", f"<alice@{L}>")) == 1
 
 
 def test_who_may_relay_gets_them_through(loop: asyncio.AbstractEventLoop) -> None:
