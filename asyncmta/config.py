@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from asyncmta import routing
+from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_kinds import Text, Unfit, named
 from asyncmta.config_sources import Sources
@@ -27,6 +28,7 @@ from asyncmta.config_tables import (
     TABLES,
     AdminTable,
     AuthTable,
+    CertificateTable,
     DnsTable,
     General,
     LimitsTable,
@@ -42,6 +44,7 @@ from asyncmta.config_tables import (
     kinds,
     nearest,
 )
+from asyncmta.inbound.certificate_files import TlsFiles
 from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address
 from asyncmta.mail.replies import REJECTED_BY_RULE
 
@@ -73,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool: str
     listeners: tuple[ListenerTable, ...]
     tls: TlsTable
+    certificates: tuple[CertificateTable, ...]
     auth: AuthTable
     relay: RelayTable
     local: LocalTable
@@ -120,6 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             spool=spool,
             listeners=tables.listener,
             tls=tables.tls,
+            certificates=tables.certificate,
             auth=tables.auth,
             relay=tables.relay,
             local=tables.local,
@@ -158,6 +163,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if listener.role == "submission"
         ]
 
+    def tls_files(self) -> TlsFiles | None:
+        """What the listeners speak TLS with; None: nothing."""
+        return tls_files(self.tls, self.certificates)
+
     def routing(self) -> routing.Routing:
         """The rules of `[[route]]` with what they need of the other tables."""
         return routing.Routing(
@@ -175,6 +184,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "postmaster": str(self.postmaster),
             "spool": self.spool,
             "listener": [_shown(listener) for listener in self.listeners],
+            "certificate": [_shown(certificate) for certificate in self.certificates],
             "route": [_shown(route) for route in self.routes],
         }
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}

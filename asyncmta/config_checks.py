@@ -3,8 +3,8 @@
 Each check takes the tables as they were read and reports what it finds under the key that a person would change.
 A pair is not judged when one of its keys had a fault of its own. Promises: nothing that would make an open relay, send
 a password in the clear over a network, or serve the operator's door to strangers passes. Never: a single value
-(`config_kinds`), and nothing is opened but the certificate
-and the file of users.
+(`config_kinds`), certificates (`config_certificates`), and nothing is opened but the
+file of users.
 
 contract.md section 3.
 """
@@ -12,10 +12,10 @@ contract.md section 3.
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import Callable
 
 from asyncmta.auth.reading import UsersRefused, read, said
+from asyncmta.config_certificates import check_certificates
 from asyncmta.config_tables import ListenerTable, RouteTable, Tables
 from asyncmta.config_texts import split_port
 from asyncmta.mail.address import parse_address
@@ -32,7 +32,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     for index, listener in enumerate(tables.listener):
         _check_listener(f"listener.{index}", listener, tables, report)
     _check_addresses(tables, report)
-    _check_certificate(tables, report)
+    check_certificates(tables, report)
     _check_auth(tables, report)
     for index, route in enumerate(tables.route):
         _check_route(f"route.{index}", route, given, report)
@@ -86,33 +86,6 @@ def _overlap(one: str, other: str) -> bool:
     if first == second:
         return True
     return first.version == second.version and (first.is_unspecified or second.is_unspecified)
-
-
-def _check_certificate(tables: Tables, report: Report) -> None:
-    """Loaded once here, so that `check-config` notices what the first handshake would."""
-    certificate, key = tables.tls.certificate, tables.tls.key
-    if not certificate:
-        if key:
-            report("tls.key", "goes only with tls.certificate", "tls.certificate")
-        return
-    for path, file in (("tls.certificate", certificate), ("tls.key", key)):
-        try:
-            if file:
-                with open(file, "rb"):
-                    pass
-        except OSError as error:
-            report(path, f"{file}: cannot be read: {error.strerror}")
-            return
-    try:
-        # Without the callable an encrypted key would ask for its passphrase on the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key or None, password=lambda: b"")
-    except (ssl.SSLError, OSError, ValueError):
-        report(
-            "tls.certificate",
-            f"{certificate}: not a certificate chain in PEM with the unencrypted key that belongs to it"
-            + (f" ({key})" if key else " (in the same file, as tls.key is empty)"),
-            "tls.key",
-        )
 
 
 def _check_auth(tables: Tables, report: Report) -> None:

@@ -45,11 +45,19 @@ class ListenerTable(Struct, frozen=True, kw_only=True):
     line_endings: Annotated[str, Choice(("strict", "normalise"))] = "strict"
     allow_plaintext_auth: Annotated[bool, Flag()] = False
     xclient_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
+    client_certificates: Annotated[str, Choice(("off", "request", "require"))] = "off"
 
 
 class TlsTable(Struct, frozen=True, kw_only=True):
     certificate: Annotated[str, OptionalPath] = ""
     key: Annotated[str, OptionalPath] = ""
+    client_ca: Annotated[str, OptionalPath] = ""
+
+
+class CertificateTable(Struct, frozen=True, kw_only=True):
+    certificate: Annotated[str, OptionalPath] = ""
+    key: Annotated[str, OptionalPath] = ""
+    names: Annotated[tuple[str, ...], TextList(Text(texts.certificate_name))] = ()
 
 
 class AuthTable(Struct, frozen=True, kw_only=True):
@@ -140,6 +148,7 @@ class Tables(Struct, frozen=True, kw_only=True):
 
     general: General
     listener: tuple[ListenerTable, ...]
+    certificate: tuple[CertificateTable, ...]
     tls: TlsTable
     auth: AuthTable
     relay: RelayTable
@@ -165,7 +174,11 @@ TABLES: dict[str, type[Struct]] = {
     "admin": AdminTable,
     "log": LogTable,
 }
-ARRAYS: dict[str, type[Struct]] = {"listener": ListenerTable, "route": RouteTable}
+ARRAYS: dict[str, type[Struct]] = {
+    "listener": ListenerTable,
+    "certificate": CertificateTable,
+    "route": RouteTable,
+}
 
 
 def kinds(table: type[Struct]) -> dict[str, Kind]:

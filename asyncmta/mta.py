@@ -22,7 +22,7 @@ from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import DnsSettings, Resolver
 from asyncmta.inbound.access import Access, AccessSettings, Authenticator
-from asyncmta.inbound.certificates import server_context
+from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
@@ -72,6 +72,7 @@ class Mta(Operations):
         )
         self._own_resolver: Resolver | None = None
         self._access: Access | None = None
+        self._certificates: Certificates | None = None
         self._rooms: Rooms | None = None
         self._handing_in = set()
         self._listeners: list[Listener] = []
@@ -214,9 +215,10 @@ class Mta(Operations):
             turns=turns_of(self),
             access=self._access,
         )
-        tls = server_context(self.settings.tls.certificate, self.settings.tls.key)
+        files, now = self.settings.tls_files(), self._clock.monotonic
+        tls = self._certificates = Certificates(files, monotonic=now, maillog=self.maillog) if files else None
         return [
-            Listener(settings=ListenerSettings(**_of(ListenerSettings, table)), reception=reception, tls_context=tls)
+            Listener(settings=ListenerSettings(**_of(ListenerSettings, table)), reception=reception, certificates=tls)
             for table in self.settings.listeners
         ]
 
@@ -243,7 +245,7 @@ class Mta(Operations):
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()
-        for opened in (self._own_resolver, self._access):
+        for opened in (self._own_resolver, self._access, self._certificates):
             if opened is not None:
                 await opened.close()
         try:

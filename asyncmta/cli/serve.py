@@ -26,6 +26,7 @@ from asyncmta.admin.door import Door, OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, load_settings_to_serve
+from asyncmta.inbound.certificate_files import CertificatesRefused
 from asyncmta.mta import Mta
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.addresses import AddressUnavailable
@@ -170,7 +171,7 @@ def freeze() -> None:
 def exit_code(error: Exception) -> Exit | None:
     """How a start that failed ends; None for a bug."""
     match error:
-        case OpenDoor() | ssl.SSLError() | UsersRefused():
+        case OpenDoor() | ssl.SSLError() | CertificatesRefused() | UsersRefused():
             return Exit.CONFIG
         case Locked() | SocketTaken() | SpoolRefused():
             return Exit.CANT_CREATE

@@ -19,6 +19,7 @@ from asyncmta.inbound.content import Shape
 from asyncmta.inbound.injection import Prepared, missing_fields, prepare
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
+from asyncmta.logline import Source
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Content, Envelope, QueueId, format_queue_id
 from asyncmta.mail.headers import Arrival, header_section, hop_count, received, received_opening
@@ -78,7 +79,7 @@ class Intake:
             shape.size + size, digest(kept, shape.dotted), shape.dotted, shape.wire_size + size, eight_bit
         )
         record = Accepted(queue_id, at, envelope, content, facts.ip, facts.login, False, kept)
-        self._store.submit((record,), partial(self._is_durable, record, facts.helo, done))
+        self._store.submit((record,), partial(self._is_durable, record, facts, done))
 
     def begin_large(self, envelope: Envelope, *, facts: ClientFacts, parts: list[bytes]) -> LargeMessage | Reply:
         """Content that has outgrown memory; `parts` are its beginning. A reply: it is not wanted."""
@@ -91,7 +92,7 @@ class Intake:
         if facts.is_author:
             content.write(self._missing(parts, queue_id, at, envelope, is_whole=False))
         record = Accepted(queue_id, at, envelope, _NO_CONTENT, facts.ip, facts.login, True)
-        large = LargeMessage(self, record=record, helo=facts.helo, content=content)
+        large = LargeMessage(self, record=record, facts=facts, content=content)
         large.write(parts)
         return large
 
@@ -115,7 +116,7 @@ class Intake:
         def is_durable(failure: JournalFailed | None) -> None:
             if failure is not None:
                 large.abort()
-            self._is_durable(record, large.helo, done, failure)
+            self._is_durable(record, large.facts, done, failure)
 
         try:
             content = await large.content.finish()
@@ -133,7 +134,7 @@ class Intake:
         while self._commits:
             await asyncio.wait(self._commits)
 
-    def _is_durable(self, record: Accepted, helo: str, done: Done, failure: JournalFailed | None) -> None:
+    def _is_durable(self, record: Accepted, facts: ClientFacts, done: Done, failure: JournalFailed | None) -> None:
         if failure is not None:
             done(_reply_to(failure))
             return
@@ -144,9 +145,7 @@ class Intake:
                 queue_id=queue_id,
                 envelope=record.envelope,
                 size=record.content.size,
-                client=record.client,
-                helo=helo,
-                login=record.login,
+                source=Source(record.client, facts.helo, record.login, facts.tls),
             )
         except Exception as error:  # it is durable, and that is what the client has to be told
             self._maillog.note("error", "accepted_failed", error=error, queue_id=queue_id)
@@ -191,7 +190,7 @@ class Intake:
 
         def is_durable(failure: JournalFailed | None) -> None:
             if failure is None:
-                self._is_durable(record, "", _nobody, None)
+                self._is_durable(record, _NO_SESSION, _nobody, None)
             resolve(done, failure)
 
         self._store.submit((record,), is_durable)
@@ -224,12 +223,12 @@ class Intake:
 class LargeMessage:
     """A message whose content is on its way to a file. `finish` or `abort` ends it."""
 
-    __slots__ = ("_intake", "content", "helo", "record")
+    __slots__ = ("_intake", "content", "facts", "record")
 
-    def __init__(self, intake: Intake, *, record: Accepted, helo: str, content: LargeContent) -> None:
+    def __init__(self, intake: Intake, *, record: Accepted, facts: ClientFacts, content: LargeContent) -> None:
         self._intake = intake
         self.record = record  # its content is not known yet
-        self.helo = helo
+        self.facts = facts
         self.content = content
 
     @property
@@ -249,6 +248,7 @@ class LargeMessage:
 
 
 _NO_CONTENT = Content(0, b"", False, 0)
+_NO_SESSION = ClientFacts("", "", None, "")
 
 
 def _stamp(opening: str, queue_id: QueueId, at: float, envelope: Envelope) -> bytes:

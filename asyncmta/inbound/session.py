@@ -57,13 +57,14 @@ class Forwarded(Struct, frozen=True):
 
 class ClientFacts(Struct, frozen=True):
     """What intake has to know of a session. `opening` is the part of `Received` that its messages share. `is_author`:
-    it is a submission, and what a message has to have and lacks is added (RFC 6409 8)."""
+    it is a submission, and what a message has to have and lacks is added (RFC 6409 8). `tls` is for the log."""
 
     ip: str
     helo: str
     login: str | None
     opening: str
     is_author: bool = False
+    tls: str = ""
 
 
 class SessionState:
@@ -236,7 +237,7 @@ class SessionState:
             tls=self.tls,
         )
         is_author = self.acceptance.terms.role == "submission"
-        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival), is_author)
+        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival), is_author, self.tls)
         if not smtputf8:
             self._facts = facts
         return facts
