@@ -74,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
     postmaster: Address
     spool: str
+    smarthost: str
     listeners: tuple[ListenerTable, ...]
     tls: TlsTable
     certificates: tuple[CertificateTable, ...]
@@ -122,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hostname=hostname,
             postmaster=postmaster,
             spool=spool,
+            smarthost=tables.general.smarthost,
             listeners=tables.listener,
             tls=tables.tls,
             certificates=tables.certificate,
@@ -168,9 +170,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tls_files(self.tls, self.certificates)
 
     def routing(self) -> routing.Routing:
-        """The rules of `[[route]]` with what they need of the other tables."""
+        """The rules of `[[route]]`, and behind them `smarthost`, with what they need of the other tables."""
+        others = [RouteTable(via="smarthost", hosts=(self.smarthost,))] if self.smarthost else []
         return routing.Routing(
-            rules=[_rule(route) for route in self.routes],
+            rules=[_rule(route) for route in (*self.routes, *others)],
             local_domains=self.local.domains,
             relay_domains=self.relay.domains,
             hostname=self.hostname,
@@ -183,6 +186,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "hostname": self.hostname,
             "postmaster": str(self.postmaster),
             "spool": self.spool,
+            "smarthost": self.smarthost,
             "listener": [_shown(listener) for listener in self.listeners],
             "certificate": [_shown(certificate) for certificate in self.certificates],
             "route": [_shown(route) for route in self.routes],

@@ -33,6 +33,7 @@ class General(Struct, frozen=True, kw_only=True):
     hostname: Annotated[str, Text(texts.host_name, optional=True)] = ""
     postmaster: Annotated[str, Text(texts.address_or_local_part)] = "postmaster"
     spool: Annotated[str, Path] = "var/spool"
+    smarthost: Annotated[str, Text(texts.smarthost, optional=True)] = ""
 
 
 class ListenerTable(Struct, frozen=True, kw_only=True):

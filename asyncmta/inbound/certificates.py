@@ -12,7 +12,6 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Protocol
 
 from asyncmta.inbound.certificate_files import (
@@ -64,8 +63,7 @@ class Certificates:
         looking = self._looking
         if looking is not None:
             looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+            await asyncio.wait([looking])
         self._thread.shutdown(wait=False)
 
     async def _look(self) -> None:

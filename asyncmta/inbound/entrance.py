@@ -147,6 +147,11 @@ class Entrance(asyncio.Protocol):
             self.abort()
             self._leave()  # the transport may never say so to us, who are no longer its protocol
             return
+        except Exception as error:
+            self._note(error)
+            self.abort()
+            self._leave()
+            return
         self.transport = secure
         self._flow.move_to(secure)
         self._renew()

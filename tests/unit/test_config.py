@@ -319,6 +319,22 @@ def test_routing_follows_the_settings() -> None:
     assert routing.is_postmaster(parse_address("postmaster@mx.example.org"))
 
 
+def test_one_variable_makes_a_smarthost_for_everything_else() -> None:
+    settings = loaded(
+        ASYNCMTA_SMARTHOST="Mail.example:587",
+        ASYNCMTA_LOCAL__DOMAINS="example.org",
+        ASYNCMTA_ROUTE__0__RECIPIENT="b.example",
+    )
+    routing = settings.routing()
+    sender = parse_address("a@a.example")
+    assert routing.route(parse_address("x@c.example"), sender) == Smarthost("mail.example:587", ("mail.example:587",))
+    assert routing.route(parse_address("x@b.example"), sender) == Mx("b.example")
+    assert routing.route(parse_address("x@example.org"), sender) == Local("example.org")
+    assert faults(ASYNCMTA_SMARTHOST="mail.example")[0].startswith(
+        'environment: ASYNCMTA_SMARTHOST: expected "host:port"'
+    )
+
+
 def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tmp_path: Path) -> None:
     pem = tmp_path / "mx.pem"
     trustme.CA().issue_cert("mx.example.org").private_key_and_cert_chain_pem.write_to_path(pem)

@@ -317,6 +317,22 @@ def test_a_certificate_of_a_client(run: Any, tmp_path: Path, mode: str) -> None:
     run(scenario())
 
 
+def test_a_bug_before_the_handshake_ends_the_session(run: Any) -> None:
+    class Broken:
+        async def context(self, asks: str) -> ssl.SSLContext:
+            raise ZeroDivisionError
+
+    async def scenario() -> None:
+        async with listening(tls="starttls", tls_context=Broken()) as kit, client(kit) as peer:
+            await peer.hello()
+            assert (await peer.command("STARTTLS")).code == 220
+            with suppress(OSError):
+                assert await closed(peer)
+            assert isinstance(kit.log.of("session_failed")[0]["error"], ZeroDivisionError)
+
+    run(scenario())
+
+
 def test_no_session_without_the_certificate_that_is_required(run: Any, tmp_path: Path) -> None:
     async def scenario() -> None:
         options: dict[str, Any] = {"client_ca": trustme.CA(), "tls": "implicit", "client_certificates": "require"}
