@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postmaster: Address
     spool: str
     smarthost: str
+    mode: str
     listeners: tuple[ListenerTable, ...]
     tls: TlsTable
     certificates: tuple[CertificateTable, ...]
@@ -124,6 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             postmaster=postmaster,
             spool=spool,
             smarthost=tables.general.smarthost,
+            mode=tables.general.mode,
             listeners=tables.listener,
             tls=tables.tls,
             certificates=tables.certificate,
@@ -187,6 +189,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "postmaster": str(self.postmaster),
             "spool": self.spool,
             "smarthost": self.smarthost,
+            "mode": self.mode,
             "listener": [_shown(listener) for listener in self.listeners],
             "certificate": [_shown(certificate) for certificate in self.certificates],
             "route": [_shown(route) for route in self.routes],

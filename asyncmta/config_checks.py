@@ -39,6 +39,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     _check_admin(tables, report)
     _check_queue(tables, given, report)
     _check_local(tables, report)
+    _check_mode(tables, report)
 
 
 def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: Report) -> None:
@@ -163,3 +164,15 @@ def _check_local(tables: Tables, report: Report) -> None:
         for mailbox in local.mailboxes:
             if "@" in mailbox and parse_address(mailbox, smtputf8=True).domain_key not in local.domains:
                 report("local.mailboxes", f'"{mailbox}" is in no domain of local.domains', "local.domains")
+
+
+def _check_mode(tables: Tables, report: Report) -> None:
+    """A null client knows one server and no mailbox."""
+    if tables.general.mode != "null-client":
+        return
+    ways = [route.via == "smarthost" and route.recipient == route.sender == "*" for route in tables.route]
+    if not all(ways) or len(ways) + bool(tables.general.smarthost) != 1:
+        said = '"null-client" needs either smarthost, or one [[route]] for all with via = "smarthost", and no other'
+        report("mode", said, "smarthost")
+    if tables.local.domains:
+        report("mode", '"null-client" has no mailboxes; leave local.domains empty', "local.domains")

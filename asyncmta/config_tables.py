@@ -34,6 +34,7 @@ class General(Struct, frozen=True, kw_only=True):
     postmaster: Annotated[str, Text(texts.address_or_local_part)] = "postmaster"
     spool: Annotated[str, Path] = "var/spool"
     smarthost: Annotated[str, Text(texts.smarthost, optional=True)] = ""
+    mode: Annotated[str, Choice(("queue", "null-client"))] = "queue"
 
 
 class ListenerTable(Struct, frozen=True, kw_only=True):

@@ -115,13 +115,13 @@ class Mta(Operations):
         routing = self._routing
         resolver = self._resolver
         if resolver is None:
-            dns = DnsSettings(**_of(DnsSettings, settings.dns))
+            dns = DnsSettings(**given(DnsSettings, settings.dns))
             resolver = self._own_resolver = Resolver(clock=clock, settings=dns)
         mailboxes = Mailboxes(settings=self._local(), hostname=settings.hostname, clock=clock, disk=self._disk)
         self._dialer = Dialer(
             clock=clock,
             resolver=resolver,
-            settings=RemoteSettings(**_of(RemoteSettings, settings.remote)),
+            settings=RemoteSettings(**given(RemoteSettings, settings.remote)),
             hostname=settings.hostname,
         )
         self._remote = RemoteTransport(
@@ -155,7 +155,7 @@ class Mta(Operations):
         )
 
     def _local(self) -> LocalSettings:
-        return LocalSettings(**_of(LocalSettings, self.settings.local), postmaster=str(self.settings.postmaster))
+        return LocalSettings(**given(LocalSettings, self.settings.local), postmaster=str(self.settings.postmaster))
 
     def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
         settings = self.settings
@@ -173,7 +173,7 @@ class Mta(Operations):
             bouncer=bouncer,
             routing=routing,
             maillog=self.maillog,
-            settings=SchedulerSettings(retry=RetrySchedule(**_of(RetrySchedule, self.settings.queue))),
+            settings=SchedulerSettings(retry=RetrySchedule(**given(RetrySchedule, self.settings.queue))),
         )
 
     def _build_intake(self) -> Intake:
@@ -187,12 +187,12 @@ class Mta(Operations):
         )
 
     def _limits(self) -> Limits:
-        return Limits(**_of(Limits, self.settings.limits))
+        return Limits(**given(Limits, self.settings.limits))
 
     def _build_listeners(self, routing: Routing, mailboxes: Mailboxes) -> list[Listener]:
         assert self.recovery is not None
         self._access = Access(
-            settings=AccessSettings(**_of(AccessSettings, self.settings.auth)),
+            settings=AccessSettings(**given(AccessSettings, self.settings.auth)),
             limits=self._limits(),
             clock=self._clock,
             maillog=self.maillog,
@@ -218,13 +218,16 @@ class Mta(Operations):
         files, now = self.settings.tls_files(), self._clock.monotonic
         tls = self._certificates = Certificates(files, monotonic=now, maillog=self.maillog) if files else None
         return [
-            Listener(settings=ListenerSettings(**_of(ListenerSettings, table)), reception=reception, certificates=tls)
+            Listener(settings=ListenerSettings(**given(ListenerSettings, table)), reception=reception, certificates=tls)
             for table in self.settings.listeners
         ]
 
     async def _start(self) -> None:
         """The listeners come last: whoever can reach us is served by the whole of us."""
         self._scheduler.start()
+        await self._listen()
+
+    async def _listen(self) -> None:
         for listener in self._listeners:
             with binding():
                 await listener.start()
@@ -289,6 +292,6 @@ class Mta(Operations):
         self.maillog.note("warning", f"spool_{event}", error=None, **said)
 
 
-def _of(kind: type[Struct], table: Struct) -> dict[str, Any]:
+def given(kind: type[Struct], table: Struct) -> dict[str, Any]:
     """The values of a table of config.toml that a room has settings for; both call them by the same names."""
     return {name: getattr(table, name) for name in kind.__struct_fields__ if hasattr(table, name)}

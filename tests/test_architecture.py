@@ -35,7 +35,14 @@ FLOORS: list[set[str]] = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files at the top of the package that are part of a room beside them, as config_*.py are of config.
-PARTS = {"logline": "maillog", "operations": "mta", "turning": "mta", "__init__": "(top)", "__main__": "(top)"}
+PARTS = {
+    "logline": "maillog",
+    "operations": "mta",
+    "turning": "mta",
+    "null_client": "mta",
+    "__init__": "(top)",
+    "__main__": "(top)",
+}
 
 # A library is used in these places only; to change it is to change them.
 HOMES = {
