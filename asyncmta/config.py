@@ -19,15 +19,18 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from asyncmta import routing
+from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_kinds import Text, Unfit, named
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
+from asyncmta.config_routes import rule_of
 from asyncmta.config_sources import Sources
 from asyncmta.config_tables import (
     ARRAYS,
     TABLES,
     AdminTable,
     AuthTable,
+    CertificateTable,
     DnsTable,
     General,
     LimitsTable,
@@ -43,8 +46,8 @@ from asyncmta.config_tables import (
     kinds,
     nearest,
 )
+from asyncmta.inbound.certificate_files import TlsFiles
 from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address
-from asyncmta.mail.replies import REJECTED_BY_RULE
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -72,8 +75,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
     postmaster: Address
     spool: str
+    smarthost: str
+    mode: str
     listeners: tuple[ListenerTable, ...]
     tls: TlsTable
+    certificates: tuple[CertificateTable, ...]
     auth: AuthTable
     relay: RelayTable
     local: LocalTable
@@ -123,8 +129,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hostname=hostname,
             postmaster=postmaster,
             spool=spool,
+            smarthost=tables.general.smarthost,
+            mode=tables.general.mode,
             listeners=tables.listener,
             tls=tables.tls,
+            certificates=tables.certificate,
             auth=tables.auth,
             relay=tables.relay,
             local=tables.local,
@@ -167,10 +176,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if listener.role == "submission"
         ]
 
+    def tls_files(self) -> TlsFiles | None:
+        """What the listeners speak TLS with; None: nothing."""
+        return tls_files(self.tls, self.certificates)
+
     def routing(self) -> routing.Routing:
-        """The rules of `[[route]]` with what they need of the other tables."""
+        """The rules of `[[route]]`, and behind them `smarthost`, with what they need of the other tables."""
+        others = [RouteTable(via="smarthost", hosts=(self.smarthost,))] if self.smarthost else []
         return routing.Routing(
-            rules=[_rule(route) for route in self.routes],
+            rules=[rule_of(route) for route in (*self.routes, *others)],
             local_domains=self.local.domains,
             relay_domains=self.relay.domains,
             hostname=self.hostname,
@@ -183,7 +197,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "hostname": self.hostname,
             "postmaster": str(self.postmaster),
             "spool": self.spool,
+            "smarthost": self.smarthost,
+            "mode": self.mode,
             "listener": [_shown(listener) for listener in self.listeners],
+            "certificate": [_shown(certificate) for certificate in self.certificates],
             "route": [_shown(route) for route in self.routes],
             "rule": [_shown(rule) for rule in self.rules],
         }
@@ -203,22 +220,6 @@ def own_hostname() -> str:
 
 def _postmaster(text: str, hostname: str) -> Address:
     return parse_address(text if "@" in text else f"{text}@{hostname}", smtputf8=True)
-
-
-def _rule(route: RouteTable) -> routing.Rule:
-    via: routing.Mx | routing.Smarthost | routing.Hold | routing.Discard | routing.Reject
-    match route.via:
-        case "smarthost":
-            via = routing.Smarthost(", ".join(route.hosts), route.hosts, route.tls, route.username, route.password)
-        case "hold":
-            via = routing.Hold()
-        case "discard":
-            via = routing.Discard()
-        case "reject":
-            via = routing.Reject(REJECTED_BY_RULE)
-        case _:
-            via = routing.Mx()
-    return routing.Rule(routing.parse_pattern(route.recipient), routing.parse_pattern(route.sender), via)
 
 
 def _shown(table: msgspec.Struct) -> dict[str, Any]:

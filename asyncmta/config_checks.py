@@ -3,8 +3,8 @@
 Each check takes the tables as they were read and reports what it finds under the key that a person would change.
 A pair is not judged when one of its keys had a fault of its own. Promises: nothing that would make an open relay, send
 a password in the clear over a network, or serve the operator's door to strangers passes. Never: a single value
-(`config_kinds`), and nothing is opened but the certificate
-and the file of users.
+(`config_kinds`), certificates (`config_certificates`), and nothing is opened but the
+file of users.
 
 contract.md section 3.
 """
@@ -12,10 +12,10 @@ contract.md section 3.
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import Callable
 
 from asyncmta.auth.reading import UsersRefused, read, said
+from asyncmta.config_certificates import check_certificates
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_tables import ListenerTable, RouteTable, Tables
 from asyncmta.config_texts import split_port
@@ -33,7 +33,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     for index, listener in enumerate(tables.listener):
         _check_listener(f"listener.{index}", listener, tables, report)
     _check_addresses(tables, report)
-    _check_certificate(tables, report)
+    check_certificates(tables, report)
     _check_auth(tables, report)
     for index, route in enumerate(tables.route):
         _check_route(f"route.{index}", route, given, report)
@@ -43,6 +43,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     _check_admin(tables, report)
     _check_queue(tables, given, report)
     _check_local(tables, report)
+    _check_mode(tables, report)
 
 
 def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: Report) -> None:
@@ -90,33 +91,6 @@ def _overlap(one: str, other: str) -> bool:
     if first == second:
         return True
     return first.version == second.version and (first.is_unspecified or second.is_unspecified)
-
-
-def _check_certificate(tables: Tables, report: Report) -> None:
-    """Loaded once here, so that `check-config` notices what the first handshake would."""
-    certificate, key = tables.tls.certificate, tables.tls.key
-    if not certificate:
-        if key:
-            report("tls.key", "goes only with tls.certificate", "tls.certificate")
-        return
-    for path, file in (("tls.certificate", certificate), ("tls.key", key)):
-        try:
-            if file:
-                with open(file, "rb"):
-                    pass
-        except OSError as error:
-            report(path, f"{file}: cannot be read: {error.strerror}")
-            return
-    try:
-        # Without the callable an encrypted key would ask for its passphrase on the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key or None, password=lambda: b"")
-    except (ssl.SSLError, OSError, ValueError):
-        report(
-            "tls.certificate",
-            f"{certificate}: not a certificate chain in PEM with the unencrypted key that belongs to it"
-            + (f" ({key})" if key else " (in the same file, as tls.key is empty)"),
-            "tls.key",
-        )
 
 
 def _check_auth(tables: Tables, report: Report) -> None:
@@ -194,3 +168,17 @@ def _check_local(tables: Tables, report: Report) -> None:
         for mailbox in local.mailboxes:
             if "@" in mailbox and parse_address(mailbox, smtputf8=True).domain_key not in local.domains:
                 report("local.mailboxes", f'"{mailbox}" is in no domain of local.domains', "local.domains")
+
+
+def _check_mode(tables: Tables, report: Report) -> None:
+    """A null client knows one server and no mailbox."""
+    if tables.general.mode != "null-client":
+        return
+    ways = [route.via == "smarthost" and route.recipient == route.sender == "*" for route in tables.route]
+    if not all(ways) or len(ways) + bool(tables.general.smarthost) != 1:
+        said = '"null-client" needs either smarthost, or one [[route]] for all with via = "smarthost", and no other'
+        report("mode", said, "smarthost")
+    if tables.local.domains:
+        report("mode", '"null-client" has no mailboxes; leave local.domains empty', "local.domains")
+    if tables.rule or tables.dnsbl.lists or tables.policy.service:
+        report("mode", '"null-client" asks nobody and has no rules; leave out [[rule]], [dnsbl] and [policy]')

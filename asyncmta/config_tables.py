@@ -34,6 +34,8 @@ class General(Struct, frozen=True, kw_only=True):
     hostname: Annotated[str, Text(texts.host_name, optional=True)] = ""
     postmaster: Annotated[str, Text(texts.address_or_local_part)] = "postmaster"
     spool: Annotated[str, Path] = "var/spool"
+    smarthost: Annotated[str, Text(texts.smarthost, optional=True)] = ""
+    mode: Annotated[str, Choice(("queue", "null-client"))] = "queue"
 
 
 class ListenerTable(Struct, frozen=True, kw_only=True):
@@ -47,11 +49,19 @@ class ListenerTable(Struct, frozen=True, kw_only=True):
     allow_plaintext_auth: Annotated[bool, Flag()] = False
     xclient_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
     greet_delay: Annotated[float, Duration(SECOND, MINUTE, zero="none")] = 0.0
+    client_certificates: Annotated[str, Choice(("off", "request", "require"))] = "off"
 
 
 class TlsTable(Struct, frozen=True, kw_only=True):
     certificate: Annotated[str, OptionalPath] = ""
     key: Annotated[str, OptionalPath] = ""
+    client_ca: Annotated[str, OptionalPath] = ""
+
+
+class CertificateTable(Struct, frozen=True, kw_only=True):
+    certificate: Annotated[str, OptionalPath] = ""
+    key: Annotated[str, OptionalPath] = ""
+    names: Annotated[tuple[str, ...], TextList(Text(texts.certificate_name))] = ()
 
 
 class AuthTable(Struct, frozen=True, kw_only=True):
@@ -145,6 +155,7 @@ class Tables(Struct, frozen=True, kw_only=True):
 
     general: General
     listener: tuple[ListenerTable, ...]
+    certificate: tuple[CertificateTable, ...]
     tls: TlsTable
     auth: AuthTable
     relay: RelayTable
@@ -177,7 +188,12 @@ TABLES: dict[str, type[Struct]] = {
     "admin": AdminTable,
     "log": LogTable,
 }
-ARRAYS: dict[str, type[Struct]] = {"listener": ListenerTable, "route": RouteTable, "rule": RuleEntry}
+ARRAYS: dict[str, type[Struct]] = {
+    "listener": ListenerTable,
+    "certificate": CertificateTable,
+    "route": RouteTable,
+    "rule": RuleEntry,
+}
 
 
 def kinds(table: type[Struct]) -> dict[str, Kind]:

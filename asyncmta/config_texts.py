@@ -44,6 +44,11 @@ def host_name(text: str) -> str:
     return domain(text)
 
 
+def certificate_name(text: str) -> str:
+    """A host name as SNI says it, or `*.` and one: any one label before it."""
+    return "*." + host_name(text[2:]) if text.startswith("*.") else host_name(text)
+
+
 def relay_domain(text: str) -> str:
     if text.startswith("."):
         return "." + domain(text[1:])

@@ -12,6 +12,8 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 
+from msgspec import Struct
+
 from asyncmta.mail.address import Address, unquote
 from asyncmta.mail.envelope import Envelope, QueueId, format_queue_id
 from asyncmta.mail.outcome import Deferred, Delivered, Outcome, Place
@@ -107,21 +109,30 @@ Build = Callable[..., Facts]
 """A builder: the wording, then the facts of one event in the order of its method in `maillog`."""
 
 
-def accepted(
-    wording: Wording, queue_id: QueueId, envelope: Envelope, size: int, client: str, source: tuple[str, str | None]
-) -> Facts:
-    helo, login = source
+class Source(Struct, frozen=True, gc=False):
+    """Whom a message came from: the peer's address as text, what it called itself, the login (None: none), and version
+    and cipher of TLS ("": none)."""
+
+    client: str
+    helo: str = ""
+    login: str | None = None
+    tls: str = ""
+
+
+def accepted(wording: Wording, queue_id: QueueId, envelope: Envelope, size: int, source: Source) -> Facts:
     facts: Facts = {
         "queue_id": wording.queue_id(queue_id),
         "reverse_path": wording.address(envelope.reverse_path),
         "recipients": len(envelope.recipients),
         "recipient": wording.address(envelope.recipients[0].address) if envelope.recipients else "",
         "size": size,
-        "client": wording.text(client),
-        "helo": wording.text(helo),
+        "client": wording.text(source.client),
+        "helo": wording.text(source.helo),
     }
-    if login is not None:
-        facts["login"] = wording.login(login)
+    if source.login is not None:
+        facts["login"] = wording.login(source.login)
+    if source.tls:
+        facts["tls"] = wording.text(source.tls)
     return facts
 
 

@@ -24,7 +24,7 @@ import msgspec
 import structlog
 
 from asyncmta import logline
-from asyncmta.logline import Build, Facts, Wording
+from asyncmta.logline import Build, Facts, Source, Wording
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Place
@@ -71,14 +71,10 @@ class MailLog:
 
     # -- the events of one message ----------------------------------------------------------------------------------
 
-    def accepted(
-        self, *, queue_id: QueueId, envelope: Envelope, size: int, client: str, helo: str = "", login: str | None = None
-    ) -> None:
-        """It is durable and ours. `client` is the peer's address as text."""
+    def accepted(self, *, queue_id: QueueId, envelope: Envelope, size: int, source: Source) -> None:
+        """It is durable and ours."""
         if self._hears_info:
-            self._push(
-                (self._now(), "info", "accepted", logline.accepted, (queue_id, envelope, size, client, (helo, login)))
-            )
+            self._push((self._now(), "info", "accepted", logline.accepted, (queue_id, envelope, size, source)))
 
     def refused(
         self,

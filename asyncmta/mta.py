@@ -10,9 +10,7 @@ contract.md section 5; architecture.md 7.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, BinaryIO, Self
-
-from msgspec import Struct
+from typing import BinaryIO, Self
 
 from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.config import Settings
@@ -21,8 +19,8 @@ from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import DnsSettings, Resolver
-from asyncmta.inbound.access import Access, AccessSettings, Authenticator
-from asyncmta.inbound.certificates import server_context
+from asyncmta.inbound.access import Access, Authenticator
+from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
@@ -30,6 +28,7 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
+from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_local import Exists, build_mailboxes
 from asyncmta.mta_policy import build_policy
 from asyncmta.operations import Operations, Rooms
@@ -78,6 +77,7 @@ class Mta(Operations):
         )
         self._own_resolver: Resolver | None = None
         self._access: Access | None = None
+        self._certificates: Certificates | None = None
         self._rooms: Rooms | None = None
         self._handing_in = set()
         self._listeners: list[Listener] = []
@@ -120,14 +120,14 @@ class Mta(Operations):
         routing = self._routing
         resolver = self._resolver
         if resolver is None:
-            dns = DnsSettings(**_of(DnsSettings, settings.dns))
+            dns = DnsSettings(**given(DnsSettings, settings.dns))
             resolver = self._own_resolver = Resolver(clock=clock, settings=dns)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
         self._dialer = Dialer(
             clock=clock,
             resolver=resolver,
-            settings=RemoteSettings(**_of(RemoteSettings, settings.remote)),
+            settings=RemoteSettings(**given(RemoteSettings, settings.remote)),
             hostname=settings.hostname,
         )
         self._remote = RemoteTransport(
@@ -177,7 +177,7 @@ class Mta(Operations):
             bouncer=bouncer,
             routing=routing,
             maillog=self.maillog,
-            settings=SchedulerSettings(retry=RetrySchedule(**_of(RetrySchedule, self.settings.queue))),
+            settings=SchedulerSettings(retry=RetrySchedule(**given(RetrySchedule, self.settings.queue))),
         )
 
     def _build_intake(self) -> Intake:
@@ -192,18 +192,14 @@ class Mta(Operations):
         )
 
     def _limits(self) -> Limits:
-        return Limits(**_of(Limits, self.settings.limits))
+        return Limits(**given(Limits, self.settings.limits))
 
     def _build_listeners(self, routing: Routing, mailboxes: Mailboxes) -> list[Listener]:
         assert self.recovery is not None
-        self._access = Access(
-            settings=AccessSettings(**_of(AccessSettings, self.settings.auth)),
-            limits=self._limits(),
-            clock=self._clock,
-            maillog=self.maillog,
-            authenticator=self._authenticator,
-            secret=self.recovery.journal.encode(),
-            domains=(self.settings.hostname, *self.settings.local.domains),
+        settings, clock, maillog = self.settings, self._clock, self.maillog
+        secret = self.recovery.journal.encode()
+        self._access = build_access(
+            settings, clock=clock, maillog=maillog, authenticator=self._authenticator, secret=secret
         )
         reception = Reception(
             intake=self._intake,
@@ -221,15 +217,18 @@ class Mta(Operations):
             access=self._access,
             gate=self._policy.gate,
         )
-        tls = server_context(self.settings.tls.certificate, self.settings.tls.key)
+        tls = self._certificates = build_certificates(settings, clock=clock, maillog=maillog)
         return [
-            Listener(settings=ListenerSettings(**_of(ListenerSettings, table)), reception=reception, tls_context=tls)
+            Listener(settings=ListenerSettings(**given(ListenerSettings, table)), reception=reception, certificates=tls)
             for table in self.settings.listeners
         ]
 
     async def _start(self) -> None:
         """The listeners come last: whoever can reach us is served by the whole of us."""
         self._scheduler.start()
+        await self._listen()
+
+    async def _listen(self) -> None:
         for listener in self._listeners:
             with binding():
                 await listener.start()
@@ -251,7 +250,7 @@ class Mta(Operations):
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()
-        for opened in (self._own_resolver, self._access):
+        for opened in (self._own_resolver, self._access, self._certificates):
             if opened is not None:
                 await opened.close()
         try:
@@ -293,8 +292,3 @@ class Mta(Operations):
     def _on_spool_event(self, event: str, facts: dict[str, object]) -> None:
         said = {("reason" if name == "error" else name): value for name, value in facts.items()}
         self.maillog.note("warning", f"spool_{event}", error=None, **said)
-
-
-def _of(kind: type[Struct], table: Struct) -> dict[str, Any]:
-    """The values of a table of config.toml that a room has settings for; both call them by the same names."""
-    return {name: getattr(table, name) for name in kind.__struct_fields__ if hasattr(table, name)}

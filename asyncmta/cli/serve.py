@@ -26,7 +26,9 @@ from asyncmta.admin.door import Door, OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, load_settings_to_serve
+from asyncmta.inbound.certificate_files import CertificatesRefused
 from asyncmta.mta import Mta
+from asyncmta.null_client import NullClient
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.disk import Locked
@@ -72,7 +74,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._mta = Mta(settings)
+        self._mta = NullClient(settings) if settings.mode == "null-client" else Mta(settings)
         self._log = self._mta.maillog
         self._stopping = asyncio.Event()
         self._starting: asyncio.Task[Exit] | None = None
@@ -104,6 +106,10 @@ class Service:
     async def _serve(self) -> Exit:
         admin = self._settings.admin
         async with self._mta as mta:
+            if isinstance(mta, NullClient):  # nothing that an operator could ask about, and no disk for a socket
+                self._starting = None
+                self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
+                return await self._until_the_end()
             door = Door(
                 mta,
                 socket_path=admin.socket,
@@ -170,7 +176,7 @@ def freeze() -> None:
 def exit_code(error: Exception) -> Exit | None:
     """How a start that failed ends; None for a bug."""
     match error:
-        case OpenDoor() | ssl.SSLError() | UsersRefused():
+        case OpenDoor() | ssl.SSLError() | CertificatesRefused() | UsersRefused():
             return Exit.CONFIG
         case Locked() | SocketTaken() | SpoolRefused():
             return Exit.CANT_CREATE

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.inspection import Done
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.spool.large import LargeContent
@@ -42,7 +43,7 @@ class LargeMessage:
         for part in parts:
             self.content.write(part)
 
-    def finish(self, done: Done) -> None:
+    def finish(self, done: Done, _shape: Shape | None = None) -> None:  # the file knows it too
         self._finish(self, done)
 
     def abort(self) -> None:

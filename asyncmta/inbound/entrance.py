@@ -77,6 +77,8 @@ class Entrance(asyncio.Protocol):
         """Input before there is a conversation."""
         if self._client is None:
             self._preamble(data)
+        elif self._is_our_turn:  # the beginning of a handshake, which uvloop reads although we do not want it yet
+            self._early += data
         elif not self._early:  # through the tunnel, before our greeting; a second chunk adds nothing
             self._early = data
 
@@ -139,8 +141,14 @@ class Entrance(asyncio.Protocol):
             self._sessions.own(self._start_tls(self.transport, rest))
 
     async def _start_tls(self, transport: asyncio.Transport, rest: bytes) -> None:
+        if transport.is_reading():
+            transport.pause_reading()  # uvloop begins to read after connection_made, where this was said already
         try:
-            secure = await start_tls(transport, self, self._tls_context(), rest=rest)
+            context = await self._tls_context()
+            if self.transport is None:
+                raise HandshakeFailed("the client is gone")
+            rest, self._early = rest + self._early, b""
+            secure = await start_tls(transport, self, context, rest=rest)
             if self.transport is None:
                 raise HandshakeFailed("the client is gone")
         except HandshakeFailed as failure:
@@ -148,6 +156,11 @@ class Entrance(asyncio.Protocol):
             maillog.note("info", "tls_failed", client=self._client_ip, reason=str(failure))
             self.abort()
             self._leave()  # the transport may never say so to us, who are no longer its protocol
+            return
+        except Exception as error:
+            self._note(error)
+            self.abort()
+            self._leave()
             return
         self.transport = secure
         self._flow.move_to(secure)
@@ -159,7 +172,7 @@ class Entrance(asyncio.Protocol):
         else:
             self._advance(lambda conversation: conversation.tls_started(tls))
 
-    def _tls_context(self) -> ssl.SSLContext:
+    async def _tls_context(self) -> ssl.SSLContext:
         raise AssertionError("given by the listener")
 
     def sweep(self, now: float) -> float:

@@ -7,18 +7,49 @@ client never reads a reply or sends content faster than the disk takes it. Never
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from asyncmta.inbound.arrival import LargeMessage
+from asyncmta.inbound.content import Shape
 from asyncmta.inbound.events import LargeAborted, LargeBegan, LargeEnded, LargeWent
-from asyncmta.inbound.intake import Intake
+from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail import replies
+from asyncmta.mail.envelope import Envelope
 from asyncmta.mail.reply import Reply
 
 STALLED, BACKLOG, DISK = 1, 2, 4  # replies that are not read, commands that wait, content that is not written
 
 MAX_UNWRITTEN = 1 << 20  # octets of large content kept while the disk is busy
 LOOK_AGAIN = 0.005  # seconds until the disk is asked again whether it has caught up
+
+
+class Arriving(Protocol):
+    """A message whose content is on its way. `finish` or `abort` ends it."""
+
+    @property
+    def unwritten(self) -> int: ...
+
+    def write(self, parts: Sequence[bytes], /) -> None: ...
+
+    def finish(self, done: Callable[[Reply], None], shape: Shape, /) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Takes(Protocol):
+    """Who takes messages: `Intake`, or where nothing is queued `Handover`."""
+
+    def accept(
+        self,
+        envelope: Envelope,
+        *,
+        facts: ClientFacts,
+        parts: list[bytes],
+        shape: Shape,
+        done: Callable[[Reply], None],
+    ) -> None: ...
+
+    def begin_large(self, envelope: Envelope, *, facts: ClientFacts, parts: list[bytes]) -> Arriving | Reply: ...
 
 
 class Flow:
@@ -53,11 +84,11 @@ class Flow:
 class LargeArrival:
     """Content of one session that is too large for memory, on its way to intake."""
 
-    def __init__(self, *, intake: Intake, flow: Flow, on_progress: Callable[[], None]) -> None:
+    def __init__(self, *, intake: Takes, flow: Flow, on_progress: Callable[[], None]) -> None:
         self._intake = intake
         self._flow = flow
         self._on_progress = on_progress
-        self._message: LargeMessage | Reply | None = None
+        self._message: Arriving | Reply | None = None
 
     def begin(self, event: LargeBegan) -> Reply | None:
         """A reply: it is not wanted."""
@@ -68,13 +99,13 @@ class LargeArrival:
         message = self._message
         match event:
             case LargeWent():
-                if isinstance(message, LargeMessage):
+                if message is not None and not isinstance(message, Reply):
                     message.write(event.parts)
                     self._look_at_disk()
             case LargeEnded():
                 self._message = None
-                if isinstance(message, LargeMessage):
-                    message.finish(done)
+                if message is not None and not isinstance(message, Reply):
+                    message.finish(done, event.shape)
                 else:
                     done(message or replies.LOCAL_ERROR)
             case LargeAborted():
@@ -82,14 +113,14 @@ class LargeArrival:
 
     def abort(self) -> None:
         message, self._message = self._message, None
-        if isinstance(message, LargeMessage):
+        if message is not None and not isinstance(message, Reply):
             message.abort()
 
     def _look_at_disk(self) -> None:
         """Wait for the disk when it is behind; it has no way to call, so it is asked while, and only while, we wait."""
         waits = self._flow.is_held(DISK)
         message = self._message
-        if isinstance(message, LargeMessage) and message.unwritten > MAX_UNWRITTEN >> waits:
+        if message is not None and not isinstance(message, Reply) and message.unwritten > MAX_UNWRITTEN >> waits:
             if not waits:
                 self._flow.hold(DISK)
                 asyncio.get_running_loop().call_later(LOOK_AGAIN, self._ask_again)

@@ -22,6 +22,7 @@ from asyncmta.inbound.injection import Prepared, fitting, missing_fields, prepar
 from asyncmta.inbound.inspection import Done, Entering, inspect, kept, note_handling, nothing
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
+from asyncmta.logline import Source
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Content, Envelope, QueueId, format_queue_id
 from asyncmta.mail.headers import Arrival, header_section, hop_count, received, received_opening
@@ -87,7 +88,7 @@ class Intake:
         )
         record = Accepted(queue_id, at, envelope, content, facts.ip, facts.login, False, written)
         if facts.handling is None:
-            self._store.submit((record,), partial(self._is_durable, record, facts.helo, done))
+            self._store.submit((record,), partial(self._is_durable, record, facts, done))
         elif self._inspect is None:
             self._enter(Entering(record, facts), done)
         else:
@@ -172,7 +173,7 @@ class Intake:
                 note_handling(self._maillog, record.queue_id, entering.facts, record.envelope)
             else:
                 give_up()
-            self._is_durable(record, entering.facts.helo, done, failure)
+            self._is_durable(record, entering.facts, done, failure)
 
         self._store.submit(entering.records, is_durable)
 
@@ -181,7 +182,7 @@ class Intake:
         while self._commits:
             await asyncio.wait(self._commits)
 
-    def _is_durable(self, record: Accepted, helo: str, done: Done, failure: JournalFailed | None) -> None:
+    def _is_durable(self, record: Accepted, facts: ClientFacts, done: Done, failure: JournalFailed | None) -> None:
         if failure is not None:
             done(_reply_to(failure))
             return
@@ -192,9 +193,7 @@ class Intake:
                 queue_id=queue_id,
                 envelope=record.envelope,
                 size=record.content.size,
-                client=record.client,
-                helo=helo,
-                login=record.login,
+                source=Source(record.client, facts.helo, record.login, facts.tls),
             )
         except Exception as error:  # it is durable, and that is what the client has to be told
             self._maillog.note("error", "accepted_failed", error=error, queue_id=queue_id)
@@ -240,7 +239,7 @@ class Intake:
 
         def is_durable(failure: JournalFailed | None) -> None:
             if failure is None:
-                self._is_durable(record, "", _nobody, None)
+                self._is_durable(record, _NO_SESSION, _nobody, None)
             resolve(done, failure)
 
         self._store.submit((record,), is_durable)
@@ -271,6 +270,7 @@ class Intake:
 
 
 _NO_CONTENT = Content(0, b"", False, 0)
+_NO_SESSION = ClientFacts("", "", None, "")
 
 
 def _stamp(facts: ClientFacts, queue_id: QueueId, at: float, envelope: Envelope) -> bytes:

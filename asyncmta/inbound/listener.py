@@ -21,9 +21,11 @@ from msgspec import Struct
 
 from asyncmta.inbound.acceptance import Network, Terms
 from asyncmta.inbound.authenticating import Authenticating
+from asyncmta.inbound.certificate_files import Asks
+from asyncmta.inbound.certificates import Contexts
 from asyncmta.inbound.proxy import NONE, NOT_YET, Octets, header_length
 from asyncmta.inbound.sessions import Reception, Sessions
-from asyncmta.inbound.tunnel import HANDSHAKE, stop_accepting
+from asyncmta.inbound.tunnel import stop_accepting
 from asyncmta.mail import replies
 
 BACKLOG = 1024
@@ -43,6 +45,7 @@ class ListenerSettings(Struct, frozen=True, kw_only=True):
     allow_plaintext_auth: bool = False
     greet_delay: float = 0.0
     xclient_from: tuple[Network, ...] = ()
+    client_certificates: Asks = "off"
 
     def __post_init__(self) -> None:
         if self.role not in ("relay", "submission", "lmtp"):
@@ -57,12 +60,12 @@ class Listener:
     """One address and port. `start` may raise OSError: taken, not ours, not allowed."""
 
     def __init__(
-        self, *, settings: ListenerSettings, reception: Reception, tls_context: ssl.SSLContext | None = None
+        self, *, settings: ListenerSettings, reception: Reception, certificates: Contexts | None = None
     ) -> None:
-        if settings.tls != "none" and tls_context is None:
+        if settings.tls != "none" and certificates is None:
             raise ValueError(f'tls = "{settings.tls}" needs a certificate')
         self.settings = settings
-        self.tls_context = tls_context
+        self.certificates = certificates
         self.reception = reception
         terms = Terms(
             hostname=reception.hostname,
@@ -89,16 +92,9 @@ class Listener:
     async def start(self) -> None:
         for name in ("mail.log", "mail.debug"):  # else its warnings go to standard error, as often as a client likes
             logging.getLogger(name).addHandler(_SILENCE)
-        settings = self.settings
-        # Behind a PROXY header TLS begins later (`entrance`).
-        from_the_start = settings.tls == "implicit" and not settings.proxy_protocol
+        # Without ssl= for implicit TLS too: a handshake is for clients that were counted (`entrance`).
         self._server = await asyncio.get_running_loop().create_server(
-            partial(SmtpConnection, self),
-            settings.address,
-            settings.port,
-            backlog=BACKLOG,
-            ssl=self.tls_context if from_the_start else None,
-            ssl_handshake_timeout=HANDSHAKE if from_the_start else None,
+            partial(SmtpConnection, self), self.settings.address, self.settings.port, backlog=BACKLOG
         )
 
     async def stop(self, grace: float) -> None:
@@ -133,10 +129,10 @@ class SmtpConnection(Authenticating):
 
     # -- TLS ---------------------------------------------------------------------------------------------------------
 
-    def _tls_context(self) -> ssl.SSLContext:
-        context = self._listener.tls_context
-        assert context is not None
-        return context
+    async def _tls_context(self) -> ssl.SSLContext:
+        certificates = self._listener.certificates
+        assert certificates is not None
+        return await certificates.context(self._listener.settings.client_certificates)
 
     # -- PROXY -------------------------------------------------------------------------------------------------------
 

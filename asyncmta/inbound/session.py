@@ -60,7 +60,7 @@ class Forwarded(Struct, frozen=True):
 
 class ClientFacts(Struct, frozen=True):
     """What intake has to know of a session. `opening` is the part of `Received` that its messages share. `is_author`:
-    it is a submission, and what a message has to have and lacks is added (RFC 6409 8)."""
+    it is a submission, and what a message has to have and lacks is added (RFC 6409 8). `tls` is for the log."""
 
     ip: str
     helo: str
@@ -68,6 +68,7 @@ class ClientFacts(Struct, frozen=True):
     opening: str
     is_author: bool = False
     handling: Handling | None = None  # what the rules said of the transaction
+    tls: str = ""
 
 
 class SessionState:
@@ -278,7 +279,7 @@ class SessionState:
             tls=self.tls,
         )
         is_author = self.acceptance.terms.role == "submission"
-        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival), is_author)
+        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival), is_author, tls=self.tls)
         if not smtputf8:
             self._facts = facts
         return facts
@@ -296,4 +297,4 @@ class SessionState:
                 name=forwarded.name,
                 protocol=forwarded.protocol,
             )
-        return ClientFacts(forwarded.ip, forwarded.helo, self.login, received_opening(arrival))
+        return ClientFacts(forwarded.ip, forwarded.helo, self.login, received_opening(arrival), tls=self.tls)

@@ -19,8 +19,8 @@ from msgspec import Struct, field
 from asyncmta.inbound.acceptance import Acceptance, Lookup, Network, Refusal, Terms
 from asyncmta.inbound.access import Access
 from asyncmta.inbound.etrn import Turns
+from asyncmta.inbound.flow import Takes
 from asyncmta.inbound.gate import Gate
-from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits, SessionCounts
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
@@ -34,7 +34,7 @@ SWEEP = 1.0  # seconds between two looks at all deadlines
 class Reception(Struct, kw_only=True, eq=False):
     """What all listeners of one Mta share; made by `mta.py`. `clients` counts live sessions by client."""
 
-    intake: Intake
+    intake: Takes
     maillog: MailLog
     clock: Clock
     hostname: str

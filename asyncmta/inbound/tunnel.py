@@ -14,6 +14,8 @@ import ssl
 from contextlib import suppress
 from typing import cast
 
+from asyncmta.inbound.x509 import NoCertificate, certificate_facts
+
 HANDSHAKE = 30.0  # seconds
 
 
@@ -43,9 +45,20 @@ async def start_tls(
 
 
 def describe_tls(transport: asyncio.Transport | None) -> str:
-    """Version and cipher; "" in clear text."""
+    """Version and cipher, and whose certificate the client has shown where it was asked for one; "" in clear text."""
     tunnel = transport.get_extra_info("ssl_object") if transport is not None else None
-    return f"{tunnel.version()} {tunnel.cipher()[0]}" if tunnel is not None else ""
+    if tunnel is None:
+        return ""
+    shown = tunnel.getpeercert(binary_form=True)  # a handshake with one that is not to be trusted has failed
+    said = f"{tunnel.version()} {tunnel.cipher()[0]}"
+    return f"{said} client-certificate {_subject(shown)}" if shown else said
+
+
+def _subject(certificate: bytes) -> str:
+    try:
+        return certificate_facts(certificate).subject or "without-a-name"
+    except NoCertificate:
+        return "that-cannot-be-read"
 
 
 def plain_ip(ip: str) -> str:

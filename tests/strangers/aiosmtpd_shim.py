@@ -38,7 +38,7 @@ from asyncmta.inbound.listener import Listener, ListenerSettings, SmtpConnection
 from asyncmta.mail.wire import unstuff
 from asyncmta.spool.records import Accepted
 from asyncmta.system.clock import SystemClock
-from tests.unit.inbound.inboundkit import Kit, KitStore
+from tests.unit.inbound.inboundkit import Kit, KitCertificates, KitStore
 
 RECEIVED = re.compile(rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
 BARE = re.compile(r"(MAIL FROM: *|RCPT TO: *)([^< ].*@[^>]*[^> ]|[c]{500,})\Z")
@@ -184,7 +184,8 @@ class Controller:
             tls=tls,  # type: ignore[arg-type]
             allow_plaintext_auth=not options.get("auth_require_tls", True),
         )
-        return Listener(settings=settings, reception=reception, tls_context=context)
+        certificates = None if context is None else KitCertificates(context)
+        return Listener(settings=settings, reception=reception, certificates=certificates)
 
 
 def _authenticator(options: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ import trustme
 
 from asyncmta.config import InvalidConfig, Settings, own_hostname
 from asyncmta.config_tables import kind_of, known_paths
+from asyncmta.inbound.certificate_files import Pair, TlsFiles
 from asyncmta.inbound.throttle import Rate
 from asyncmta.mail.address import parse_address
 from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Smarthost
@@ -321,8 +322,28 @@ def test_routing_follows_the_settings() -> None:
     assert routing.is_postmaster(parse_address("postmaster@mx.example.org"))
 
 
-def test_effective_settings_show_everything_but_secrets_and_can_be_read_again() -> None:
+def test_one_variable_makes_a_smarthost_for_everything_else() -> None:
+    settings = loaded(
+        ASYNCMTA_SMARTHOST="Mail.example:587",
+        ASYNCMTA_LOCAL__DOMAINS="example.org",
+        ASYNCMTA_ROUTE__0__RECIPIENT="b.example",
+    )
+    routing = settings.routing()
+    sender = parse_address("a@a.example")
+    assert routing.route(parse_address("x@c.example"), sender) == Smarthost("mail.example:587", ("mail.example:587",))
+    assert routing.route(parse_address("x@b.example"), sender) == Mx("b.example")
+    assert routing.route(parse_address("x@example.org"), sender) == Local("example.org")
+    assert faults(ASYNCMTA_SMARTHOST="mail.example")[0].startswith(
+        'environment: ASYNCMTA_SMARTHOST: expected "host:port"'
+    )
+
+
+def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tmp_path: Path) -> None:
+    pem = tmp_path / "mx.pem"
+    trustme.CA().issue_cert("mx.example.org").private_key_and_cert_chain_pem.write_to_path(pem)
     tree = {
+        "tls": {"certificate": str(pem)},
+        "certificate": [{"certificate": str(pem), "names": ["*.Example.org"]}],
         "hostname": "mx.example.org",
         "listener": [{"port": 0}, {"address": "::1", "port": 0}],
         "route": [{"via": "smarthost", "hosts": ["[::1]:25"], "tls": "none", "username": "u", "password": "hush"}],
@@ -347,7 +368,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again() 
     names = {path.replace(".0.", ".") for path in known_paths()}
     flat = {key for key, value in shown.items() if not isinstance(value, dict | list)}
     flat |= {f"{name}.{key}" for name, table in shown.items() if isinstance(table, dict) for key in table}
-    flat |= {f"{name}.{key}" for name in ("listener", "route", "rule") for key in shown[name][0]}
+    flat |= {f"{name}.{key}" for name in ("listener", "certificate", "route", "rule") for key in shown[name][0]}
     assert flat == names
 
 
@@ -369,6 +390,36 @@ def test_a_certificate_with_its_key_in_one_file_or_two(tmp_path: Path) -> None:
             Settings.from_dict({"tls": tree})
     with pytest.raises(InvalidConfig, match=r"^settings: tls\.key: .*cannot be read"):
         Settings.from_dict({"tls": {"certificate": str(chain), "key": "none.pem"}}, folder=tmp_path)
+
+
+def test_several_certificates_and_those_of_clients(tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    trustme.CA().issue_cert("mx.example.org").private_key_and_cert_chain_pem.write_to_path(both)
+    asking = {"tls": "required", "client_certificates": "require"}
+    tree: dict[str, Any] = {
+        "tls": {"certificate": "both.pem", "client_ca": "both.pem"},
+        "certificate": [{"certificate": "both.pem", "names": ["MX.example.net", "*.example.net"]}],
+        "listener": [asking],
+    }
+    settings = Settings.from_dict(tree, folder=tmp_path)
+    pairs = (Pair(str(both)), Pair(str(both), "", ("mx.example.net", "*.example.net")))
+    assert settings.tls_files() == TlsFiles(pairs, str(both))
+    assert settings.listeners[0].client_certificates == "require"
+    assert Settings.from_dict({}).tls_files() is None
+
+    def faults(**changes: Any) -> list[str]:
+        with pytest.raises(InvalidConfig) as caught:
+            Settings.from_dict(tree | changes, folder=tmp_path)
+        return [fault.partition(": ")[2] for fault in caught.value.faults]
+
+    (fault,) = faults(listener=[asking | {"tls": "starttls"}])
+    assert fault.startswith('listener.0.client_certificates: "require" would be passed by without STARTTLS')
+    (fault,) = faults(tls={"certificate": "both.pem"})
+    assert fault.startswith('listener.0.client_certificates: "require" needs tls.client_ca')
+    (fault,) = faults(tls={"certificate": "both.pem", "client_ca": "none.pem"})
+    assert fault == f"tls.client_ca: {tmp_path}/none.pem: cannot be read: No such file or directory"
+    (fault,) = faults(certificate=[{"certificate": "both.pem"}, {"certificate": "both.pem", "key": "none.pem"}])
+    assert fault == f"certificate.1.key: {tmp_path}/none.pem: cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncmta import maillog
-from asyncmta.logline import MAX_VALUE, Wording, clean
+from asyncmta.logline import MAX_VALUE, Source, Wording, clean
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Envelope, QueueId, Recipient, format_queue_id
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Place, Scope
@@ -70,7 +70,10 @@ def one_line(say: Any, **settings: Any) -> dict[str, Any]:
 def test_accepted() -> None:
     line = one_line(
         lambda log: log.accepted(
-            queue_id=ID, envelope=ENVELOPE, size=4096, client="192.0.2.9", helo="c.example", login="u"
+            queue_id=ID,
+            envelope=ENVELOPE,
+            size=4096,
+            source=Source("192.0.2.9", helo="c.example", login="u", tls="TLSv1.3 X"),
         )
     )
     assert list(line.items()) == [
@@ -85,14 +88,16 @@ def test_accepted() -> None:
         ("client", "192.0.2.9"),
         ("helo", "c.example"),
         ("login", "u"),
+        ("tls", "TLSv1.3 X"),
     ]
 
 
 def test_accepted_without_login_from_the_null_reverse_path() -> None:
-    line = one_line(lambda log: log.accepted(queue_id=ID, envelope=Envelope(None, ()), size=1, client="c"))
+    line = one_line(lambda log: log.accepted(queue_id=ID, envelope=Envelope(None, ()), size=1, source=Source("c")))
     assert line["reverse_path"] == "<>"
     assert line["recipient"] == ""
     assert "login" not in line
+    assert "tls" not in line
 
 
 def test_refused_says_which_rule_did() -> None:
@@ -214,7 +219,7 @@ def test_nothing_from_a_peer_starts_a_line_or_reaches_the_terminal(format: str, 
     log = new_log(stream, format=format)
     said = Reply(550, None, (attack,))
     log.refused(client=attack, stage=attack, reply=said, helo=attack, reverse_path=attack, recipient=attack)
-    log.accepted(queue_id=ID, envelope=ENVELOPE, size=1, client=attack, helo=attack, login=attack)
+    log.accepted(queue_id=ID, envelope=ENVELOPE, size=1, source=Source(attack, attack, attack, attack))
     log.failed(queue_id=ID, recipient=BOB, outcome=Failed(Cause.REFUSED, said, place=Place(attack, attack)), delay=1.0)
     log.note(
         "info",
@@ -251,7 +256,7 @@ def test_hashed_addresses_leave_no_local_part_anywhere() -> None:
     log.failed(queue_id=ID, recipient=BOB, outcome=Failed(Cause.REFUSED, said), delay=1.0)
     log.refused(client="c", stage="RCPT", reply=said, recipient="bob@example.net extra", reverse_path=None)
     log.accepted(
-        queue_id=ID, envelope=Envelope(BOB, (Recipient(parse_address("bOB@example.net")),)), size=1, client="c"
+        queue_id=ID, envelope=Envelope(BOB, (Recipient(parse_address("bOB@example.net")),)), size=1, source=Source("c")
     )
     log.close()
     text = stream.getvalue().decode()
@@ -277,7 +282,9 @@ def test_a_login_that_was_refused_is_one_line_whatever_it_is(text: str) -> None:
 def test_hashed_logins() -> None:
     stream = io.BytesIO()
     log = new_log(stream, addresses="hash")
-    log.accepted(queue_id=ID, envelope=Envelope(BOB, (Recipient(BOB),)), size=1, client="c", login="bob@example.net")
+    log.accepted(
+        queue_id=ID, envelope=Envelope(BOB, (Recipient(BOB),)), size=1, source=Source("c", login="bob@example.net")
+    )
     for login in ("BOB@example.net", "bob", "@bob", "carol"):
         log.login_refused(client="c", reply=NO, helo="h", login=login)
     log.close()
@@ -298,7 +305,7 @@ def test_the_level_is_a_threshold() -> None:
     stream = io.BytesIO()
     log = new_log(stream, level="warning")
     log.retired(queue_id=ID, delay=1.0)
-    log.accepted(queue_id=ID, envelope=ENVELOPE, size=1, client="c")
+    log.accepted(queue_id=ID, envelope=ENVELOPE, size=1, source=Source("c"))
     log.refused(client="c", stage="MAIL", reply=NO)
     log.login_refused(client="c", reply=NO, helo="h", login="me")
     log.attempt(queue_id=ID, destination="d", place=PLACE, recipients=1, seconds=0.0)

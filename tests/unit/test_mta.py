@@ -386,6 +386,7 @@ async def submission(world, tmp_path):
     authority = trustme.CA()
     files = tmp_path / "mta.pem", tmp_path / "mta.key"
     house = world.house()
+    house.authority = authority
     certificate = authority.issue_cert("mx.a.example")
     certificate.cert_chain_pems[0].write_to_path(files[0])
     certificate.private_key_pem.write_to_path(files[1])
@@ -413,6 +414,27 @@ async def submission(world, tmp_path):
         house.is_open = True
         yield house
         house.is_open = False
+
+
+async def test_a_renewed_certificate_is_shown_to_the_next_client(world, submission):
+    async def names_shown():
+        client = await submission.greet()
+        await client.command("STARTTLS")
+        await client.start_tls(submission.trust, server_hostname="mx.a.example")
+        shown = client._connected()[1].get_extra_info("peercert")
+        await client.close()
+        return [value for _, value in shown["subjectAltName"]]
+
+    assert await names_shown() == ["mx.a.example"]
+    renewed = submission.authority.issue_cert("mx.a.example", "new.a.example")
+    tls = submission.settings.tls
+    renewed.cert_chain_pems[0].write_to_path(tls.certificate)
+    renewed.private_key_pem.write_to_path(tls.key)
+    world.clock.advance(5)
+    assert sorted(await names_shown()) == ["mx.a.example", "new.a.example"]
+    (line,) = submission.events("tls_reloaded")
+    assert line["file"] == tls.certificate
+    assert line["expires"].endswith("Z")
 
 
 async def test_auth_over_starttls(world, submission):

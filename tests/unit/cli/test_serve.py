@@ -12,6 +12,7 @@ from asyncmta.admin.door import OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli import serve
 from asyncmta.cli.exits import Exit
+from asyncmta.inbound.certificate_files import CertificatesRefused
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.disk import Locked
@@ -36,6 +37,7 @@ from asyncmta.system.disk import Locked
         (JournalFailed("fdatasync: Input/output error"), Exit.IO_ERROR),
         (OpenDoor("set admin.token"), Exit.CONFIG),
         (ssl.SSLError("no certificate"), Exit.CONFIG),
+        (CertificatesRefused("mx.pem: cannot be read", "certificate"), Exit.CONFIG),
         (UsersRefused("users: line 1: not a login"), Exit.CONFIG),
         (ValueError("a bug"), None),
     ],

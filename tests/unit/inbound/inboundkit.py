@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -118,6 +119,16 @@ class KitLog:
         return [facts for name, facts in self.lines if name == event]
 
 
+class KitCertificates:
+    """One context, whatever is asked of clients."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    async def context(self, asks: str) -> ssl.SSLContext:
+        return self._context
+
+
 class KitSocket:
     def __init__(self, fileno: int) -> None:
         self._fileno = fileno
@@ -151,6 +162,9 @@ class KitTransport(asyncio.Transport):
     def pause_reading(self) -> None:
         assert self.reading
         self.reading = False
+
+    def is_reading(self) -> bool:
+        return self.reading
 
     def resume_reading(self) -> None:
         assert not self.reading
@@ -215,7 +229,9 @@ class Kit:
             gate=self.gate,
         )
         self.listener = Listener(
-            settings=ListenerSettings(port=0, **settings), reception=self.reception, tls_context=tls_context
+            settings=ListenerSettings(port=0, **settings),
+            reception=self.reception,
+            certificates=KitCertificates(tls_context) if isinstance(tls_context, ssl.SSLContext) else tls_context,
         )
 
     def connect(self, transport: KitTransport | None = None) -> tuple[SmtpConnection, KitTransport]:

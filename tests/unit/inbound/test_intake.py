@@ -11,6 +11,7 @@ from asyncmta.inbound.content import Shape
 from asyncmta.inbound.intake import LargeMessage
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
+from asyncmta.logline import Source
 from asyncmta.mail import replies
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Envelope, QueueId, Recipient
@@ -50,9 +51,13 @@ def test_a_message_is_stamped_committed_queued_logged_and_answered() -> None:
     assert (record.client, record.login, record.large, record.at) == ("192.0.2.1", "alice", False, kit.clock.now())
     assert kit.queued == [1]
     assert kit.log.of("accepted") == [
-        {"queue_id": 1, "envelope": ONE, "size": record.content.size, "client": "192.0.2.1", "helo": "client.example",
-         "login": "alice"}
-    ]  # fmt: skip
+        {
+            "queue_id": 1,
+            "envelope": ONE,
+            "size": record.content.size,
+            "source": Source("192.0.2.1", "client.example", "alice"),
+        }
+    ]
 
 
 def test_two_recipients_are_not_shown_to_each_other() -> None:
@@ -250,7 +255,7 @@ async def test_a_message_of_our_own_gets_what_it_needs() -> None:
     assert record.content.digest == digest(record.parts, True)
     assert (record.client, record.login) == ("api", "alice")
     assert kit.queued == [1]
-    assert kit.log.of("accepted")[0]["client"] == "api"
+    assert kit.log.of("accepted")[0]["source"].client == "api"
 
 
 async def test_large_content_of_our_own_goes_into_a_file() -> None:

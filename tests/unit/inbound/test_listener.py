@@ -7,7 +7,8 @@ import base64
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import aiosmtpd
@@ -18,6 +19,8 @@ from aiosmtpd.smtp import SMTP
 
 from asyncmta.inbound import listener
 from asyncmta.inbound.access import AccessSettings
+from asyncmta.inbound.certificate_files import Pair, TlsFiles
+from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import ListenerSettings, SmtpConnection
 from asyncmta.inbound.throttle import Rate
@@ -25,7 +28,8 @@ from asyncmta.mail import replies
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.reply import Reply
 from asyncmta.testing.client import RawClient
-from tests.unit.inbound.inboundkit import Kit, KitTransport
+from asyncmta.testing.clock import FakeClock
+from tests.unit.inbound.inboundkit import Kit, KitLog, KitTransport
 
 Scenario = Callable[[], Coroutine[Any, Any, None]]
 
@@ -227,6 +231,119 @@ def test_a_handshake_that_is_none(run: Any, octets: bytes) -> None:
             await kit.listener.sessions.wait_until_empty(60.0, for_sockets=True)
             assert kit.log.of("tls_failed")[0]["client"] == "127.0.0.1"
             assert not kit.log.of("session_failed")
+
+    run(scenario())
+
+
+@asynccontextmanager
+async def with_files(folder: Path, *names: str, client_ca: trustme.CA | None = None, **options: Any) -> Any:
+    """A listener with a certificate for each name, read from files; the kit has their paths in `files`."""
+    files = [folder / f"{name}.pem" for name in names]
+    for name, file in zip(names, files, strict=True):
+        AUTHORITY.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(file))
+    authorities = folder / "clients.pem"
+    if client_ca is not None:
+        client_ca.cert_pem.write_to_path(str(authorities))
+    pairs = tuple(Pair(str(file)) for file in files)
+    wanted = TlsFiles(pairs, str(authorities) if client_ca is not None else "")
+    clock, log = FakeClock(), KitLog()
+    certificates = Certificates(wanted, monotonic=clock.monotonic, maillog=log)  # type: ignore[arg-type]
+    async with listening(tls_context=certificates, **options) as kit:
+        yield kit, files, clock, log
+    await certificates.close()
+
+
+async def names_shown(kit: Kit, name: str, mode: str) -> list[str]:
+    """Of the certificate that a client sees who asks for this name."""
+    context = client_context()
+    context.check_hostname = False
+    if mode == "implicit":
+        host, port = kit.listener.addresses[0]
+        async with asyncio.timeout(10):
+            _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
+        shown = writer.get_extra_info("peercert")["subjectAltName"]
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+    else:
+        async with client(kit) as peer:
+            await peer.hello()
+            await peer.command("STARTTLS")
+            await peer.start_tls(context, server_hostname=name)
+            shown = peer._connected()[1].get_extra_info("peercert")["subjectAltName"]
+    return [value for _, value in shown]
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+def test_sni_and_a_renewed_certificate(run: Any, tmp_path: Path, mode: str) -> None:
+    async def scenario() -> None:
+        async with with_files(tmp_path, "a.example", "b.example", tls=mode) as (kit, files, clock, log):
+            assert await names_shown(kit, "b.example", mode) == ["b.example"]
+            assert await names_shown(kit, "c.example", mode) == ["a.example"]
+            AUTHORITY.issue_cert("c.example").private_key_and_cert_chain_pem.write_to_path(str(files[1]))
+            clock.advance(60)
+            assert await names_shown(kit, "c.example", mode) == ["c.example"]
+            assert await names_shown(kit, "b.example", mode) == ["a.example"]
+            assert len(log.of("tls_reloaded")) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("mode", ["required", "implicit"])
+def test_a_certificate_of_a_client(run: Any, tmp_path: Path, mode: str) -> None:
+    clients = trustme.CA()
+    known = client_context()
+    known.check_hostname = False
+    clients.issue_cert("relay.example", common_name="relay one").configure_cert(known)
+
+    async def scenario() -> None:
+        options: dict[str, Any] = {"client_ca": clients, "tls": mode, "client_certificates": "require"}
+        async with with_files(tmp_path, "a.example", **options) as (kit, _, _, _):
+            implicit = known if mode == "implicit" else None
+            async with client(kit, tls=implicit) as peer:
+                await peer.hello()
+                if mode == "required":
+                    await peer.command("STARTTLS")
+                    await peer.start_tls(known, server_hostname="a.example")
+                    await peer.command("EHLO c")
+                await peer.send_message("a@example.com", ["alice@example.org"], b"a: b\n\n")
+            stamp = kit.store.records[0].parts[0].decode()
+            assert " client-certificate O=" in stamp
+            assert "/CN=relay one)\r\n\tby mx.example.org" in stamp
+            (line,) = kit.log.of("accepted")
+            assert line["source"].tls.startswith("TLSv1.3 TLS_")
+            assert line["source"].tls.endswith("/CN=relay one")
+
+    run(scenario())
+
+
+def test_a_bug_before_the_handshake_ends_the_session(run: Any) -> None:
+    class Broken:
+        async def context(self, asks: str) -> ssl.SSLContext:
+            raise ZeroDivisionError
+
+    async def scenario() -> None:
+        async with listening(tls="starttls", tls_context=Broken()) as kit, client(kit) as peer:
+            await peer.hello()
+            assert (await peer.command("STARTTLS")).code == 220
+            with suppress(OSError):
+                assert await closed(peer)
+            assert isinstance(kit.log.of("session_failed")[0]["error"], ZeroDivisionError)
+
+    run(scenario())
+
+
+def test_no_session_without_the_certificate_that_is_required(run: Any, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        options: dict[str, Any] = {"client_ca": trustme.CA(), "tls": "implicit", "client_certificates": "require"}
+        async with with_files(tmp_path, "127.0.0.1", **options) as (kit, _, _, _):
+            async with client(kit, tls=client_context()) as peer:  # TLS 1.3: the client's end is open already
+                with suppress(OSError):
+                    assert await closed(peer)
+            await kit.listener.sessions.wait_until_empty(60.0, for_sockets=True)
+            (line,) = kit.log.of("tls_failed")
+            assert line["reason"] == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+            assert kit.reception.clients == {}
 
     run(scenario())
 

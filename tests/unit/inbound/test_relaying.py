@@ -81,7 +81,7 @@ class House:
         )
         context: Any = object()  # no handshake is made here
         self.listener = Listener(
-            settings=ListenerSettings(port=0, **listener), reception=reception, tls_context=context
+            settings=ListenerSettings(port=0, **listener), reception=reception, certificates=context
         )
 
     def conversation(self, ip: str = STRANGER) -> Conversation:
