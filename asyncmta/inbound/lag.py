@@ -12,9 +12,10 @@ from msgspec import Struct
 
 
 class LagSettings(Struct, frozen=True, kw_only=True):
-    """Seconds, but for `in_a_row`: so many ticks of one kind change what is thought of the loop."""
+    """Seconds, but for `in_a_row`: so many ticks of one kind change what is thought of the loop. A tick a second is that of
+    the sweep, so that it makes no loop wake up that would have slept."""
 
-    tick: float = 0.25
+    tick: float = 1.0
     too_late: float = 2.0
     in_time: float = 0.5
     in_a_row: int = 3
