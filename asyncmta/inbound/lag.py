@@ -12,8 +12,8 @@ from msgspec import Struct
 
 
 class LagSettings(Struct, frozen=True, kw_only=True):
-    """Seconds, but for `in_a_row`: so many ticks of one kind change what is thought of the loop. A tick a second is that of
-    the sweep, so that it makes no loop wake up that would have slept."""
+    """Seconds, but for `in_a_row`: so many ticks of one kind change what is thought of the loop. A tick is as long as
+    that of the sweep, so that it wakes no process that would have slept."""
 
     tick: float = 1.0
     too_late: float = 2.0

@@ -20,6 +20,7 @@ from asyncmta.inbound.acceptance import Acceptance, Lookup, Network, Refusal, Te
 from asyncmta.inbound.access import Access
 from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.gate import Gate
+from asyncmta.inbound.holding import Holding
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits, SessionCounts
 from asyncmta.inbound.loop_watch import LoopWatch
@@ -28,13 +29,14 @@ from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
 from asyncmta.system.clock import Clock, Timer
+from asyncmta.system.memory import give_back
 
 SWEEP = 1.0  # seconds between two looks at all deadlines
 
 
 class Reception(Struct, kw_only=True, eq=False):
     """What all listeners of one Mta share; made by `mta.py`. `clients` counts live sessions by client; `watch` knows
-    whether the loop is late."""
+    whether the loop is late, `holding` what all sessions keep in memory."""
 
     intake: Intake
     maillog: MailLog
@@ -51,6 +53,7 @@ class Reception(Struct, kw_only=True, eq=False):
     turns: Turns | None = None
     gate: Gate | None = None
     clients: dict[int | str, int] = field(default_factory=dict)
+    holding: Holding = field(default_factory=Holding)
     watch: LoopWatch | None = None
 
     def __post_init__(self) -> None:
@@ -116,7 +119,7 @@ class Sessions:
     def admit(self, ip: str, trusted: bool) -> Reply | None:
         """Count one more session of this client, or say why not."""
         if self.watch.is_lagging:  # those who are here go on, and come to an end the sooner
-            return replies.TOO_LATE
+            return replies.OVERLOADED
         gate = self.reception.gate
         if gate is not None and not trusted and not gate.connects(ip):
             return replies.RATE_OF_CONNECTIONS
@@ -124,11 +127,14 @@ class Sessions:
 
     def enter(self, connection: Live) -> None:
         self.live.add(connection)
+        self.reception.holding.entered(len(self.live))
 
     def leave(self, connection: Live) -> None:
         self.live.discard(connection)
         if not self.live:
-            self._sleep(math.inf)
+            # What they had is not free before they are all gone: one more look, if it is worth it.
+            is_worth_it = self.reception.holding.is_worth_giving_back(0)
+            self._sleep(self.reception.clock.monotonic() + SWEEP if is_worth_it else math.inf)
             self._say_empty()
 
     def own(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
@@ -180,6 +186,10 @@ class Sessions:
             due = min(due, connection.sweep(self.second))
         if seen < before or not self.live:
             self._sleep(max(due, self.second + SWEEP))
+            holding = self.reception.holding
+            if holding.is_worth_giving_back(len(self.live)):
+                holding.gave_back()
+                give_back()
 
     def _sleep(self, until: float) -> None:
         """Nothing happens: no sweep before this time, unless something does."""

@@ -52,7 +52,7 @@ def test_new_sessions_are_refused_while_the_loop_lags() -> None:
     stall(live, clock, 3)
     there.take()
     _, refused = kit.connect(KitTransport(("192.0.2.7", 1)))
-    assert refused.take() == replies.TOO_LATE.wire
+    assert refused.take() == replies.OVERLOADED.wire
     assert refused.closed
     live.data_received(b"NOOP\r\n")
     assert there.take().startswith(b"250 2.0.0 ")
