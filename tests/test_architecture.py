@@ -59,7 +59,7 @@ HOMES = {
     "msgspec": [""],
     "time": ["system/clock.py"],  # of the standard library, and yet: only one file reads the time
 }
-IMPURE = {"asyncio", "os", "time", "random", "socket", "logging", "threading"}
+IMPURE = {"asyncio", "ctypes", "os", "time", "random", "socket", "logging", "threading"}
 IMPURE |= {"concurrent", "multiprocessing", "pathlib", "queue", "secrets", "select", "selectors", "shutil", "signal"}
 IMPURE |= {"ssl", "subprocess", "sys", "tempfile", "uuid"}
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}

@@ -33,6 +33,7 @@ from asyncmta.inbound.events import (
     TurnEnded,
 )
 from asyncmta.inbound.flow import BACKLOG, STALLED, LargeArrival
+from asyncmta.inbound.holding import RECIPIENT
 from asyncmta.inbound.limits import content_due
 from asyncmta.inbound.tunnel import HANDSHAKE
 from asyncmta.mail import replies
@@ -81,8 +82,25 @@ class Connection(Entrance):
             self._content_due = self._patience(conversation, len(data))
             if conversation.events:
                 self._follow_all(conversation)
+            self._count(conversation)
         except Exception as error:
             self._fail(error)
+
+    def _count(self, conversation: Conversation) -> None:
+        """What we keep of this client; and end the session where all keep too much, and we more than our part."""
+        state = conversation.state
+        held = conversation.buffered + RECIPIENT * len(state.recipients)
+        if state.content is not None:
+            held += state.content.held
+        if self._large is not None:
+            held += self._large.held
+        if self._flow.is_held(STALLED) and self.transport is not None:
+            held += self.transport.get_write_buffer_size()
+        before = self._held
+        if held != before:
+            self._held = held
+            if self._sessions.reception.holding.change(before, held):
+                self.say_goodbye(replies.OVERLOADED)
 
     def _patience(self, conversation: Conversation, octets: int) -> float:
         """Until when more of the content has to come, where any has to."""
@@ -181,6 +199,7 @@ class Connection(Entrance):
             self._content_due = self._patience(conversation, 0)
             if conversation.events:
                 self._follow_all(conversation)
+            self._count(conversation)
             if not conversation.is_paused:
                 self._flow.release(BACKLOG)
                 if self._half_closed:

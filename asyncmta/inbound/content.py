@@ -102,6 +102,12 @@ class IncomingContent:
         return self.wire_size > self._rules.inline_limit and self.violation is None and not self._unwanted
 
     @property
+    def held(self) -> int:
+        """Octets in memory."""
+        is_kept = self.wire_size <= self._rules.inline_limit and self.violation is None and not self._unwanted
+        return self.wire_size if is_kept else 0
+
+    @property
     def shape(self) -> Shape:
         dots = self._dots
         return Shape(self.wire_size - dots, self.wire_size, dots > 0, self.eight_bit, self._rules.binary)

@@ -44,6 +44,7 @@ class Entrance(asyncio.Protocol):
         self._early = b""
         self._closing_since: float | None = None
         self._content_due = math.inf  # when content that is coming in has been slow for too long
+        self._held = 0  # octets in memory that are counted for us
         self.seen = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -199,6 +200,8 @@ class Entrance(asyncio.Protocol):
         client, self._client = self._client, None
         if client is not None:
             self._sessions.counts.release(client.ip)
+        self._sessions.reception.holding.change(self._held, 0)
+        self._held = 0
         if self._large is not None:
             self._large.abort()
         if self._work is not None:

@@ -16,6 +16,7 @@ from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Envelope
 from asyncmta.mail.reply import Reply
+from asyncmta.spool.chunks import CHUNK
 
 STALLED, BACKLOG, DISK = 1, 2, 4  # replies that are not read, commands that wait, content that is not written
 
@@ -94,6 +95,12 @@ class LargeArrival:
         """A reply: it is not wanted."""
         self._message = self._intake.begin_large(event.envelope, facts=event.facts, parts=event.parts)
         return self._message if isinstance(self._message, Reply) else None
+
+    @property
+    def held(self) -> int:
+        """Octets in memory, at most."""
+        message = self._message
+        return 0 if message is None or isinstance(message, Reply) else message.unwritten + CHUNK
 
     def follow(self, event: LargeWent | LargeEnded | LargeAborted, done: Callable[[Reply], None]) -> None:
         message = self._message

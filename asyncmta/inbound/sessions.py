@@ -21,18 +21,22 @@ from asyncmta.inbound.access import Access
 from asyncmta.inbound.etrn import Turns
 from asyncmta.inbound.flow import Takes
 from asyncmta.inbound.gate import Gate
+from asyncmta.inbound.holding import Holding
 from asyncmta.inbound.limits import Limits, SessionCounts
+from asyncmta.inbound.loop_watch import LoopWatch
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
 from asyncmta.system.clock import Clock, Timer
+from asyncmta.system.memory import give_back
 
 SWEEP = 1.0  # seconds between two looks at all deadlines
 
 
 class Reception(Struct, kw_only=True, eq=False):
-    """What all listeners of one Mta share; made by `mta.py`. `clients` counts live sessions by client."""
+    """What all listeners of one Mta share; made by `mta.py`. `clients` counts live sessions by client; `watch` knows
+    whether the loop is late, `holding` what all sessions keep in memory."""
 
     intake: Takes
     maillog: MailLog
@@ -49,6 +53,12 @@ class Reception(Struct, kw_only=True, eq=False):
     turns: Turns | None = None
     gate: Gate | None = None
     clients: dict[int | str, int] = field(default_factory=dict)
+    holding: Holding = field(default_factory=Holding)
+    watch: LoopWatch | None = None
+
+    def __post_init__(self) -> None:
+        if self.watch is None:
+            self.watch = LoopWatch(clock=self.clock, maillog=self.maillog)
 
     def acceptance(self, terms: Terms) -> Acceptance:
         """The decisions of a listener with these terms."""
@@ -88,6 +98,8 @@ class Sessions:
         self.counts = SessionCounts(
             max_sessions=max_sessions, per_client=reception.limits.sessions_per_client, clients=reception.clients
         )
+        assert reception.watch is not None
+        self.watch = reception.watch
         self.live: set[Live] = set()
         self.second = 0.0
         self.is_awake = False
@@ -99,12 +111,15 @@ class Sessions:
         """The time, to a second; something happens."""
         if not self.is_awake:
             self.is_awake = True
+            self.watch.begin()
             self.second = self.reception.clock.monotonic()
             self._set_timer(self.second + SWEEP)
         return self.second
 
     def admit(self, ip: str, trusted: bool) -> Reply | None:
         """Count one more session of this client, or say why not."""
+        if self.watch.is_lagging:  # those who are here go on, and come to an end the sooner
+            return replies.OVERLOADED
         gate = self.reception.gate
         if gate is not None and not trusted and not gate.connects(ip):
             return replies.RATE_OF_CONNECTIONS
@@ -112,12 +127,14 @@ class Sessions:
 
     def enter(self, connection: Live) -> None:
         self.live.add(connection)
+        self.reception.holding.entered(len(self.live))
 
     def leave(self, connection: Live) -> None:
         self.live.discard(connection)
         if not self.live:
-            self.is_awake = False
-            self._set_timer(math.inf)
+            # What they had is not free before they are all gone: one more look, if it is worth it.
+            is_worth_it = self.reception.holding.is_worth_giving_back(0)
+            self._sleep(self.reception.clock.monotonic() + SWEEP if is_worth_it else math.inf)
             self._say_empty()
 
     def own(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
@@ -168,5 +185,15 @@ class Sessions:
             seen = max(seen, connection.seen)
             due = min(due, connection.sweep(self.second))
         if seen < before or not self.live:
+            self._sleep(max(due, self.second + SWEEP))
+            holding = self.reception.holding
+            if holding.is_worth_giving_back(len(self.live)):
+                holding.gave_back()
+                give_back()
+
+    def _sleep(self, until: float) -> None:
+        """Nothing happens: no sweep before this time, unless something does."""
+        if self.is_awake:
             self.is_awake = False
-            self._set_timer(max(due, self.second + SWEEP))
+            self.watch.end()
+        self._set_timer(until)

@@ -90,6 +90,7 @@ STORAGE_FULL = reply(452, "4.3.1", "Not enough storage; try again later")
 LOCAL_ERROR = reply(451, "4.3.0", "Local error; try again later")
 NEXT_HOP_UNREACHABLE = reply(451, "4.4.1", "The next server cannot be reached now; try again later")
 BUSY = reply(451, "4.3.2", "Too busy; try again later")
+OVERLOADED = reply(421, "4.3.2", "Too busy; try again later")  # the loop lags, or memory is short
 TOO_MANY_SESSIONS = reply(421, "4.7.0", "Too many sessions; try again later")
 TOO_MANY_SESSIONS_OF_CLIENT = reply(421, "4.7.0", "Too many sessions from your address; try again later")
 TOO_MUCH_MAIL = reply(450, "4.7.1", "Too many messages in a short time; try again later")

@@ -134,7 +134,7 @@ def fail_row(bench: Bench, blows: Sequence[Blow]) -> Row:
         row.add(account, f"{blow.name} [{bench.hatchery.block.struck}] {played.ended}")
         if played.mailbox_retries:
             row.remarks = [
-                "the sync of a mailbox directory that failed is repeated at the next attempt to deliver there"
+                "when a sync of a mailbox directory has failed, the name is made again, and synced, at the next attempt"
             ]
     return row
 
