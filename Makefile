@@ -52,6 +52,7 @@ test: $(VENV) test-tools lint
 	$(COVERAGE) report $(COVERAGE_FILES) --include="$$($(BIN)/python .ci/pure.py)"
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(WHOLE_TESTS)
 	$(PYTEST) -rs tests/peers
+	@if $(MAKE) --no-print-directory $(ATHERIS); then bash .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS); else echo "fuzz: Atheris does not install here; left out"; fi
 
 test-tools:
 	@bash .ci/test-tools
@@ -64,7 +65,7 @@ $(ATHERIS): $(VENV) requirements-fuzz.txt
 	@touch $@
 
 fuzz: $(ATHERIS)
-	set -e; for target in $(FUZZ_TARGETS); do $(BIN)/python -m tests.fuzz.run $$target --seconds $(FUZZ_SECONDS); done
+	@bash .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 bench: $(VENV) test-tools
 	$(BIN)/python benchmarks/run.py
