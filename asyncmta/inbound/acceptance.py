@@ -151,6 +151,7 @@ class Acceptance:
             "CHUNKING",
             "BINARYMIME",
             f"LIMITS{' MAILMAX=' + str(mails) if mails else ''} RCPTMAX={terms.limits.recipients}",
+            *(["REQUIRETLS"] if tls else []),
             "DSN",
         ]
         if terms.offers_starttls and not tls:

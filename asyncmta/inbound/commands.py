@@ -4,7 +4,7 @@ Own grammar and no parser that repairs: one path in angle brackets, then paramet
 second path. Promises: a reverse-path is an `Address` or None for `<>`; a recipient is an `Address`; nothing else ever
 comes out. `<postmaster>` alone stands for postmaster at this host. Never: permission, sequence, existence.
 
-RFC 5321 4.1.1.2, 4.1.1.3, 4.1.2, 4.5.1; RFC 6531 3.4 and 3.5.
+RFC 5321 4.1.1.2, 4.1.1.3, 4.1.2, 4.5.1; RFC 6531 3.4 and 3.5; RFC 8689 2 (REQUIRETLS).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _TO = re.compile("(?i:TO:)" + _PATH)
 
 _MAIL_PARAMETERS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"}) | WISH_PARAMETERS
 _MAIL_PARAMETERS_AUTH = _MAIL_PARAMETERS | {"AUTH"}
+_REQUIRETLS = frozenset({"REQUIRETLS"})
 _RCPT_PARAMETERS = frozenset({"NOTIFY", "ORCPT"})
 
 
@@ -38,9 +39,11 @@ class Sender(Struct, frozen=True):
     wishes: Wishes | None = None
 
 
-def parse_mail(argument: str, *, offers_auth: bool = False, offers_release: bool = False) -> Sender | Reply:
+def parse_mail(
+    argument: str, *, offers_auth: bool = False, offers_release: bool = False, has_tls: bool = False
+) -> Sender | Reply:
     """What follows `MAIL ` -> `Sender`. `offers_auth`: AUTH= is a known parameter (it is checked and not trusted);
-    `offers_release`: HOLDFOR and HOLDUNTIL are."""
+    `offers_release`: HOLDFOR and HOLDUNTIL are; `has_tls`: REQUIRETLS is (RFC 8689 2)."""
     match = _FROM.match(argument)
     if match is None:
         return replies.BAD_SENDER_SYNTAX
@@ -49,7 +52,9 @@ def parse_mail(argument: str, *, offers_auth: bool = False, offers_release: bool
         address = _parse_path(path, smtputf8=False, sender=True) if path else None
         return address if isinstance(address, Reply) else Sender(Envelope(address, ()))
     known = _MAIL_PARAMETERS_AUTH if offers_auth else _MAIL_PARAMETERS
-    found = parse_parameters(rest, known | RELEASE_PARAMETERS if offers_release else known)
+    if offers_release:
+        known |= RELEASE_PARAMETERS
+    found = parse_parameters(rest, known | _REQUIRETLS if has_tls else known)
     if isinstance(found, Reply):
         return found
     wishes = parse_wishes(found)
@@ -68,12 +73,13 @@ def parse_mail(argument: str, *, offers_auth: bool = False, offers_release: bool
         or (envid is not None and not is_envid(envid))
         or not (auth == "<>" or is_xtext(auth))
         or found.get("SMTPUTF8")
+        or found.get("REQUIRETLS")
     ):
         return replies.PARAMETER_INVALID
     address = _parse_path(path, smtputf8=smtputf8, sender=True) if path else None
     if isinstance(address, Reply):
         return address
-    return Sender(Envelope(address, (), body, smtputf8, False, ret, envid), size, wishes)
+    return Sender(Envelope(address, (), body, smtputf8, "REQUIRETLS" in found, ret, envid), size, wishes)
 
 
 def parse_rcpt(argument: str, postmaster: Address, *, smtputf8: bool = False) -> Recipient | Reply:

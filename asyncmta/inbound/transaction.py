@@ -90,6 +90,7 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
         argument,
         offers_auth=acceptance.offers_auth(bool(state.tls)),
         offers_release=acceptance.longest_hold > 0,
+        has_tls=bool(state.tls),
     )
     if isinstance(sender, Reply):
         return Refused("MAIL", sender, reverse_path=argument)

@@ -65,3 +65,12 @@ def test_a_recipient_that_is_none(argument: str) -> None:
 def test_smtputf8_of_mail_counts_for_rcpt() -> None:
     assert parse_rcpt("TO:<\u00e4@example.com>", POSTMASTER) is replies.NEED_SMTPUTF8_RECIPIENT
     assert isinstance(parse_rcpt("TO:<\u00e4@example.com>", POSTMASTER, smtputf8=True), Recipient)
+
+
+def test_requiretls_is_known_where_tls_runs() -> None:
+    found = parse_mail("FROM:<a@example.com> REQUIRETLS", has_tls=True)
+    assert isinstance(found, Sender)
+    assert found.envelope.requiretls
+    assert not parse_mail("FROM:<a@example.com>", has_tls=True).envelope.requiretls  # type: ignore[union-attr]
+    assert parse_mail("FROM:<a@example.com> REQUIRETLS=1", has_tls=True) is replies.PARAMETER_INVALID
+    assert parse_mail("FROM:<a@example.com> REQUIRETLS") is replies.PARAMETER_UNKNOWN
