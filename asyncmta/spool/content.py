@@ -191,23 +191,11 @@ class ContentFiles:
     async def stream(self, entry: Entry) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         if not entry.large:
-            yield await self._inline(entry)
+            yield await loop.run_in_executor(self._pool, read_inline, self._disk, self._segments, self._journal, entry)
             return
         reader = LargeReader(self._disk, content_path(self._directory, entry.queue_id), self._journal, entry)
         while (chunk := await loop.run_in_executor(self._pool, reader.next)) is not None:
             yield chunk
-
-    async def _inline(self, entry: Entry) -> bytes:
-        loop = asyncio.get_running_loop()
-        while True:
-            segment = entry.segment
-            try:
-                return await loop.run_in_executor(
-                    self._pool, read_inline, self._disk, self._segments, self._journal, entry
-                )
-            except ContentUnavailable:
-                if entry.segment == segment:  # else it was carried away under our eyes
-                    raise
 
     def remove(self, queue_id: QueueId) -> None:
         """In a thread; what is not removed is an orphan at the next start."""

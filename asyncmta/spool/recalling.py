@@ -9,12 +9,12 @@ Seed D-53.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
 
-from asyncmta.mail.envelope import QueueId
-from asyncmta.spool.content import ContentCache
+from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
+from asyncmta.spool.content import ContentCache, ContentFiles
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.ledger import Entry, Ledger
 from asyncmta.spool.opening import Opened, Places
@@ -32,6 +32,7 @@ class Recalling:
     _places: Places
     _pool: ThreadPoolExecutor
     _cache: ContentCache
+    _content: ContentFiles
     _ledger: Ledger
     _fold: Fold
     _opened: Opened | None
@@ -90,6 +91,20 @@ class Recalling:
         read = await self._read_back(queue_ids, unpark=False)
         found = ((read.get(each), self._ledger.get(each)) for each in queue_ids)
         return [there or (result if isinstance(result, Entry) else None) for result, there in found]
+
+    async def _stream(self, queue_id: QueueId) -> AsyncIterator[bytes]:
+        while True:
+            (entry,) = await self.peek_many((queue_id,))
+            if entry is None:
+                raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
+            place = (entry.segment, entry.offset)
+            try:
+                async for chunk in self._content.stream(entry):
+                    yield chunk
+                return
+            except ContentUnavailable:
+                if entry.large or self._ledger.place(queue_id) in {None, place}:
+                    raise  # else it was carried away under our eyes
 
     async def recall(self, queue_id: QueueId) -> Entry | None:
         """Like `entry`, but one that is parked is whole again. Raises Unreadable when it cannot be read now; None also

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
+from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.replies import LOCAL_ERROR
 from asyncmta.mail.reply import Reply
 from asyncmta.spool.carrying import Carrier
@@ -264,19 +264,6 @@ class Store(Recalling):
         """See `mail.envelope.ReadContent`."""
         parts = self._cache.get(queue_id)
         return parts if parts is not None else self._stream(queue_id)
-
-    async def _stream(self, queue_id: QueueId) -> AsyncIterator[bytes]:
-        while True:
-            (entry,) = await self.peek_many((queue_id,))
-            if entry is None:
-                raise ContentUnavailable(f"no message {format_queue_id(queue_id)}")
-            try:
-                async for chunk in self._content.stream(entry):
-                    yield chunk
-                return
-            except ContentUnavailable:
-                if entry.large or self._ledger.place(queue_id) in {None, (entry.segment, entry.offset)}:
-                    raise  # else it was parked, and was carried away under our eyes
 
     def read_back(self, record: Accepted) -> AsyncIterator[bytes]:
         """Large content that is finished and not committed yet, checked like any other."""
