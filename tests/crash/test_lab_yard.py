@@ -59,7 +59,9 @@ def test_whoever_dies_takes_along_what_it_started(tmp_path) -> None:
     with process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
-        await_line(pathlib.Path(f"/proc/{child}/cmdline"), "sleep")
+        await_line(
+            pathlib.Path(f"/proc/{child}/comm"), "sleep"
+        )  # cmdline has the word before setpriv has done its work
         process.kill()
     assert is_soon(lambda: not is_alive(child))
 

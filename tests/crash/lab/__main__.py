@@ -74,7 +74,8 @@ def main() -> int:
             print(f"nothing was collected in {said.source}", file=sys.stderr)
             return 1
     else:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        for end in (signal.SIGTERM, signal.SIGINT):  # the second is ignored where a shell has put us in the background
+            signal.signal(end, lambda *_: sys.exit(1))
         with Yard():
             if said.kinds[:1] == ["again"]:
                 return again(" ".join(said.kinds[1:]), said.seed)
