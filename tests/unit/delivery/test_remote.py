@@ -12,7 +12,6 @@ import msgspec
 import pytest
 import uvloop
 
-from asyncmta.delivery import dialer as dialer_module
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
 from asyncmta.delivery.remote import RemoteTransport
