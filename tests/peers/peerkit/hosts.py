@@ -94,10 +94,13 @@ class Host(ABC):
         return (self.home / "stdout").read_text(errors="replace")[-3000:] + self.log()[-3000:]
 
     def stop(self) -> None:
+        """With the first process of its own, all others end; `unshare` is its parent, and waits for it."""
         if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            first = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            with contextlib.suppress(OSError):
+                for child in first.read_text().split():
+                    os.kill(int(child), signal.SIGKILL)
+            self.process.wait(30)
             self.process = None
 
     def __enter__(self) -> Host:
