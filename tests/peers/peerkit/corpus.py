@@ -15,8 +15,18 @@ CRLF = b"\r\n"
 BORDERS = (1024, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
 CONTROLS = bytes(octet for octet in range(1, 32) if octet not in b"\r\n") + b"\x7f"
 DOTS = (b".", b"..", b"...", b". ", b".\t", b".x", b"..x", b".QUIT", b" .", b".=", b".\x80")
-SPOKEN = (b"QUIT", b"RSET", b"DATA", b"MAIL FROM:<>", b"BDAT 0 LAST", b"250 ok", b"From here on", b">From there", b"\xff\xf4")
-WORDS = "Grüße aus Köln žluťoučký кот 猫 ありがとう naïve 🐈 plain words too".split()
+SPOKEN = (
+    b"QUIT",
+    b"RSET",
+    b"DATA",
+    b"MAIL FROM:<>",
+    b"BDAT 0 LAST",
+    b"250 ok",
+    b"From here on",
+    b">From there",
+    b"\xff\xf4",
+)
+WORDS = ["Grüße", "aus", "Köln", "žluťoučký", "кот", "猫", "ありがとう", "naïve", "🐈", "plain", "words", "too"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,8 @@ def _lines(*lines: bytes) -> bytes:
 
 
 def _octets(chance: random.Random, length: int, low: int = 0x20) -> bytes:
-    """Any octet from `low` on but CR, LF and NUL."""
-    return bytes(chance.choice(range(low, 256)) for _ in range(length)).replace(b"\r", b"?").replace(b"\n", b"?")
+    """Any octet from `low` (above the controls) on."""
+    return chance.randbytes(length).translate(bytes(low + octet % (256 - low) for octet in range(256)))
 
 
 def _fill(chance: random.Random, size: int, line: int) -> bytes:
@@ -86,7 +96,7 @@ def _fill(chance: random.Random, size: int, line: int) -> bytes:
 
 
 def dots(chance: random.Random, _: int) -> Parts:
-    return _header(chance), _lines(*chance.choices(DOTS + (b"", b"text"), k=chance.randint(1, 60)))
+    return _header(chance), _lines(*chance.choices((*DOTS, b"", b"text"), k=chance.randint(1, 60)))
 
 
 def eight_bit(chance: random.Random, _: int) -> Parts:
@@ -180,19 +190,22 @@ def spoken(chance: random.Random, _: int) -> Parts:
     return _header(chance), _lines(*chance.choices(SPOKEN + DOTS, k=chance.randint(5, 80)))
 
 
+def _at_a_border(chance: random.Random, borders: tuple[int, ...]) -> int:
+    """A size about there, or some octets less, since a relay puts a field of its own before it."""
+    return chance.choice(borders) + chance.choice((-2, -1, 0, 1, 2, -chance.randint(100, 250)))
+
+
 def of_a_size(chance: random.Random, _: int) -> Parts:
-    """A size at a buffer's border; every fourth of the large ones only, they take their time."""
-    border = chance.choice(BORDERS[:6] if chance.random() < 0.75 else BORDERS)
     header = _header(chance)
-    return header, _fill(chance, border + chance.choice((-2, -1, 0, 1, 2)) - len(header), chance.choice((3, 80, 998)))
+    size = _at_a_border(chance, BORDERS[:6] if chance.random() < 0.75 else BORDERS)  # large ones take their time
+    return header, _fill(chance, size - len(header), chance.choice((3, 80, 998)))
 
 
 def border_in_a_line_end(chance: random.Random, _: int) -> Parts:
     """CR before a border and LF behind it, or the dot of a line of its own there."""
-    border = chance.choice(BORDERS[:5])
     header = _header(chance)
-    before = border - len(header) + chance.choice((-3, -2, -1, 0, 1))
-    return header, _fill(chance, before, 76) + _lines(b".", b"", b".", b"..") * chance.randint(1, 5)
+    before = _at_a_border(chance, BORDERS[:5]) - len(header) - chance.randrange(4)
+    return header, _fill(chance, before, 76) + _lines(b".", b"", b".", b"..") * chance.randint(1, 50)
 
 
 def of_everything(chance: random.Random, longest: int) -> Parts:
