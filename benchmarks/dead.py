@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import pathlib
 import smtplib
 import socket
@@ -22,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from benchmarks import machine, names, probe, tools
+from benchmarks import machine, names, probe, processes, tools
 from benchmarks.servers import Asyncmta, Postfix, Server
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -126,7 +127,8 @@ def one_run(kind: type[Server], spools: pathlib.Path, dead: int, options: argpar
             if gone:
                 hand_in(server.port, gone, WAITING)
             time.sleep(AHEAD)
-            with trickling(server.port, gone) if gone else contextlib.nullcontext():
+            more = trickling(server.port, gone) if gone else contextlib.nullcontext()
+            with more, processes.Watch(server.process.pid) as watch:
                 count, took = push(server, sink, messages, options.sessions)
     return {
         "mta": kind.name,
@@ -135,6 +137,8 @@ def one_run(kind: type[Server], spools: pathlib.Path, dead: int, options: argpar
         "arrived": count,
         "seconds": round(took, 3),
         "rate": round(count / took, 1),
+        "cpu": round(watch.cpu, 3),
+        "foreign": round(watch.foreign, 3),
     }
 
 
@@ -153,7 +157,8 @@ def all_runs(options: argparse.Namespace) -> list[Run]:
         for kind in kinds:
             for dead in (0, options.dead)[:: -1 if repetition % 2 else 1]:
                 run = one_run(kind, options.spools, dead, options) | {"repetition": repetition}
-                print(f"{run['mta']}, {dead} dead: {run['rate']:,.0f}/s, {run['arrived']} arrived", flush=True)
+                said = f"{run['rate']:,.0f}/s, {run['arrived']} arrived, {run['foreign']:.0%} foreign"
+                print(f"{run['mta']}, {dead} dead: {said}", flush=True)
                 runs.append(run)
     return runs
 
@@ -191,8 +196,11 @@ def main() -> None:
         sys.exit(f"bench: {reason}")
     options.spools.mkdir(parents=True, exist_ok=True)
     probe.allow_many_files()
+    load = f"{os.getloadavg()[0]:.1f}"
     runs = all_runs(options)
-    text = probe.page(rows(runs), options.spools, "not measured")
+    foreign = max(run["foreign"] for run in runs)
+    shown = [*rows(runs), ("CPUs that other processes took, at most", f"{foreign:.0%}")]
+    text = probe.page(shown, options.spools, load)
     print(text)
     if not options.dry:
         (HERE / "dead.json").write_text(json.dumps(runs, indent=1) + "\n")
