@@ -16,6 +16,8 @@ import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from asyncmta.delivery.backlog import Transaction
 from asyncmta.delivery.counted import counted
 from asyncmta.delivery.dialogue import Dialogue, Step
@@ -68,8 +70,9 @@ class Session(asyncio.Protocol):
         "transaction",
     )
 
-    def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn) -> None:
-        self.dialogue = Dialogue(opened.peer, opened.place)
+    def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn, chunking: bool = True) -> None:
+        peer = opened.peer if chunking else replace(opened.peer, chunking=False)
+        self.dialogue = Dialogue(peer, opened.place)
         self.transaction: Transaction | None = None
         self.served = 0
         self.began = 0.0

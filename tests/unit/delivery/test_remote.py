@@ -721,7 +721,9 @@ def test_a_transport_taken_over_on_either_loop(
             envelope = Envelope(None, (Recipient(parse_address("bob@example.net")),))
             for n in range(30):
                 size = 6_000_200 if n == 7 else 43_200
-                consignment = Consignment(QueueId(n), "smarthost:0", envelope, (0,), Content(size, b"", False, size), 0.0)
+                consignment = Consignment(
+                    QueueId(n), "smarthost:0", envelope, (0,), Content(size, b"", False, size), 0.0
+                )
                 transport.deliver([consignment], done)
             async with asyncio.timeout(10):
                 await over.wait()
