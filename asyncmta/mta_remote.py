@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
 from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.maillog import MailLog
 from asyncmta.mta_front import given
 from asyncmta.system.clock import Clock
 from asyncmta.system.network import is_own
 
 
-def build_resolver(settings: Settings, *, clock: Clock) -> Resolver:
-    return Resolver(clock=clock, settings=DnsSettings(**given(DnsSettings, settings.dns)))
+def build_resolver(settings: Settings, *, clock: Clock, maillog: MailLog) -> Resolver:
+    return Resolver(clock=clock, settings=DnsSettings(**given(DnsSettings, settings.dns)), note=maillog.note)
 
 
 def build_dialer(
