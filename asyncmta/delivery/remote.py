@@ -81,6 +81,7 @@ class RemoteTransport:
             await asyncio.gather(*tasks, return_exceptions=True)
         for destination in tuple(self._wanted):  # whose look-up was cancelled before it began
             self._located(destination, self._stopping())
+        await self._equipment.dialer.close()
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
