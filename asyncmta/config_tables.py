@@ -116,11 +116,20 @@ class QueueTable(Struct, frozen=True, kw_only=True):
 class RouteTable(Struct, frozen=True, kw_only=True):
     recipient: Annotated[str, Text(texts.route_pattern)] = "*"
     sender: Annotated[str, Text(texts.route_pattern)] = "*"
-    via: Annotated[str, Choice(("mx", "smarthost", "hold", "discard", "reject"), later=("lmtp", "pipe"))] = "mx"
-    hosts: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
+    via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "pipe", "hold", "discard", "reject"))] = "mx"
+    hosts: Annotated[tuple[str, ...], TextList(Text(texts.next_hop))] = ()
     tls: Annotated[str, Choice(("none", "opportunistic", "require", "verify"))] = "verify"
     username: Annotated[str, Text(texts.any_text, optional=True)] = ""
     password: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
+    command: Annotated[tuple[str, ...], TextList(Text(texts.argument), repeats=True)] = ()
+    per: Annotated[str, Choice(("recipient", "message"))] = "recipient"
+    line_end: Annotated[str, Choice(("lf", "crlf"))] = "lf"
+
+
+class PipeTable(Struct, frozen=True, kw_only=True):
+    enabled: Annotated[bool, Flag()] = False
+    processes: Annotated[int, Whole(1, 1000)] = 10
+    timeout: Annotated[float, Duration(SECOND, DAY)] = 5 * MINUTE
 
 
 class RemoteTable(Struct, frozen=True, kw_only=True):
@@ -163,6 +172,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     limits: LimitsTable
     queue: QueueTable
     route: tuple[RouteTable, ...]
+    pipe: PipeTable
     rule: tuple[RuleEntry, ...]
     dnsbl: DnsblTable
     hooks: HooksTable
@@ -180,6 +190,7 @@ TABLES: dict[str, type[Struct]] = {
     "local": LocalTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "pipe": PipeTable,
     "dnsbl": DnsblTable,
     "hooks": HooksTable,
     "policy": PolicyTable,

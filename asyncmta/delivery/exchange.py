@@ -20,6 +20,7 @@ from asyncmta.mail.outcome import Cause, Deferred, Failed, Scope
 from asyncmta.mail.reply import reply
 
 MAX_EXCHANGERS = 20
+UNIX = "unix:"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # underscores are no host names, and are in use
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
@@ -88,13 +89,15 @@ class Login(Struct, frozen=True, gc=False):
 
 
 class Site(Struct, frozen=True):
-    """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private."""
+    """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private.
+    `protocol`: "smtp" or "lmtp"."""
 
     key: str
     exchangers: tuple[Exchanger, ...]
     tls: str = "opportunistic"
     login: Login | None = None
     explicit: bool = False
+    protocol: str = "smtp"
 
 
 def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Failed | Deferred:
@@ -125,13 +128,14 @@ def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Faile
     return _site(hosts)
 
 
-def site_of_hosts(hosts: tuple[str, ...], tls: str, login: Login | None) -> Site:
-    """The site of a route to smarthosts, `host` or `host:port` each, tried in the order given."""
-    key = f"smarthost:{';'.join(hosts)} {tls}" + (f" as {login.username}" if login is not None else "")
+def site_of_hosts(hosts: tuple[str, ...], tls: str, login: Login | None, protocol: str = "smtp") -> Site:
+    """The site of a route to named hosts, `host`, `host:port` or `unix:/path` each, tried in the order given."""
+    kind = "smarthost" if protocol == "smtp" else protocol
+    key = f"{kind}:{';'.join(hosts)} {tls}" + (f" as {login.username}" if login is not None else "")
     exchangers = tuple(
         Exchanger(host, rank, port) for rank, (host, port) in enumerate(_host_and_port(text) for text in hosts)
     )
-    return Site(key, exchangers, tls, login, explicit=True)
+    return Site(key, exchangers, tls, login, explicit=True, protocol=protocol)
 
 
 def walk_order(site: Site, salt: int) -> tuple[Exchanger, ...]:
@@ -211,7 +215,14 @@ def _site(hosts: list[tuple[int, str]]) -> Site:
     return Site("mx:" + "".join(key), tuple(exchangers))
 
 
+def is_unix(host: str) -> bool:
+    """Is this host a socket of this machine, `unix:/path`?"""
+    return host.startswith(UNIX)
+
+
 def _host_and_port(text: str) -> tuple[str, int]:
+    if is_unix(text):
+        return text, 0
     host, colon, port = text.rpartition(":")
     if colon and port.isdigit() and not (":" in host and not host.startswith("[")):
         return host.strip("[]").lower(), int(port)

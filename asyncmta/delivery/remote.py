@@ -131,7 +131,7 @@ class RemoteTransport:
         match route:
             case Smarthost():
                 login = Login(route.username, route.password) if route.username else None
-                return self._remember(destination, site_of_hosts(route.hosts, route.tls, login))
+                return self._remember(destination, site_of_hosts(route.hosts, route.tls, login, route.protocol))
             case Mx(domain) if domain.startswith("["):
                 site = site_of_domain(domain, NoData(), self._hostname)
                 return self._remember(destination, site) if isinstance(site, Site) else site
