@@ -12,12 +12,13 @@ from collections.abc import Callable
 
 from asyncmta import routing
 from asyncmta.config_tables import PipeTable, RouteTable
+from asyncmta.credentials import Grant, Identity
 from asyncmta.mail.replies import REJECTED_BY_RULE
 
 # Which `via` looks at a key; all others have no use for it.
 KEYS = {
     "hosts": ("smarthost", "lmtp"),
-    "tls": ("smarthost", "lmtp"),
+    "tls": ("smarthost", "lmtp", "mx"),
     "username": ("smarthost",),
     "password": ("smarthost",),
     "command": ("pipe",),
@@ -34,7 +35,8 @@ def check_transport(path: str, route: RouteTable, pipe: PipeTable, report: Calla
     via = f"{path}.via"
     for key, allowed in KEYS.items():
         if route.via not in allowed and getattr(route, key) != getattr(_SILENT, key):
-            names = " or ".join(f'"{name}"' for name in allowed)
+            *others, last = (f'"{name}"' for name in allowed)
+            names = f"{', '.join(others)} or {last}" if others else last
             report(f"{path}.{key}", f'goes only with via = {names}, not with "{route.via}"', via)
     if route.via in KEYS["hosts"] and not route.hosts:
         or_socket = ' or "unix:/path"' if route.via == "lmtp" else ""
@@ -65,9 +67,13 @@ def rule_of(route: RouteTable) -> routing.Rule:
             via = routing.Smarthost(
                 ", ".join(route.hosts),
                 route.hosts,
-                route.tls,
+                route.level,
                 route.username,
                 route.password,
+                auth=route.auth,
+                grant=_grant_of(route),
+                identity=Identity(route.certificate, route.key) if route.certificate else None,
+                implicit_tls=route.implicit_tls,
                 protocol="smtp" if route.via == "smarthost" else route.via,
             )
         case "pipe":
@@ -79,5 +85,19 @@ def rule_of(route: RouteTable) -> routing.Rule:
         case "reject":
             via = routing.Reject(REJECTED_BY_RULE)
         case _:
-            via = routing.Mx()
+            via = routing.Mx(tls=route.level)
     return routing.Rule(routing.parse_pattern(route.recipient), routing.parse_pattern(route.sender), via)
+
+
+def _grant_of(route: RouteTable) -> Grant | None:
+    if not (route.token_file or route.token_command or route.token_url):
+        return None
+    return Grant(
+        file=route.token_file,
+        command=route.token_command,
+        url=route.token_url,
+        client_id=route.client_id,
+        client_secret=route.client_secret,
+        refresh_token=route.refresh_token,
+        scope=route.token_scope,
+    )

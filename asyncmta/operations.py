@@ -192,7 +192,7 @@ class Operations:
                 )
                 if not isinstance(found, Site):
                     return [str(found.reply)], "none"
-                return [exchanger.host for exchanger in walk_order(found, 0)], "opportunistic"
+                return [exchanger.host for exchanger in walk_order(found, 0)], route.tls or self.settings.remote.tls
         return [], "none"
 
     # -- changing ----------------------------------------------------------------------------------------------------
