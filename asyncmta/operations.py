@@ -17,8 +17,9 @@ from typing import Any
 from msgspec import Struct
 
 from asyncmta.config import Settings
+from asyncmta.delivery.dial_order import walk_order
 from asyncmta.delivery.dialer import Resolves
-from asyncmta.delivery.exchange import Site, site_of_domain, walk_order
+from asyncmta.delivery.exchange import Site, site_of_domain
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.intake import Intake
 from asyncmta.mail.address import Address, domain_key, parse_address

@@ -2,8 +2,7 @@
 
 A site is an ordered set of exchangers; domains with the same exchangers in the same order have the same key and so
 share one. Bounces come only from answers that are certain: no such domain, null MX, only ourselves left. A record
-whose host is an address or no host name is ignored. Never: look-ups, sockets, the order of equals by chance (the salt
-is an argument).
+whose host is an address or no host name is ignored. Never: look-ups, sockets, the order of equals (`dial_order`).
 
 RFC 5321 5.1 (exchangers, implicit MX, own name), RFC 7505 (null MX), RFC 2181 10.3.
 """
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from hashlib import blake2b
 
 from msgspec import Struct, structs
 
@@ -72,11 +70,15 @@ NameAnswer = Names | NoSuchDomain | NoData | TemporaryFailure
 
 
 class Exchanger(Struct, frozen=True, gc=False):
-    """A host that takes mail; `host` may be an address. `rank` 0 is the best; port 0 is the port of the settings."""
+    """A host that takes mail; `host` may be an address. `rank` 0 is the best; port 0 is the port of the settings.
+
+    `weight`: how often it is the first among its equals; 0 is one for the time when none of the others can be had.
+    """
 
     host: str
     rank: int = 0
     port: int = 0
+    weight: int = 1
 
 
 class Site(Struct, frozen=True):
@@ -146,23 +148,6 @@ def at_level(site: Site, tls: str) -> Site:
     return site if tls == site.tls else structs.replace(site, tls=tls, key=f"{site.key} {tls}")
 
 
-def walk_order(site: Site, salt: int) -> tuple[Exchanger, ...]:
-    """The exchangers by preference, equals in an order that the salt decides (RFC 5321 5.1)."""
-    exchangers = site.exchangers
-    if len(exchangers) == 1:
-        return exchangers
-    seed = (salt % (1 << 128)).to_bytes(16, "big")
-    return tuple(
-        sorted(
-            exchangers,
-            key=lambda exchanger: (
-                exchanger.rank,
-                blake2b(exchanger.host.encode(), digest_size=8, salt=seed).digest(),
-            ),
-        )
-    )
-
-
 def no_address(host: str, answer: NoSuchDomain | NoData | TemporaryFailure) -> Failed | Deferred:
     """The outcome when a host of a site has no address that could be tried."""
     if isinstance(answer, TemporaryFailure):
@@ -174,6 +159,24 @@ def no_address(host: str, answer: NoSuchDomain | NoData | TemporaryFailure) -> F
 def not_public(host: str, ip: str) -> Deferred:
     """The outcome for an address that a stranger's DNS must not make us connect to."""
     return Deferred(Cause.DNS, reply(451, "4.4.4", f"the address {ip} of {host} is not a public one"), Scope.SITE)
+
+
+def wrong_family(host: str) -> Deferred:
+    """The outcome for a host that has addresses, and none that the settings let us use."""
+    text = f"the host {host} has no address of a kind that remote.addresses allows"
+    return Deferred(Cause.DNS, reply(451, "4.4.4", text), Scope.SITE)
+
+
+def is_ourselves(host: str, ip: str) -> Failed:
+    """The outcome for a host whose address and port are those of a listener of ours."""
+    text = f"mail loops: the address {ip} of {host} is ours, and the domain is none of ours"
+    return Failed(Cause.LOOP, reply(554, "5.4.6", text), Scope.SITE)
+
+
+def not_tried(host: str) -> Deferred:
+    """The outcome for a host whose turn did not come: it says nothing, and nothing is known of it."""
+    text = f"the host {host} was not tried: too many addresses, or too little time"
+    return Deferred(Cause.CONNECT, reply(451, "4.4.1", text), Scope.SITE)
 
 
 def is_public(ip: str) -> bool:

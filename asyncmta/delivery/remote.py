@@ -63,6 +63,7 @@ class RemoteTransport:
         route_of: Callable[[str], Route],
     ) -> None:
         self._clock = clock
+        self._dialer = dialer
         self._resolver = dialer.resolver
         self._hostname = dialer.hostname
         self._tls = dialer.settings.tls
@@ -106,6 +107,7 @@ class RemoteTransport:
         for destination, known in self._known.items():
             if destinations is None or destination in destinations:
                 known.site.backlog.resume()
+                self._dialer.revive(known.site.site)
 
     def sites(self) -> list[SiteView]:
         """A snapshot."""
