@@ -36,6 +36,7 @@ from asyncmta.delivery.exchange import (
     is_address,
     is_ourselves,
     is_public,
+    is_unix,
     no_address,
     not_public,
     not_tried,
@@ -190,7 +191,9 @@ class _Walk:
         dialer, site = self._dialer, self._site
         rule = source_for(dialer.settings.sources, host, dialer.any_source)
         target = Target(host, ip, port, address_for(rule, ip, self._salt))
-        manners = Manners(rule.hostname or dialer.hostname, dialer.contexts, site.tls, site.login, limit)
+        manners = Manners(
+            rule.hostname or dialer.hostname, dialer.contexts, site.tls, site.login, limit, protocol=site.protocol
+        )
         began = dialer.clock.monotonic()
         self._addresses -= 1
         result = await dialer.open(target, manners, dialer.clock)
@@ -200,6 +203,8 @@ class _Walk:
     async def _usable(self, exchanger: Exchanger, port: int) -> list[str] | Failed | Deferred:
         """The addresses of a host that may be dialled, in order; or why there is none."""
         dialer, host = self._dialer, exchanger.host
+        if is_unix(host):
+            return [host]
         began = dialer.clock.monotonic()
         answer = await self._look_up(host)
         self._seconds -= dialer.clock.monotonic() - began

@@ -63,7 +63,7 @@ class Session(asyncio.Protocol):
     )
 
     def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn) -> None:
-        self.dialogue = Dialogue(opened.peer, opened.place)
+        self.dialogue = Dialogue(opened.peer, opened.place, lmtp=opened.protocol == "lmtp")
         self.transaction: Transaction | None = None
         self.served = 0
         self.began = 0.0
