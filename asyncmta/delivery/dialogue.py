@@ -160,7 +160,8 @@ class Dialogue:
             if step is Step.WAIT:
                 continue
             if start < len(octets):
-                if step is not Step.DONE:
+                # A refusal of DATA with something behind it: one reply too many came before, this one was another's.
+                if step is not Step.DONE or (self.usable and self.stage is Stage.DATA):
                     return self.fail(Fault.GARBAGE, "a reply before it was asked for")
                 self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
             return step
@@ -169,8 +170,16 @@ class Dialogue:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False
         self.is_cut_off = fault is Fault.LOST
+        if fault is Fault.GARBAGE and self.stage is not Stage.DOT:
+            self._distrust()
         self.is_unsure = self._is_out and any(ordinal not in self.outcomes for ordinal in self._sent)
         return self._finish(blame(self.stage, fault, detail, self.place))
+
+    def _distrust(self) -> None:
+        """Which reply belonged to which command is in doubt: nobody bounces for a refusal that may be another's."""
+        self._of_all = None
+        for ordinal in self._sent:
+            self.outcomes.pop(ordinal, None)
 
     def _hold(self, rest: bytes) -> Step:
         """Keep an unfinished reply, within bounds."""

@@ -61,6 +61,16 @@ async def open_session(target: Target, manners: Manners, clock: Clock) -> Opened
     return result
 
 
+async def _say_ehlo(client: aiosmtplib.SMTP) -> None:
+    """HELO follows a refusal alone."""
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError as error:
+        if not 500 <= error.code < 600 or not client.is_connected:
+            raise
+        await client.helo()
+
+
 class _Refused(Exception):
     """An outcome on its way out."""
 
@@ -134,12 +144,10 @@ class _Opening:
     async def _say_hello(self, client: aiosmtplib.SMTP) -> None:
         self.stage = Stage.EHLO
         async with Deadline(self._clock, COMMAND_TIME):
-            try:
-                await (client.ehlo() if self._manners.protocol == "smtp" else self._say_lhlo(client))
-            except aiosmtplib.SMTPHeloError as error:
-                if error.code < 500 or not client.is_connected or self._manners.protocol != "smtp":
-                    raise
-                await client.helo()
+            if self._manners.protocol == "lmtp":
+                await self._say_lhlo(client)
+            else:
+                await _say_ehlo(client)
         self._nothing_unasked(client)
 
     async def _say_lhlo(self, client: aiosmtplib.SMTP) -> None:
