@@ -11,7 +11,7 @@ RFC 5321 5.1 (each address in turn), RFC 6761 (localhost).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -34,6 +34,9 @@ from asyncmta.mail.outcome import Deferred, Failed
 from asyncmta.system.clock import Clock
 
 MOST_ADDRESSES = 5
+
+# How one address becomes a session, or an outcome.
+OpenSession = Callable[[Target, Manners, Clock], Awaitable[Opened | Failed | Deferred]]
 
 _LOCALHOST = Addresses(("127.0.0.1", "::1"))
 
@@ -59,7 +62,10 @@ class Resolves(Protocol):
 
 
 class Dialer:
-    """One for a transport. `salt` gives a random number below 2**64, for the order of equal exchangers."""
+    """One for a transport. `salt` gives a random number below 2**64, for the order of equal exchangers.
+
+    `open_session` is replaced by simulations, whose peers live in the same process.
+    """
 
     def __init__(
         self,
@@ -70,12 +76,14 @@ class Dialer:
         hostname: str,
         tls: TlsContexts | None = None,
         salt: Callable[[], int] | None = None,
+        open_session: OpenSession = open_session,
     ) -> None:
         self.resolver = resolver
         self.settings = settings
         self.hostname = hostname
         self._clock = clock
         self._contexts = tls if tls is not None else default_tls_contexts()
+        self._open = open_session
         self._salt = salt if salt is not None else _random_salt
 
     async def dial(self, site: Site) -> Opened | Failed | Deferred:
@@ -97,7 +105,7 @@ class Dialer:
                     return of_all_hosts(failures, ours=site.explicit)
                 left -= 1
                 target = Target(exchanger.host, ip, exchanger.port or self.settings.port, self._source(ip, salt))
-                result = await open_session(target, manners, self._clock)
+                result = await self._open(target, manners, self._clock)
                 if isinstance(result, Opened):
                     return result
                 failures.append(result)

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 import uvloop
 
-from asyncmta.delivery import dialer as dialer_module
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
 from asyncmta.delivery.remote import RemoteTransport
@@ -565,7 +564,7 @@ async def test_a_bug_while_dialling(post: Any, monkeypatch: pytest.MonkeyPatch) 
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(dialer_module, "open_session", broken)
+    monkeypatch.setattr(post.dialer, "_open", broken)
     outcome = await post.sent(to=post.smarthost(("127.0.0.1", 9)))
     assert isinstance(outcome, Deferred)
     assert outcome.cause is Cause.INTERNAL
