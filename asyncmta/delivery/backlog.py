@@ -100,6 +100,17 @@ class Backlog:
         elif self._growing and self._growing.get(transaction.consignment.queue_id) is transaction:
             del self._growing[transaction.consignment.queue_id]
 
+    def row_of(self, transaction: Transaction) -> list[Leg]:
+        """What stands behind it, taken out of the row, to be planned anew with what is left of it."""
+        legs = []
+        queue_id = transaction.consignment.queue_id
+        for each in _row(transaction):
+            if each is not transaction:
+                legs += each.legs()
+                if self._growing.get(queue_id) is each:
+                    self._growing[queue_id] = transaction
+        return legs
+
     def instead(self, transaction: Transaction, parts: list[Transaction]) -> Transaction:
         """Other ones take its place, in a row, and who stood behind it behind them; returns the first, which is to be
         sent or to wait at the front."""

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from asyncmta.delivery.equipment import Equipment
 from asyncmta.delivery.exchange import Site
-from asyncmta.delivery.sequel import Sequel
+from asyncmta.delivery.sequel import Sequel, go_on
 from asyncmta.delivery.standing import Standing
 from asyncmta.delivery.transaction import Leg, Transaction
-from asyncmta.delivery.way import Host, hosts_of
+from asyncmta.delivery.way import hosts_of
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.outcome import Deferred, Failed, Outcome
 
@@ -106,25 +106,3 @@ class Endings:
                 transaction.postpone(postponed, instead)
         for legs in onward.values():
             self._equipment.onward(legs)
-
-
-def go_on(sequel: Sequel, site: Site, host: str, outcomes: Mapping[int, Outcome]) -> list[Leg]:
-    """The legs for others, with what happened to them at this host. Where it did not even take the sender's name
-    (`is_unheard`), that is the host's own failure, and not a word on anybody."""
-    hosts = _met(site, host)
-    gone: list[Leg] = []
-    for leg in sequel.onward:
-        said = {at: outcomes[at] for at in leg.ordinals}
-        first = said[leg.ordinals[0]]
-        if sequel.is_unheard and isinstance(first, Deferred):
-            trail = leg.trail.failed(hosts, first)
-        else:
-            trail = leg.trail.turned_down(hosts, said)
-        gone.append(Leg(leg.parcel, leg.ordinals, trail))
-    return gone
-
-
-def _met(site: Site, host: str) -> list[Host]:
-    """Which of the site's hosts that was; all of them when nobody can tell."""
-    hosts = hosts_of(site)
-    return [each for each in hosts if each[0] == host] or hosts

@@ -26,7 +26,8 @@ class _Group:
         self.legs: list[Leg] = []
 
     def narrow(self, shared: list[Exchanger]) -> None:
-        self.site = narrowed(self.site, shared)
+        if len(shared) < len(self.site.exchangers):
+            self.site = narrowed(self.site, shared)
 
 
 def group(legs: Iterable[Leg]) -> tuple[list[tuple[Site, list[Leg]]], list[Leg]]:
@@ -55,18 +56,16 @@ def group(legs: Iterable[Leg]) -> tuple[list[tuple[Site, list[Leg]]], list[Leg]]
 
 def _overlapping(site: Site, at_host: dict[_Mark, list[_Group]]) -> _Group | None:
     """The first group that shares a host with the site, narrowed to what both have."""
-    for mark in _marks(site):
-        for found in at_host.get(mark, ()):
-            ours = set(hosts_of(site))
-            shared = [each for each in found.site.exchangers if (each.host, each.port) in ours]
-            left = set(hosts_of(found.site)) - ours
-            if left:
-                for gone in _marks(found.site):
-                    if gone[1] in left:
-                        at_host[gone].remove(found)
-                found.narrow(shared)
-            return found
-    return None
+    found = next((each for mark in _marks(site) for each in at_host.get(mark, ())), None)
+    if found is None:
+        return None
+    ours = set(_marks(site))
+    for mark in _marks(found.site):
+        if mark not in ours:
+            at_host[mark].remove(found)
+    shared = {host for _, host in ours}
+    found.narrow([each for each in found.site.exchangers if (each.host, each.port) in shared])
+    return found
 
 
 def _marks(site: Site) -> list[_Mark]:

@@ -18,6 +18,7 @@ from asyncmta.delivery.exchange import Site
 from asyncmta.delivery.transaction import Shape
 
 ONE_DOMAIN_FOR = 6 * 3600.0
+PERHAPS_FOR = 900.0
 RECIPIENTS_FOR = 3600.0
 MOST_HOSTS = 10_000
 
@@ -91,10 +92,11 @@ class Habits:
             one_domain = rule.one_domain
         return Habit(Shape(most, 1 if one_domain else 0), until)
 
-    def wants_one_domain(self, host: str, now: float) -> None:
-        """It has said so."""
+    def wants_one_domain(self, host: str, now: float, *, is_sure: bool) -> None:
+        """It has said so (`is_sure`), or behaves like that."""
         wish = self._wishes.pop(host, Wish())
-        self._keep(host, Wish(now + ONE_DOMAIN_FOR, wish.recipients, wish.recipients_until))
+        until = max(wish.one_domain_until, now + (ONE_DOMAIN_FOR if is_sure else PERHAPS_FOR))
+        self._keep(host, Wish(until, wish.recipients, wish.recipients_until))
 
     def takes(self, host: str, recipients: int, now: float) -> None:
         """It has taken so many, and no more."""

@@ -17,7 +17,9 @@ from enum import Enum
 
 from msgspec import Struct
 
+from asyncmta.delivery.exchange import Site
 from asyncmta.delivery.transaction import Leg, domain_of
+from asyncmta.delivery.way import Host, hosts_of
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Outcome, Scope
 from asyncmta.mail.reply import EnhancedStatus
 
@@ -179,7 +181,29 @@ def _word_of(outcome: Outcome, ends_refused: bool) -> _Word:
 
 def _capacity(accepted: int, again: Mapping[int, _Word], outcomes: Mapping[int, Outcome]) -> int:
     """What it took, if that is what the refusal was about for sure; else not less than half of what it was given."""
-    told = [outcomes[at].reply for at, word in again.items() if word is _Word.TOO_MANY]
-    if any(heard.enhanced == TOO_MANY for heard in told):
+    told = [outcomes[at] for at, word in again.items() if word is _Word.TOO_MANY]
+    if any(outcome.reply.enhanced == TOO_MANY or _says_too_many(outcome) for outcome in told):
         return accepted
     return max(accepted, len(outcomes) // 2)
+
+
+def go_on(sequel: Sequel, site: Site, host: str, outcomes: Mapping[int, Outcome]) -> list[Leg]:
+    """The legs for others, with what happened to them at this host. Where it did not even take the sender's name
+    (`is_unheard`), that is the host's own failure, and not a word on anybody."""
+    hosts = _met(site, host)
+    gone: list[Leg] = []
+    for leg in sequel.onward:
+        said = {at: outcomes[at] for at in leg.ordinals}
+        first = said[leg.ordinals[0]]
+        if sequel.is_unheard and isinstance(first, Deferred):
+            trail = leg.trail.failed(hosts, first)
+        else:
+            trail = leg.trail.turned_down(hosts, said)
+        gone.append(Leg(leg.parcel, leg.ordinals, trail))
+    return gone
+
+
+def _met(site: Site, host: str) -> list[Host]:
+    """Which of the site's hosts that was; all of them when nobody can tell."""
+    hosts = hosts_of(site)
+    return [each for each in hosts if each[0] == host] or hosts

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from asyncmta.delivery.aftermath import again, learn
 from asyncmta.delivery.backlog import Backlog
+from asyncmta.delivery.commands import Capabilities
 from asyncmta.delivery.endings import Endings
 from asyncmta.delivery.equipment import Equipment, SiteView
 from asyncmta.delivery.exchange import Site
@@ -129,7 +130,7 @@ class ActiveSite:
             return
         sequel = self._sequel(session, transaction)
         if sequel is not None and sequel.again:
-            backlog.waiting.appendleft(backlog.instead(transaction, again(sequel, backlog.shape)))
+            backlog.waiting.appendleft(again(backlog, transaction, sequel))
         else:
             backlog.ended(transaction)
         if dialogue.usable:
@@ -165,8 +166,8 @@ class ActiveSite:
         """Give the session this transaction, or the next one that can be begun; else let it rest."""
         peer = session.dialogue.peer
         while transaction is not None:
-            if peer.most_recipients or peer.most_domains:
-                transaction = self._cut(transaction, peer.most_recipients, peer.most_domains)
+            if len(transaction.ordinals) > 1:
+                transaction = self._cut(transaction, peer)
             outcomes = self._begin(session, transaction)
             if outcomes is None:
                 return
@@ -181,13 +182,14 @@ class ActiveSite:
             session.rest()
             self._idle.append(session)
 
-    def _cut(self, transaction: Transaction, recipients: int, domains: int) -> Transaction:
-        """What the server says that it takes (LIMITS), where it is less than what we send."""
-        if len(transaction.ordinals) == 1:
-            return transaction
+    def _cut(self, transaction: Transaction, peer: Capabilities) -> Transaction:
+        """What the server says that it takes (LIMITS), and what was learned since it was planned, may be less."""
         shape = self.backlog.shape
-        least = Shape(min(recipients or shape.most_recipients, shape.most_recipients), domains or shape.most_domains)
-        parts = plan(transaction.legs(), least)
+        most = min(peer.most_recipients or shape.most_recipients, shape.most_recipients)
+        domains = shape.most_domains or peer.most_domains
+        if len(transaction.ordinals) <= most and not domains:
+            return transaction
+        parts = plan(transaction.legs(), Shape(most, domains))
         return self.backlog.instead(transaction, parts) if len(parts) > 1 else transaction
 
     def _begin(self, session: Session, transaction: Transaction) -> Mapping[int, Outcome] | None:

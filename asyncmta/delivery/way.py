@@ -30,18 +30,24 @@ class Way(Struct, frozen=True):
 class Trail(Struct, frozen=True):
     """What has been tried of a way in one pass. `tried`: the hosts struck from it; `failures`: of whole sites;
     `said`: what a server told of single recipients; `postponed`: of sites that were not tried, the one that can be
-    tried again first; `spent`: seconds of connecting."""
+    tried again first; `spent`: seconds of connecting; `steps`: the sites that were
+    tried."""
 
     tried: frozenset[Host] = frozenset()
     failures: tuple[Failed | Deferred, ...] = ()
     said: dict[int, Outcome] = {}
     postponed: Postponed | None = None
     spent: float = 0.0
+    steps: int = 0
 
     def failed(self, hosts: Collection[Host], failure: Failed | Deferred, spent: float = 0.0) -> Trail:
         """Nobody there could be used."""
         return replace(
-            self, tried=self.tried.union(hosts), failures=(*self.failures, failure), spent=self.spent + spent
+            self,
+            tried=self.tried.union(hosts),
+            failures=(*self.failures, failure),
+            spent=self.spent + spent,
+            steps=self.steps + 1,
         )
 
     def passed_by(self, hosts: Collection[Host], postponed: Postponed) -> Trail:
@@ -52,7 +58,7 @@ class Trail(Struct, frozen=True):
 
     def turned_down(self, hosts: Collection[Host], said: dict[int, Outcome]) -> Trail:
         """They were asked, and did not take these recipients now."""
-        return replace(self, tried=self.tried.union(hosts), said={**self.said, **said})
+        return replace(self, tried=self.tried.union(hosts), said={**self.said, **said}, steps=self.steps + 1)
 
     def conclude(self, ordinals: tuple[int, ...]) -> dict[int, Outcome] | Postponed:
         """What it comes to when nobody is left. For good only if every host said so; what a server said of a

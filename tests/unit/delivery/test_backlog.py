@@ -160,6 +160,41 @@ def test_ten_of_a_message_stand_in_a_row() -> None:
     assert backlog.is_idle
 
 
+def test_what_is_planned_anew_takes_along_what_stands_behind_it() -> None:
+    """And what comes later of the message stands behind that."""
+    done = Results()
+    backlog = Backlog(20, Shape(4))
+    for transaction in plan([consignment("a", *range(12))], done, 4):
+        backlog.join(transaction)
+    first = backlog.take()
+    assert first is not None
+    legs = backlog.row_of(first)
+    assert [leg.ordinals for leg in legs] == [(4, 5, 6, 7), (8, 9, 10, 11)]
+    assert backlog.row_of(first) == []
+    head = backlog.instead(first, transaction_module.plan(legs, Shape(3)))
+    backlog.waiting.appendleft(head)
+    (late,) = plan([consignment("b", 12, 13, 14, 15)], done, 4)
+    backlog.join(late)
+    row = backlog.drain()
+    assert [each.ordinals for each in row] == [(4, 5, 6), (7, 8, 9), (10, 11), (12, 13, 14, 15)]
+    first.legs()[0].settle(dict.fromkeys(range(4), TAKEN))
+    for transaction in row:
+        transaction.settle_all(TAKEN)
+    assert done == {"a": dict.fromkeys(range(12), TAKEN), "b": dict.fromkeys(range(12, 16), TAKEN)}
+
+
+def test_what_comes_later_joins_the_last_part_while_there_is_room() -> None:
+    backlog = Backlog(20, Shape(4))
+    (first,) = plan([consignment("a", 0, 1, 2)], Results(), 4)
+    backlog.join(first)
+    assert backlog.take() is first
+    head = backlog.instead(first, transaction_module.plan(first.legs(), Shape(2)))
+    assert head.behind is not None
+    (late,) = plan([consignment("b", 3)], Results(), 4)
+    backlog.join(late)
+    assert (head.ordinals, head.behind.ordinals) == ((0, 1), (2, 3))
+
+
 def test_what_comes_back_is_next() -> None:
     backlog = Backlog(20)
     first, _ = waiting(backlog, 2)
