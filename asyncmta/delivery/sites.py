@@ -245,7 +245,9 @@ class ActiveSite:
             raise
         if isinstance(result, Opened):
             backlog.opened()
-            session = Session(result, owner=self, clock=clock, spawn=self._equipment.spawn)
+            equipment = self._equipment
+            chunking = equipment.dialer.settings.chunking
+            session = Session(result, owner=self, clock=clock, spawn=equipment.spawn, chunking=chunking)
             self._sessions.add(session)
             self._equipment.watch()
             self._serve(session, backlog.take())
