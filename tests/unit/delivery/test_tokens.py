@@ -18,7 +18,7 @@ from asyncmta.delivery.token_sources import TokenSources
 from asyncmta.delivery.tokens import BETWEEN_REFUSED, FETCH_TIME, TokenOfGrant, Tokens
 from asyncmta.testing.clock import FakeClock
 
-GRANT = Grant(url="https://id.example/token", client_id="we", client_secret="hush", refresh_token="r1")  # noqa: S106
+GRANT = Grant(url="https://id.example/token", client_id="we", client_secret="hush", refresh_token="r1")
 
 # -- what is said ------------------------------------------------------------------------------------------------------
 
@@ -52,7 +52,11 @@ def test_what_an_endpoint_answers(body: bytes, expected: NewToken | str) -> None
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (400, b'{"error":"invalid_grant","error_description":"r1 is revoked"}', "400: invalid_grant ******** is revoked"),
+        (
+            400,
+            b'{"error":"invalid_grant","error_description":"r1 is revoked"}',
+            "400: invalid_grant ******** is revoked",
+        ),
         (401, b'{"error":"invalid_client"}', "401: invalid_client"),
         (500, b"{}", "500"),
         (302, b"", "302, and no JSON object"),
@@ -84,7 +88,7 @@ def test_what_is_posted() -> None:
         "client_id": "we",
         "client_secret": "hush",
     }
-    assert form_of(Grant(refresh_token="r", client_id="c", scope="mail"))["scope"] == "mail"  # noqa: S106
+    assert form_of(Grant(refresh_token="r", client_id="c", scope="mail"))["scope"] == "mail"
 
 
 # -- one after another -------------------------------------------------------------------------------------------------
