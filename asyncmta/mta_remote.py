@@ -21,8 +21,8 @@ from asyncmta.system.clock import Clock
 from asyncmta.system.network import is_own
 
 
-def build_resolver(settings: Settings, *, clock: Clock) -> Resolver:
-    return Resolver(clock=clock, settings=DnsSettings(**given(DnsSettings, settings.dns)))
+def build_resolver(settings: Settings, *, clock: Clock, maillog: MailLog) -> Resolver:
+    return Resolver(clock=clock, settings=DnsSettings(**given(DnsSettings, settings.dns)), note=maillog.note)
 
 
 def build_dialer(
