@@ -71,17 +71,53 @@ _ALL = _BROKEN | _REFUSED | _WELCOME
 # A refused EHLO is followed by HELO, which this server takes.
 _ASKED_AGAIN = dict.fromkeys(_REFUSED, WELCOME)
 
+# Where TLS is only what is better than nothing, a second connection does without it; where it is required, never.
 NO_TLS = Verdict("EEE", "TLS", "451 4.7.5", "SITE", next_host=True)
+TLS_TIMEOUT = Verdict("EEE", "TIMEOUT", "451 4.4.2", "SITE", next_host=True)
 TLS_REFUSED = Verdict("EEE", "TLS", "454 4.7.0", "SITE", next_host=True)
-_NO_TLS = dict.fromkeys(_BROKEN, NO_TLS)
+_STARTTLS = {
+    fault: verdict
+    for fault, verdict in (_BROKEN | _REFUSED | {Fault.CODE_2: GARBAGE}).items()
+    if fault not in {Fault.EXTRA, Fault.EXTRA_5}
+}
 _STARTTLS_REQUIRED = {
-    **dict.fromkeys(_BROKEN, NO_TLS),
-    Fault.SILENCE: TIMEOUT,
-    Fault.DRIP: TIMEOUT,
-    Fault.BYE: BYE,
-    Fault.BYE_STAYS: BYE,
+    **_STARTTLS,
+    Fault.FIN: NO_TLS,
+    Fault.RST: NO_TLS,
+    Fault.HALF_A_LINE: NO_TLS,
+    Fault.UNFINISHED: NO_TLS,
+    Fault.CODE_452: TLS_REFUSED,
     Fault.CODE_4: TLS_REFUSED,
-    Fault.CODE_5: TLS_REFUSED,
+    **dict.fromkeys(_REFUSED, TLS_REFUSED),
+}
+_HANDSHAKE = (
+    Fault.FIN,
+    Fault.RST,
+    Fault.SILENCE,
+    Fault.GARBAGE,
+    Fault.BINARY,
+    Fault.ENDLESS_LINE,
+    Fault.BYE,
+    Fault.CODE_4,
+    Fault.CODE_5,
+)
+_HANDSHAKE_REQUIRED = dict.fromkeys(_HANDSHAKE, NO_TLS) | {Fault.SILENCE: TLS_TIMEOUT}
+
+# AUTH is for hosts that an operator named, with a password that may be wrong by tomorrow: nothing bounces.
+NOT_IN = Verdict("EEE", "REFUSED", "454 4.7.0", "SITE", next_host=True)
+_AUTH = {
+    **_BROKEN,
+    Fault.CODE_2: GARBAGE,
+    Fault.CODE_4: NOT_IN,
+    Fault.CODE_452: NOT_IN,
+    **dict.fromkeys(_REFUSED, NOT_IN),
+    **_WELCOME,
+}
+
+_UNCONNECTED = {
+    Fault.REFUSED: Verdict("EEE", "CONNECT", "451 4.4.1", "SITE", next_host=True),
+    Fault.UNREACHABLE: Verdict("EEE", "CONNECT", "451 4.4.1", "SITE", next_host=True),
+    Fault.NO_ANSWER: Verdict("EEE", "TIMEOUT", "451 4.4.1", "SITE", next_host=True),
 }
 
 
@@ -90,7 +126,14 @@ def _rows(kind: Kind, step: Step, verdicts: dict[Fault, Verdict]) -> tuple[Pair,
 
 
 OPENING: tuple[Pair, ...] = (
+    *_rows(Kind.PIPELINED, Step.CONNECT, _UNCONNECTED),
     *_rows(Kind.PIPELINED, Step.GREETING, _ALL | {Fault.CODE_2: GARBAGE}),
     *_rows(Kind.PIPELINED, Step.EHLO, _ALL | _ASKED_AGAIN),
     *_rows(Kind.OLD, Step.HELO, _ALL),
+    *_rows(Kind.TLS, Step.STARTTLS, dict.fromkeys(_STARTTLS, WELCOME)),
+    *_rows(Kind.TLS, Step.HANDSHAKE, dict.fromkeys(_HANDSHAKE, WELCOME)),
+    *_rows(Kind.TLS, Step.EHLO_AGAIN, _ALL | _ASKED_AGAIN),
+    *_rows(Kind.TLS_REQUIRED, Step.STARTTLS, _STARTTLS_REQUIRED),
+    *_rows(Kind.TLS_REQUIRED, Step.HANDSHAKE, _HANDSHAKE_REQUIRED),
+    *_rows(Kind.LOGIN, Step.AUTH, _AUTH),
 )

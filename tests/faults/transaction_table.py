@@ -140,6 +140,31 @@ _IDLE = dict.fromkeys(
 )
 
 
+# The session was closed while it rested, or at this very moment: the message goes to a new one, and nobody is told.
+_UNHEARD = dict.fromkeys(
+    (Fault.FIN, Fault.RST, Fault.HALF_A_LINE, Fault.UNFINISHED, Fault.BYE, Fault.BYE_STAYS), WELCOME
+)
+_RSET = {
+    **dict.fromkeys(_MAIL, GARBAGE),
+    Fault.SILENCE: TIMEOUT,
+    Fault.DRIP: TIMEOUT,
+    **_UNHEARD,
+    **_WELCOME,
+}
+
+# BDAT has no 354: nothing comes between the last RCPT and the end of the content.
+_CHUNKED = {
+    Step.MAIL: _MAIL,
+    Step.RCPT_1: _rcpt(0),
+    Step.RCPT_2: _rcpt(1),
+    Step.RCPT_3: _rcpt(2),
+    Step.DOT: _DOT,
+}
+
+# QUIT is said, and its reply not waited for.
+_QUIT = dict.fromkeys(_MAIL, Verdict("DDD"))
+
+
 def _rows(kind: Kind, step: Step, verdicts: dict[Fault, Verdict]) -> tuple[Pair, ...]:
     return tuple(Pair(kind, step, fault, verdict) for fault, verdict in verdicts.items())
 
@@ -156,6 +181,10 @@ _STEPS = {
 TRANSACTION: tuple[Pair, ...] = (
     *(row for step, verdicts in _STEPS.items() for row in _rows(Kind.PIPELINED, step, verdicts)),
     *(row for step, verdicts in _STEPS.items() for row in _rows(Kind.LOCK_STEP, step, verdicts)),
+    *(row for step, verdicts in _CHUNKED.items() for row in _rows(Kind.CHUNKED, step, verdicts)),
     *_rows(Kind.STREAMED, Step.CONTENT, _CONTENT),
     *_rows(Kind.PIPELINED, Step.IDLE, _IDLE),
+    *_rows(Kind.REUSED, Step.MAIL, _MAIL | _UNHEARD),
+    *_rows(Kind.RESET, Step.RSET, _RSET),
+    *_rows(Kind.LAST, Step.QUIT, _QUIT),
 )

@@ -13,6 +13,7 @@ from msgspec import Struct
 class Step(Enum):
     """What a server is asked when it goes wrong; the words are those of the page."""
 
+    CONNECT = "connecting"
     GREETING = "the greeting"
     EHLO = "EHLO"
     HELO = "HELO, after a refused EHLO"
@@ -44,7 +45,8 @@ class Kind(Enum):
     TLS_REQUIRED = "TLS required"
     LOGIN = "login"
     REUSED = "the second transaction of a session"
-    RESET = "after a transaction that nobody was accepted in"
+    RESET = "after a transaction in which nobody was accepted"
+    LAST = "the last transaction of a session"
 
 
 class Then(Enum):
@@ -113,6 +115,9 @@ class Fault(Enum):
     BARE_LF = "consents, the line ended by LF alone"
     LONG_LINE = "consents in a line of 4,000 octets"
     MANY_LINES = "consents in 90 lines"
+    REFUSED = "refuses the connection"
+    NO_ANSWER = "does not answer at all"
+    UNREACHABLE = "cannot be reached"
 
 
 _JUNK = b"\x00\xff\x80\x1b\xfe\x07" * 40
