@@ -131,6 +131,7 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     connect_timeout: Annotated[float, Duration(0.1, HOUR)] = 30 * SECOND
     allow_private_exchangers: Annotated[bool, Flag()] = False
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
+    chunking: Annotated[bool, Flag()] = True
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):

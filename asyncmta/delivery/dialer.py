@@ -51,6 +51,7 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     connect_timeout: float = 30.0
     allow_private_exchangers: bool = False
     source_addresses: tuple[str, ...] = ()
+    chunking: bool = True
 
 
 class Resolves(Protocol):
