@@ -162,7 +162,7 @@ class _Opening:
             try:
                 await client.ehlo()
             except aiosmtplib.SMTPHeloError as error:
-                if error.code < 500 or not client.is_connected:
+                if not 500 <= error.code < 600 or not client.is_connected:
                     raise
                 await client.helo()
         self._nothing_unasked(client)
