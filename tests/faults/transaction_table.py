@@ -152,13 +152,18 @@ _RSET = {
     **_WELCOME,
 }
 
-# BDAT has no 354: nothing comes between the last RCPT and the end of the content.
+
+# BDAT has no 354, and small content is in the write of its commands: from MAIL on, what breaks off may have been taken.
+def _all_sent(verdicts: dict[Fault, Verdict]) -> dict[Fault, Verdict]:
+    return {fault: _MAYBE.get(verdict, verdict) for fault, verdict in verdicts.items()}
+
+
 _CHUNKED = {
-    Step.MAIL: _MAIL,
-    Step.RCPT_1: _rcpt(0),
-    Step.RCPT_2: _rcpt(1),
-    Step.RCPT_3: _rcpt(2),
-    Step.DOT: _DOT,
+    Step.MAIL: _all_sent(_MAIL),
+    Step.RCPT_1: _all_sent(_rcpt(0)),
+    Step.RCPT_2: _all_sent(_rcpt(1)),
+    Step.RCPT_3: _all_sent(_rcpt(2)),
+    Step.DOT: _DOT | {Fault.EXTRA: _MAYBE_GARBAGE, Fault.EXTRA_5: _MAYBE_GARBAGE},
 }
 
 # QUIT is said, and its reply not waited for.

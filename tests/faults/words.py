@@ -141,7 +141,7 @@ def act(fault: Fault, proper: bytes) -> Act:
         Fault.ENDLESS_LINE: Act(code + b" " + b"x" * 100_000, Then.SILENCE),
         Fault.ENDLESS_REPLY: Act((code + b"-x\r\n") * 20_000, Then.SILENCE),
         Fault.BYE: Act(b"421 4.3.2 bye\r\n", Then.CLOSE),
-        Fault.BYE_STAYS: Act(b"421 4.3.2 bye\r\n"),
+        Fault.BYE_STAYS: Act(b"421 4.3.2 bye\r\n", Then.SILENCE),
         Fault.CODE_0: Act(b"050 what\r\n"),
         Fault.CODE_1: Act(b"150 what\r\n"),
         Fault.CODE_2: Act(b"250 2.0.0 ok\r\n"),
