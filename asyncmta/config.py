@@ -201,7 +201,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "mode": self.mode,
             "listener": [_shown(listener) for listener in self.listeners],
             "certificate": [_shown(certificate) for certificate in self.certificates],
-            "route": [_shown(route) for route in self.routes],
+            "route": [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes],
             "rule": [_shown(rule) for rule in self.rules],
         }
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}

@@ -8,6 +8,7 @@ with what is wrong and what is allowed. Promises: no network is so wide that a s
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 from asyncmta.config_kinds import Unfit, named
 from asyncmta.mail.address import InvalidAddress, domain_key, parse_address
@@ -160,6 +161,28 @@ def name_server(text: str) -> str:
     if found is None:
         raise Unfit(f'expected an IP address with or without a port, such as "127.0.0.1:5353", got {named(text)}')
     return _joined(ip_address(found[0]), found[1] or 53)
+
+
+def token_url(text: str) -> str:
+    """Secrets are sent there: over TLS, or to this machine."""
+    parts = urlsplit(text)
+    try:
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if not (host and secure and port != 0) or parts.username or parts.fragment or not text.isascii() or " " in text:
+        raise Unfit(f'expected an address such as "https://login.example.org/token" (https), got {named(text)}')
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def token(text: str) -> str:

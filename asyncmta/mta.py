@@ -14,11 +14,11 @@ from typing import BinaryIO, Self
 
 from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.config import Settings
-from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
+from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
-from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.delivery.resolver import Resolver
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.intake import Intake
@@ -31,6 +31,7 @@ from asyncmta.maillog import MailLog
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_local import Exists, build_mailboxes
 from asyncmta.mta_policy import build_policy
+from asyncmta.mta_remote import build_dialer, build_resolver
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
@@ -120,15 +121,11 @@ class Mta(Operations):
         routing = self._routing
         resolver = self._resolver
         if resolver is None:
-            dns = DnsSettings(**given(DnsSettings, settings.dns))
-            resolver = self._own_resolver = Resolver(clock=clock, settings=dns)
+            resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
-        self._dialer = Dialer(
-            clock=clock,
-            resolver=resolver,
-            settings=RemoteSettings(**given(RemoteSettings, settings.remote)),
-            hostname=settings.hostname,
+        self._dialer = build_dialer(
+            settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
         self._remote = RemoteTransport(
             clock=clock,

@@ -17,8 +17,9 @@ from typing import Any
 from msgspec import Struct
 
 from asyncmta.config import Settings
+from asyncmta.delivery.dial_order import walk_order
 from asyncmta.delivery.dialer import Resolves
-from asyncmta.delivery.exchange import Site, site_of_domain, walk_order
+from asyncmta.delivery.exchange import Site, site_of_domain
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.intake import Intake
 from asyncmta.mail.address import Address, domain_key, parse_address
@@ -192,7 +193,7 @@ class Operations:
                 )
                 if not isinstance(found, Site):
                     return [str(found.reply)], "none"
-                return [exchanger.host for exchanger in walk_order(found, 0)], "opportunistic"
+                return [exchanger.host for exchanger in walk_order(found, 0)], route.tls or self.settings.remote.tls
         return [], "none"
 
     # -- changing ----------------------------------------------------------------------------------------------------
