@@ -48,12 +48,15 @@ _BROKEN = {
 _REFUSED = {
     Fault.CODE_5: NO,
     Fault.CODE_521: NEVER,
+    Fault.CODE_530: Verdict("EEE", "REFUSED", "450 4.7.0", "SITE", next_host=True),
     Fault.CODE_552: Verdict("EEE", "REFUSED", "450 4.5.3", "SITE", next_host=True),
     Fault.CHANGING: NO_STATUS,
     Fault.HOSTILE_REFUSAL: NO_STATUS,
     Fault.BARE_REFUSAL: NO_STATUS,
     Fault.EIGHT_BIT_REFUSAL: NOBODY,
 }
+# Who has our name is ourselves, and so would be whoever stands behind; an operator may have his reasons.
+LOOP = Verdict("EEE", "LOOP", "451 4.4.6", "SITE")
 _WELCOME = dict.fromkeys(
     (
         Fault.HOSTILE_STATUS,
@@ -75,11 +78,9 @@ _ASKED_AGAIN = dict.fromkeys(_REFUSED, WELCOME)
 NO_TLS = Verdict("EEE", "TLS", "451 4.7.5", "SITE", next_host=True)
 TLS_TIMEOUT = Verdict("EEE", "TIMEOUT", "451 4.4.2", "SITE", next_host=True)
 TLS_REFUSED = Verdict("EEE", "TLS", "454 4.7.0", "SITE", next_host=True)
-_STARTTLS = {
-    fault: verdict
-    for fault, verdict in (_BROKEN | _REFUSED | {Fault.CODE_2: GARBAGE}).items()
-    if fault not in {Fault.EXTRA, Fault.EXTRA_5}
-}
+_STARTTLS = _BROKEN | _REFUSED | {Fault.CODE_2: GARBAGE}
+# Words behind the 220 are somebody's in between: not even a connection in clear follows (row T02).
+_STARTTLS_WHERE_OFFERED = dict.fromkeys(_STARTTLS, WELCOME) | {Fault.EXTRA: GARBAGE, Fault.EXTRA_5: GARBAGE}
 _STARTTLS_REQUIRED = {
     **_STARTTLS,
     Fault.FIN: NO_TLS,
@@ -127,10 +128,11 @@ def _rows(kind: Kind, step: Step, verdicts: dict[Fault, Verdict]) -> tuple[Pair,
 
 OPENING: tuple[Pair, ...] = (
     *_rows(Kind.PIPELINED, Step.CONNECT, _UNCONNECTED),
-    *_rows(Kind.PIPELINED, Step.GREETING, _ALL | {Fault.CODE_2: GARBAGE}),
-    *_rows(Kind.PIPELINED, Step.EHLO, _ALL | _ASKED_AGAIN),
+    *_rows(Kind.PIPELINED, Step.GREETING, _ALL | {Fault.CODE_2: GARBAGE, Fault.OUR_NAME: LOOP}),
+    *_rows(Kind.LOGIN, Step.GREETING, _ALL | {Fault.CODE_2: GARBAGE, Fault.OUR_NAME: WELCOME}),
+    *_rows(Kind.PIPELINED, Step.EHLO, _ALL | _ASKED_AGAIN | {Fault.OUR_NAME: LOOP}),
     *_rows(Kind.OLD, Step.HELO, _ALL),
-    *_rows(Kind.TLS, Step.STARTTLS, dict.fromkeys(_STARTTLS, WELCOME)),
+    *_rows(Kind.TLS, Step.STARTTLS, _STARTTLS_WHERE_OFFERED),
     *_rows(Kind.TLS, Step.HANDSHAKE, dict.fromkeys(_HANDSHAKE, WELCOME)),
     *_rows(Kind.TLS, Step.EHLO_AGAIN, _ALL | _ASKED_AGAIN),
     *_rows(Kind.TLS_REQUIRED, Step.STARTTLS, _STARTTLS_REQUIRED),

@@ -20,6 +20,7 @@ NO = Verdict("FFF", "REFUSED", "550 5.7.1", "MESSAGE", is_used_again=True)
 NO_STATUS = Verdict("FFF", "REFUSED", "550", "MESSAGE", is_used_again=True)
 NOBODY = Verdict("FFF", "REFUSED", "550 5.1.1", "MESSAGE", is_used_again=True)
 NEVER = Verdict("FFF", "REFUSED", "521 5.3.2", "MESSAGE", is_used_again=True)
+WANTS_LOGIN = Verdict("EEE", "REFUSED", "450 4.7.0", "MESSAGE", next_host=True, is_used_again=True)
 TOO_LARGE = Verdict("FFF", "REFUSED", "552 5.5.3", "MESSAGE", is_used_again=True)
 
 _NONSENSE = (
@@ -55,6 +56,7 @@ _REFUSED = {
     Fault.CODE_452: FULL,
     Fault.CODE_5: NO,
     Fault.CODE_521: NEVER,
+    Fault.CODE_530: WANTS_LOGIN,
     Fault.CODE_552: TOO_LARGE,
     Fault.HOSTILE_REFUSAL: NO_STATUS,
     Fault.BARE_REFUSAL: NO_STATUS,

@@ -99,7 +99,9 @@ class Fault(Enum):
     CODE_452 = "452 4.5.3"
     CODE_5 = "550"
     CODE_521 = "521"
+    CODE_530 = "530"
     CODE_552 = "552"
+    OUR_NAME = "consents with our own name"
     CODE_6 = "650"
     CODE_9 = "999"
     CHANGING = "another code in the last line of a reply"
@@ -150,6 +152,8 @@ def act(fault: Fault, proper: bytes) -> Act:
         Fault.CODE_452: Act(b"452 4.5.3 too many recipients\r\n"),
         Fault.CODE_5: Act(b"550 5.7.1 no\r\n"),
         Fault.CODE_521: Act(b"521 5.3.2 no mail is taken here\r\n"),
+        Fault.CODE_530: Act(b"530 5.7.0 authentication required\r\n"),
+        Fault.OUR_NAME: Act(code + b" us.example ESMTP\r\n"),
         Fault.CODE_552: Act(b"552 5.5.3 too many recipients\r\n"),
         Fault.CODE_6: Act(b"650 what\r\n"),
         Fault.CODE_9: Act(b"999 what\r\n"),
