@@ -36,6 +36,7 @@ from asyncmta.delivery.exchange import (
     is_address,
     is_ourselves,
     is_public,
+    is_unix,
     no_address,
     not_public,
     not_tried,
@@ -210,6 +211,8 @@ class _Walk:
     async def _usable(self, exchanger: Exchanger, port: int) -> list[str] | Failed | Deferred:
         """The addresses of a host that may be dialled, in order; or why there is none."""
         dialer, host = self._dialer, exchanger.host
+        if is_unix(host):
+            return [host]
         began = dialer.clock.monotonic()
         answer = await self._look_up(host)
         self._seconds -= dialer.clock.monotonic() - began

@@ -19,7 +19,7 @@ from asyncmta.mail.outcome import Place
 
 
 class Target(Struct, frozen=True):
-    """One address of one exchanger, and the address of ours to connect from ("" for any)."""
+    """One address of one exchanger, or `unix:/path`; and the address of ours to connect from ("" for any)."""
 
     host: str
     ip: str
@@ -33,6 +33,7 @@ class Manners(Struct, frozen=True):
     `implicit_tls`: TLS from the first octet also at other ports than 465. `tokens`: what `login` shows in place of a
     password. `judge`: what a policy says of the certificate, beside `tls`. `record`: who is told how TLS went.
     `is_stranger`: DNS named the host, and not an operator; if it has our own name, mail goes in a circle.
+    `protocol`: "smtp" or "lmtp".
     """
 
     hostname: str
@@ -45,6 +46,7 @@ class Manners(Struct, frozen=True):
     judge: JudgeCertificate | None = None
     record: TlsRecord | None = None
     is_stranger: bool = False
+    protocol: str = "smtp"
 
 
 class Opened(Struct, frozen=True):
@@ -53,3 +55,4 @@ class Opened(Struct, frozen=True):
     transport: asyncio.Transport
     peer: Capabilities
     place: Place
+    protocol: str = "smtp"

@@ -39,6 +39,17 @@ class _Known(Struct):
     until: float
 
 
+def _site_of_route(route: Smarthost) -> Site:
+    return site_of_hosts(
+        route.hosts,
+        route.tls,
+        route.login,
+        route.identity,
+        implicit_tls=route.implicit_tls,
+        protocol=route.protocol,
+    )
+
+
 class RemoteTransport:
     """The transport for `mx:` and `smarthost:` destinations. Needs a running loop from the first consignment on."""
 
@@ -134,10 +145,7 @@ class RemoteTransport:
             return self._bug(error, destination)
         match route:
             case Smarthost():
-                site = site_of_hosts(
-                    route.hosts, route.tls, route.login, route.identity, implicit_tls=route.implicit_tls
-                )
-                return self._remember(destination, site)
+                return self._remember(destination, _site_of_route(route))
             case Mx(domain) if domain.startswith("["):
                 return self._found(destination, route, NoData())
             case Mx():
