@@ -1,21 +1,24 @@
 """The client side of SMTP transactions as a sans-IO engine: what may be written now, replies in, outcomes out.
 
 One object for each connection, any number of transactions one after another. With PIPELINING, MAIL, all RCPT and DATA
-leave in one write; lock-step otherwise. Promises: when a transaction is over there is one outcome for each of its
-recipients, none forgotten and none invented, whatever the peer sends and whenever it goes; nothing counts as a reply
-that came before it was asked for. Never: sockets, time, content (the caller sends that when told to).
+leave in one write; lock-step otherwise. A peer that speaks LMTP answers the content once for each recipient. Promises:
+when a transaction is over there is one outcome for each of its recipients, none forgotten and none invented, whatever
+the peer sends and whenever it goes; nothing counts as a reply that came before it was asked for. Never: sockets, time,
+content (the caller sends that when told to).
 
-RFC 5321 4.1.1, 4.2 and 4.5.3; RFC 2920 3.1 (pipelining, and the 354 that nobody should get).
+RFC 5321 4.1.1, 4.2 and 4.5.3; RFC 2920 3.1 (pipelining, and the 354 that nobody should get); RFC 2033 4.2 (LMTP).
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
+from msgspec.structs import replace
+
 from asyncmta.delivery.commands import Capabilities, compose
 from asyncmta.delivery.verdict import Fault, Stage, blame, is_expected, judge
 from asyncmta.mail.envelope import Content, Envelope
-from asyncmta.mail.outcome import NOWHERE, Cause, Failed, Outcome, Place, Scope
+from asyncmta.mail.outcome import NOWHERE, Cause, Delivered, Failed, Outcome, Place, Scope
 from asyncmta.mail.reply import InvalidReply, Reply, parse_reply
 
 LONGEST_LINE = 8192
@@ -38,15 +41,19 @@ class Dialogue:
     __slots__ = (
         "_accepted",
         "_at",
+        "_awaited",
         "_chunk",
         "_commands",
         "_held",
+        "_is_out",
         "_needs_reset",
         "_of_all",
         "_sending",
         "_sent",
         "ending",
         "is_cut_off",
+        "is_lmtp",
+        "is_unsure",
         "opening",
         "out",
         "outcomes",
@@ -55,18 +62,24 @@ class Dialogue:
         "usable",
     )
 
-    def __init__(self, peer: Capabilities, place: Place = NOWHERE) -> None:
+    def __init__(self, peer: Capabilities, place: Place = NOWHERE, *, lmtp: bool = False) -> None:
         self.peer = peer
         self.place = place
+        self.is_lmtp = lmtp
         self.usable = True
         self.is_cut_off = False  # the peer went away, by closing or by 421
+        # All content went out, and for some recipient no answer to it came: the peer may have taken it.
+        self.is_unsure = False
         self.out = b""
         self.outcomes: dict[int, Outcome] = {}
         self._sent: tuple[int, ...] = ()
         self._commands: list[bytes] = []
         self._accepted = 0
-        # Whose reply is awaited: -1 RSET, 0 MAIL, then each recipient, then DATA, then the dot.
+        # Whose reply is awaited: -1 RSET, 0 MAIL, then each recipient, then DATA, then the dot (LMTP: for each of
+        # `_awaited`).
         self._at = 0
+        self._awaited: tuple[int, ...] = ()
+        self._is_out = False
         self._held = b""
         self._needs_reset = False
         self._sending = False
@@ -80,6 +93,7 @@ class Dialogue:
         self.outcomes = {}
         self._of_all = None
         self._accepted = 0
+        self._is_out = self.is_unsure = False
         self._sent = ordinals
         self._chunk = self.opening = b"BDAT %d LAST\r\n" % content.size if envelope.is_binary else b""
         self.ending = b"" if self._chunk else DOT
@@ -121,6 +135,7 @@ class Dialogue:
     def content_sent(self) -> None:
         """The content and the dot are on their way: the next reply is the one to the dot."""
         self._sending = False
+        self._is_out = True
 
     def feed(self, octets: bytes) -> Step:
         """Take what the peer sent during a transaction."""
@@ -154,6 +169,7 @@ class Dialogue:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False
         self.is_cut_off = fault is Fault.LOST
+        self.is_unsure = self._is_out and any(ordinal not in self.outcomes for ordinal in self._sent)
         return self._finish(blame(self.stage, fault, detail, self.place))
 
     def _hold(self, rest: bytes) -> Step:
@@ -183,7 +199,20 @@ class Dialogue:
         if stage is Stage.DATA:
             return self._wants_content() if heard.code < 400 else self._finish(judge(stage, heard, self.place))
         self._needs_reset = False
+        if self.is_lmtp:
+            return self._answered_for_one(heard)
         return self._finish(judge(stage, heard, self.place))
+
+    def _answered_for_one(self, heard: Reply) -> Step:
+        """RFC 2033 4.2: a reply to the content for each recipient that was accepted, in the order of RCPT."""
+        outcome = judge(Stage.DOT, heard, self.place)
+        assert outcome is not None
+        if not isinstance(outcome, Delivered):
+            outcome = replace(outcome, scope=Scope.RECIPIENT)
+        behind = self._at - len(self._sent) - 2
+        self.outcomes[self._awaited[behind]] = outcome
+        self._at += 1
+        return Step.WAIT if behind + 1 < len(self._awaited) else Step.DONE
 
     def _interrupted(self, heard: Reply) -> Step:
         """A reply while the content is still on its way: believed if it refuses; what it consents to is unknown."""
@@ -231,15 +260,18 @@ class Dialogue:
         """RFC 3030 2: without a 354, and only when somebody wants it."""
         if self._of_all is not None or not self._accepted:
             return self._finish(None)
-        self._at += 1
-        self._sending = True
-        return Step.CONTENT
+        return self._wants_content()
 
     def _wants_content(self) -> Step:
         self._at += 1
         if self._accepted:
             self._sending = True
+            if self.is_lmtp:
+                self._awaited = tuple([ordinal for ordinal in self._sent if ordinal not in self.outcomes])
             return Step.CONTENT
+        if self.is_lmtp:
+            self.usable = False  # RFC 2033 4.2 wants a 503; how many replies the dot would get, nobody can say
+            return self._finish(None)
         # RFC 2920 3.1: the server wants content for nobody. An empty message ends the matter.
         self.out = DOT
         return Step.WRITE

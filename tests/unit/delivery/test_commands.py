@@ -189,6 +189,20 @@ def test_binary_is_offered_only_with_chunks() -> None:
     assert not read_capabilities({"chunking": ""}, verified_tls=False).binary
 
 
+def test_limits_that_a_server_declares() -> None:
+    peer = read_capabilities({"limits": "RCPTMAX=20 MailMax=5 RCPTDOMAINMAX=1 NEW=9"}, verified_tls=False)
+    assert peer == Capabilities(most_recipients=20, most_messages=5, most_domains=1)
+
+
+@pytest.mark.parametrize("text", ["", "RCPTMAX", "RCPTMAX=", "RCPTMAX=0", "RCPTMAX=-1", "RCPTMAX=x RCPTMAX=²", "=5"])
+def test_limits_that_are_none(text: str) -> None:
+    assert read_capabilities({"limits": text}, verified_tls=False) == Capabilities()
+
+
+def test_chunks_are_offered() -> None:
+    assert read_capabilities({"chunking": ""}, verified_tls=False) == Capabilities(chunking=True)
+
+
 def test_a_priority_is_passed_on_to_those_who_offer_it() -> None:
     peer = read_capabilities({"mt-priority": "MIXER"}, verified_tls=False)
     assert peer == Capabilities(priority=True)

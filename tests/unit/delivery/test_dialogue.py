@@ -327,6 +327,38 @@ def test_progress_grows_with_replies_only() -> None:
     assert dialogue.progress == before + 1
 
 
+def test_content_that_went_out_and_was_not_answered_may_have_been_taken() -> None:
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    dialogue.fail(Fault.TIMEOUT)
+    assert dialogue.is_unsure
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(b"nonsense\r\n") is Step.DONE
+    assert dialogue.is_unsure
+
+
+@pytest.mark.parametrize("said", [b"250 ok\r\n", b"451 later\r\n", b"554 no\r\n", b"421 bye\r\n"])
+def test_content_that_was_answered_is_a_matter_of_certainty(said: bytes) -> None:
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(said) is Step.DONE
+    assert not dialogue.is_unsure
+
+
+@pytest.mark.parametrize("heard", [b"", b"250 ok\r\n250 ok\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n"])
+def test_content_that_did_not_go_out_was_not_taken(heard: bytes) -> None:
+    dialogue = begun()
+    if heard:
+        dialogue.feed(heard)
+    dialogue.fail(Fault.LOST)
+    assert not dialogue.is_unsure
+
+
+def test_uncertainty_ends_with_its_transaction() -> None:
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    dialogue.fail(Fault.LOST)
+    again(dialogue)
+    assert not dialogue.is_unsure
+
+
 # -- binary content: BDAT --------------------------------------------------------------------------------------------
 
 

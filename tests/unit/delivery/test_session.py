@@ -50,7 +50,7 @@ async def test_what_the_server_offers_is_known(client_tls: TlsContexts) -> None:
         result = await opened(sink.address, client_tls)
         assert isinstance(result, Opened)
         assert result.peer == Capabilities(
-            pipelining=True, announces_size=True, size=5000, eight_bit=True, smtputf8=True, dsn=True
+            pipelining=True, announces_size=True, size=5000, eight_bit=True, smtputf8=True, dsn=True, chunking=True
         )
         assert (result.place.host, result.place.ip, result.place.tls) == ("localhost", "127.0.0.1", "")
         assert sink.commands == [(1, "EHLO us.example")]
