@@ -21,6 +21,7 @@ from asyncmta import Mta, Settings
 from asyncmta import mta as mta_module
 from asyncmta.delivery.dialer import Dialer
 from asyncmta.delivery.exchange import AddressAnswer, MxAnswer
+from asyncmta.spool import store as store_module
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk
 from asyncmta.testing.dns import FakeResolver
@@ -88,7 +89,15 @@ async def _simulate(seed: int, patch: pytest.MonkeyPatch, healthy_only: bool, do
     salts = random.Random(f"{seed} salts")
     by_hand = partial(Dialer, open_session=internet.hosts.open_session, salt=lambda: salts.getrandbits(64))
     patch.setattr(mta_module, "Dialer", by_hand)
-    settings = Settings.from_dict({"hostname": "mta.example", "spool": "/spool", "log": {"format": "json"}})
+    patch.setattr(store_module, "ThreadPoolExecutor", AtOnce)
+    settings = Settings.from_dict(
+        {
+            "hostname": "mta.example",
+            "spool": "/spool",
+            "queue": {"lifetime": "1d"},  # five would be the same, five times: mail for the dead is tried in vain
+            "log": {"format": "json"},
+        }
+    )
     mta = Mta(settings, clock=clock, resolver=resolver, disk=FakeDisk(), log_stream=log)
     await mta.__aenter__()
     journal = mta.rooms.store._journal
