@@ -54,6 +54,7 @@ class NullClient(Mta):
                 settings,
                 clock=clock,
                 resolver=resolver,
+                maillog=maillog,
                 listening=lambda: self.addresses,
                 recipients_per_transaction=max(settings.limits.recipients, 1),  # one message, one answer
             ),

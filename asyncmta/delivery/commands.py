@@ -1,16 +1,16 @@
-"""The commands of one transaction as octets: MAIL with its parameters, each RCPT, DATA, for what this server offers.
+"""The commands of one transaction as octets: MAIL with its parameters and each RCPT, for what this server offers.
 
 Parameters go out only when the server offered their extension. A server without SMTPUTF8 gets internationalised
 domains as A-labels; an address that cannot be written without it is refused here with 5.6.7, and one such recipient
 does not hold up the others. Never: sockets, replies; nothing but checked addresses and printable ASCII parameters.
 
 RFC 1870 (SIZE), 3030 (BINARYMIME), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 8689 (REQUIRETLS), 6710
-(MT-PRIORITY), 2852 (DELIVERBY).
+(MT-PRIORITY), 2852 (DELIVERBY), 9422 (LIMITS).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, structs
 
@@ -29,11 +29,13 @@ from asyncmta.mail.xtext import in_ascii
 
 MOST_SECONDS = 999_999_999  # RFC 2852 3: nine digits
 LONGEST_ORCPT = 500  # RFC 3461 4.2
+MOST_LIMITS = 100  # that are looked at; an EHLO line has room for more
 
 
 class Capabilities(Struct, frozen=True, gc=False):
     """What a server offered in its reply to EHLO. `size` 0: no limit known. `announces_size`: SIZE was offered.
-    `binary`: BINARYMIME and the CHUNKING that it needs."""
+    `binary`: BINARYMIME and the CHUNKING that it needs. What LIMITS said (RFC 9422; 0: not said): `most_recipients` in
+    a transaction (RCPTMAX), of `most_domains` (RCPTDOMAINMAX), and `most_messages` in a session (MAILMAX)."""
 
     pipelining: bool = False
     announces_size: bool = False
@@ -46,6 +48,10 @@ class Capabilities(Struct, frozen=True, gc=False):
     priority: bool = False
     deliver_by: bool = False
     shortest_deadline: int = 0
+    chunking: bool = False
+    most_recipients: int = 0
+    most_messages: int = 0
+    most_domains: int = 0
 
 
 class Obstacle(Struct, frozen=True):
@@ -57,6 +63,7 @@ class Obstacle(Struct, frozen=True):
 
 def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> Capabilities:
     """From EHLO keywords (lower case) and their parameters. REQUIRETLS counts only on a verified session."""
+    limits = dict(_limits(extensions.get("limits", "")))
     return Capabilities(
         pipelining="pipelining" in extensions,
         announces_size="size" in extensions,
@@ -69,7 +76,19 @@ def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> C
         priority="mt-priority" in extensions,
         deliver_by="deliverby" in extensions,
         shortest_deadline=_number(extensions.get("deliverby", "").partition(",")[0]),
+        chunking="chunking" in extensions,
+        most_recipients=limits.get("rcptmax", 0),
+        most_messages=limits.get("mailmax", 0),
+        most_domains=limits.get("rcptdomainmax", 0),
     )
+
+
+def _limits(text: str) -> Iterator[tuple[str, int]]:
+    """`RCPTMAX=20 MAILMAX=5` -> names in lower case with their numbers; what is no such pair is no limit."""
+    for word in text.lower().split()[:MOST_LIMITS]:
+        name, _, value = word.partition("=")
+        if number := _number(value):
+            yield name, number
 
 
 def _number(text: str) -> int:
@@ -80,8 +99,7 @@ def _number(text: str) -> int:
 def compose(
     peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content, now: float = 0.0
 ) -> bytes | Obstacle:
-    """The whole transaction up to DATA (to the last RCPT where BDAT follows), or what is in its way, at this moment
-    (Unix seconds)."""
+    """The transaction up to its last RCPT, or what is in its way, at this moment (Unix seconds)."""
     if peer.size and content.size > peer.size:
         text = f"the message has {content.size} octets, the server takes {peer.size}"
         return Obstacle(dict.fromkeys(ordinals, reply(552, "5.3.4", text)), b"")
@@ -136,7 +154,7 @@ def _lines(
             lines.append(f"RCPT TO:<{address.local_part}@{address.domain}>{_rcpt_parameters(recipient)}")
         else:
             lines.append(f"RCPT TO:<{address.local_part}@{address.domain}>")
-    lines.append("" if envelope.is_binary else "DATA\r\n")
+    lines.append("")
     return "\r\n".join(lines)
 
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from asyncmta.credentials import Identity, Login
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Scope
 from asyncmta.mail.reply import reply
 
 MAX_EXCHANGERS = 20
+UNIX = "unix:"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # underscores are no host names, and are in use
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
@@ -79,24 +81,18 @@ class Exchanger(Struct, frozen=True, gc=False):
     weight: int = 1
 
 
-class Login(Struct, frozen=True, gc=False):
-    """Name and password for a smarthost; they never show in a log or a traceback."""
-
-    username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "Login(...)"
-
-
 class Site(Struct, frozen=True):
-    """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private."""
+    """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private.
+    `implicit_tls`: TLS from the first octet at every port, and not at 465 alone. `protocol`: "smtp" or "lmtp"."""
 
     key: str
     exchangers: tuple[Exchanger, ...]
     tls: str = "opportunistic"
     login: Login | None = None
     explicit: bool = False
+    identity: Identity | None = None
+    implicit_tls: bool = False
+    protocol: str = "smtp"
 
 
 def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Failed | Deferred:
@@ -127,13 +123,29 @@ def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Faile
     return _site(hosts)
 
 
-def site_of_hosts(hosts: tuple[str, ...], tls: str, login: Login | None) -> Site:
-    """The site of a route to smarthosts, `host` or `host:port` each, tried in the order given."""
-    key = f"smarthost:{';'.join(hosts)} {tls}" + (f" as {login.username}" if login is not None else "")
+def site_of_hosts(
+    hosts: tuple[str, ...],
+    tls: str,
+    login: Login | None = None,
+    identity: Identity | None = None,
+    *,
+    implicit_tls: bool = False,
+    protocol: str = "smtp",
+) -> Site:
+    """The site of a route to named hosts, `host`, `host:port` or `unix:/path` each, tried in the order given."""
+    kind = "smarthost" if protocol == "smtp" else protocol
+    key = f"{kind}:{';'.join(hosts)} {'implicit ' if implicit_tls else ''}{tls}" + _as_whom(login, identity)
     exchangers = tuple(
         Exchanger(host, rank, port) for rank, (host, port) in enumerate(_host_and_port(text) for text in hosts)
     )
-    return Site(key, exchangers, tls, login, explicit=True)
+    return Site(
+        key, exchangers, tls, login, explicit=True, identity=identity, implicit_tls=implicit_tls, protocol=protocol
+    )
+
+
+def at_level(site: Site, tls: str) -> Site:
+    """The same hosts at another TLS level: a site of its own, since sessions are never shared across levels."""
+    return site if tls == site.tls else structs.replace(site, tls=tls, key=f"{site.key} {tls}")
 
 
 def no_address(host: str, answer: NoSuchDomain | NoData | TemporaryFailure) -> Failed | Deferred:
@@ -214,7 +226,26 @@ def _site(hosts: list[tuple[int, str]]) -> Site:
     return Site("mx:" + "".join(key), tuple(exchangers))
 
 
+def is_unix(host: str) -> bool:
+    """Is this host a socket of this machine, `unix:/path`?"""
+    return host.startswith(UNIX)
+
+
+def _as_whom(login: Login | None, identity: Identity | None) -> str:
+    """What tells sessions apart that go to the same hosts: secrets are not in it, and `Site`s differ by them too."""
+    key = ""
+    if login is not None:
+        key = f" as {login.username}"
+        if login.auth != "auto":
+            key += f" by {login.auth}"
+        if login.grant is not None:
+            key += f" with a token of {login.grant.name}"
+    return key if identity is None else f"{key} with {identity.certificate}"
+
+
 def _host_and_port(text: str) -> tuple[str, int]:
+    if is_unix(text):
+        return text, 0
     host, colon, port = text.rpartition(":")
     if colon and port.isdigit() and not (":" in host and not host.startswith("[")):
         return host.strip("[]").lower(), int(port)

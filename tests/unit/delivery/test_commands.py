@@ -58,13 +58,12 @@ def test_a_plain_server_gets_plain_commands() -> None:
         "MAIL FROM:<a@example.org>",
         "RCPT TO:<b@example.net>",
         "RCPT TO:<c@example.com>",
-        "DATA",
     ]
 
 
 def test_only_the_ordinals_asked_for() -> None:
     octets = compose(NONE, envelope("b@example.net", "c@example.net", "d@example.net"), (0, 2), CONTENT)
-    assert octets == b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<d@example.net>\r\nDATA\r\n"
+    assert octets == b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<d@example.net>\r\n"
 
 
 def test_the_null_reverse_path() -> None:
@@ -127,7 +126,7 @@ def test_internationalised_addresses_need_smtputf8() -> None:
     ]
     found = obstacle(NONE, envelope("jörg@bücher.example", "plain@example.net"))
     assert [str(said.enhanced) for said in found.refused.values()] == ["5.6.7"]
-    assert found.commands == b"MAIL FROM:<a@example.org>\r\nRCPT TO:<plain@example.net>\r\nDATA\r\n"
+    assert found.commands == b"MAIL FROM:<a@example.org>\r\nRCPT TO:<plain@example.net>\r\n"
 
 
 def test_nobody_left_without_smtputf8() -> None:
@@ -141,7 +140,6 @@ def test_a_domain_can_do_without_smtputf8() -> None:
     assert lines(Capabilities(dsn=True), mail) == [
         "MAIL FROM:<a@xn--bcher-kva.example> RET=FULL ENVID=x",
         "RCPT TO:<b@xn--bcher-kva.example>",
-        "DATA",
     ]
     bounce = envelope("b@bücher.example", sender=None)
     assert lines(NONE, bounce)[:2] == ["MAIL FROM:<>", "RCPT TO:<b@xn--bcher-kva.example>"]
@@ -187,6 +185,20 @@ def test_binary_is_offered_only_with_chunks() -> None:
     assert read_capabilities({"binarymime": "", "chunking": ""}, verified_tls=False).binary
     assert not read_capabilities({"binarymime": ""}, verified_tls=False).binary
     assert not read_capabilities({"chunking": ""}, verified_tls=False).binary
+
+
+def test_limits_that_a_server_declares() -> None:
+    peer = read_capabilities({"limits": "RCPTMAX=20 MailMax=5 RCPTDOMAINMAX=1 NEW=9"}, verified_tls=False)
+    assert peer == Capabilities(most_recipients=20, most_messages=5, most_domains=1)
+
+
+@pytest.mark.parametrize("text", ["", "RCPTMAX", "RCPTMAX=", "RCPTMAX=0", "RCPTMAX=-1", "RCPTMAX=x RCPTMAX=²", "=5"])
+def test_limits_that_are_none(text: str) -> None:
+    assert read_capabilities({"limits": text}, verified_tls=False) == Capabilities()
+
+
+def test_chunks_are_offered() -> None:
+    assert read_capabilities({"chunking": ""}, verified_tls=False) == Capabilities(chunking=True)
 
 
 def test_a_priority_is_passed_on_to_those_who_offer_it() -> None:

@@ -265,6 +265,28 @@ def test_nonsense_is_transient_and_ends_the_session(heard: bytes) -> None:
     assert not dialogue.is_cut_off
 
 
+@pytest.mark.parametrize(
+    "heard",
+    [
+        b"250 ok\r\n250 ok\r\n550 5.1.1 nobody\r\n250 ok\r\n250 ok\r\n",  # the 550 is one too many
+        b"250 ok\r\n250 ok\r\n250 ok\r\n550 5.1.1 nobody\r\n354 go\r\n",
+        b"550 5.7.1 no\r\n250 ok\r\nwhat\r\n",
+        b"250 ok\r\n550 5.1.1 nobody\r\n250 ok\r\n150 what\r\n",
+    ],
+)
+def test_nobody_bounces_for_a_refusal_that_may_be_another_s(heard: bytes) -> None:
+    dialogue = begun(count=2)
+    assert dialogue.feed(heard) is Step.DONE
+    assert kinds(dialogue) == "EE"
+    assert not dialogue.usable
+
+
+def test_nonsense_after_the_dot_leaves_earlier_refusals_alone() -> None:
+    dialogue = sent(begun(count=2), b"250 ok\r\n550 5.1.1 nobody\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(b"what\r\n") is Step.DONE
+    assert kinds(dialogue) == "FE"
+
+
 def test_a_premature_reply_in_lock_step() -> None:
     dialogue = begun(LOCK_STEP)
     assert dialogue.feed(b"250 ok\r\n250 ok\r\n354 go\r\n250 delivered\r\n") is Step.DONE
@@ -325,6 +347,38 @@ def test_progress_grows_with_replies_only() -> None:
     assert dialogue.progress == before
     dialogue.feed(b"0 ok\r\n")
     assert dialogue.progress == before + 1
+
+
+def test_content_that_went_out_and_was_not_answered_may_have_been_taken() -> None:
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    dialogue.fail(Fault.TIMEOUT)
+    assert dialogue.is_unsure
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(b"nonsense\r\n") is Step.DONE
+    assert dialogue.is_unsure
+
+
+@pytest.mark.parametrize("said", [b"250 ok\r\n", b"451 later\r\n", b"554 no\r\n", b"421 bye\r\n"])
+def test_content_that_was_answered_is_a_matter_of_certainty(said: bytes) -> None:
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(said) is Step.DONE
+    assert not dialogue.is_unsure
+
+
+@pytest.mark.parametrize("heard", [b"", b"250 ok\r\n250 ok\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n"])
+def test_content_that_did_not_go_out_was_not_taken(heard: bytes) -> None:
+    dialogue = begun()
+    if heard:
+        dialogue.feed(heard)
+    dialogue.fail(Fault.LOST)
+    assert not dialogue.is_unsure
+
+
+def test_uncertainty_ends_with_its_transaction() -> None:
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    dialogue.fail(Fault.LOST)
+    again(dialogue)
+    assert not dialogue.is_unsure
 
 
 # -- binary content: BDAT --------------------------------------------------------------------------------------------
