@@ -23,7 +23,7 @@ import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from asyncmta.credentials import Login
-from asyncmta.delivery.client_tls import TlsContexts, default_tls_contexts, remember, resuming
+from asyncmta.delivery.client_tls import Offer, TlsContexts, default_tls_contexts, offering, remember, resuming
 from asyncmta.delivery.commands import read_capabilities
 from asyncmta.delivery.connecting import connect
 from asyncmta.delivery.exchange import is_unix
@@ -93,6 +93,7 @@ class _Opening:
         self._is_tampered = False
         self._place = Place("localhost") if unix else Place(target.host, target.ip)
         self._client: aiosmtplib.SMTP | None = None
+        self._offer = Offer()
 
     @property
     def may_go_on_in_clear(self) -> bool:
@@ -101,6 +102,10 @@ class _Opening:
         return is_tls and not (self._is_implicit or self._is_tampered)
 
     async def run(self) -> Opened | Failed | Deferred:
+        with offering() as self._offer:
+            return await self._run()
+
+    async def _run(self) -> Opened | Failed | Deferred:
         try:
             client = await self._greet(await connect(self._target, self._manners.connect_timeout, self._clock))
             if self._tls != "none" and not self._is_implicit:
@@ -123,7 +128,7 @@ class _Opening:
         if self._is_implicit:
             self.stage = Stage.STARTTLS
             async with Deadline(self._clock, HANDSHAKE_TIME):
-                with resuming(self._context, self._server, self._clock.monotonic()):
+                with resuming(self._offer, self._context, self._server, self._clock.monotonic()):
                     transport, _ = await loop.create_connection(
                         lambda: protocol, sock=connection, ssl=self._context, server_hostname=self._target.host
                     )
@@ -178,7 +183,7 @@ class _Opening:
             assert protocol is not None
             self._is_tampered = bool(protocol._buffer)  # T02: words of somebody who is to be heard behind the handshake
             self._nothing_unasked(client)
-            with resuming(self._context, self._server, self._clock.monotonic()):
+            with resuming(self._offer, self._context, self._server, self._clock.monotonic()):
                 secured = await asyncio.get_running_loop().start_tls(
                     cast(asyncio.Transport, transport), protocol, self._context, server_hostname=self._target.host
                 )
