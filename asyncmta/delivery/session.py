@@ -30,8 +30,8 @@ from asyncmta.delivery.exchange import is_unix
 from asyncmta.delivery.logging_in import log_in
 from asyncmta.delivery.manners import Manners, Opened, Target
 from asyncmta.delivery.verdict import Fault, Stage, blame, judge, spoken
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Place
-from asyncmta.mail.reply import Reply
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Place, Scope
+from asyncmta.mail.reply import Reply, reply
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 
@@ -143,6 +143,7 @@ class _Opening:
         if said.code != 220:
             raise aiosmtplib.SMTPConnectResponseError(said.code, said.message)
         self._nothing_unasked(client)
+        self._nobody_like_us(said.message)
         await self._say_hello(client)
         return client
 
@@ -154,6 +155,8 @@ class _Opening:
             else:
                 await _say_ehlo(client)
         self._nothing_unasked(client)
+        if client.last_ehlo_response is not None:
+            self._nobody_like_us(client.last_ehlo_response.message)
 
     async def _say_lhlo(self, client: aiosmtplib.SMTP) -> None:
         """RFC 2033 4.1: as EHLO, in syntax and meaning."""
@@ -244,6 +247,12 @@ class _Opening:
         protocol = client.protocol
         if protocol is not None and protocol._buffer:
             raise _Refused(blame(self.stage, Fault.GARBAGE, "a reply before it was asked for", self._place))
+
+    def _nobody_like_us(self, words: str) -> None:
+        """Mail that DNS sends from us to us goes in a circle. It waits: a name can be put right (row L04)."""
+        if self._manners.is_stranger and words[:256].split(maxsplit=1)[:1] == [self._manners.hostname]:
+            said = reply(451, "4.4.6", f"{self._target.host} has our own name: mail for it loops back to us")
+            raise _Refused(Deferred(Cause.LOOP, said, Scope.SITE, self._place))
 
     def _close(self) -> None:
         if self._client is not None:
