@@ -17,7 +17,7 @@ from msgspec import Struct
 from asyncmta.delivery.backlog import Done
 from asyncmta.delivery.dialer import Dialer
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
-from asyncmta.delivery.exchange import Login, NoData, Site, site_of_domain, site_of_hosts
+from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts
 from asyncmta.delivery.gathering import Gathering, Where
 from asyncmta.delivery.sites import ActiveSite
 from asyncmta.delivery.verdict import Fault, Stage, blame
@@ -39,6 +39,17 @@ class _Known(Struct):
     until: float
 
 
+def _site_of_route(route: Smarthost) -> Site:
+    return site_of_hosts(
+        route.hosts,
+        route.tls,
+        route.login,
+        route.identity,
+        implicit_tls=route.implicit_tls,
+        protocol=route.protocol,
+    )
+
+
 class RemoteTransport:
     """The transport for `mx:` and `smarthost:` destinations. Needs a running loop from the first consignment on."""
 
@@ -52,8 +63,10 @@ class RemoteTransport:
         route_of: Callable[[str], Route],
     ) -> None:
         self._clock = clock
+        self._dialer = dialer
         self._resolver = dialer.resolver
         self._hostname = dialer.hostname
+        self._tls = dialer.settings.tls
         self._maillog = maillog
         self._route_of = route_of
         self._equipment = Equipment(clock, dialer, read_content, maillog, self._spawn, self._watch)
@@ -79,6 +92,7 @@ class RemoteTransport:
             await asyncio.gather(*tasks, return_exceptions=True)
         for destination in tuple(self._wanted):  # whose look-up was cancelled before it began
             self._located(destination, self._stopping())
+        await self._equipment.dialer.close()
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
@@ -94,6 +108,7 @@ class RemoteTransport:
         for destination, known in self._known.items():
             if destinations is None or destination in destinations:
                 known.site.backlog.resume()
+                self._dialer.revive(known.site.site)
 
     def sites(self) -> list[SiteView]:
         """A snapshot."""
@@ -106,7 +121,7 @@ class RemoteTransport:
         for consignment in consignments:
             destination = consignment.destination
             where = self._where(destination)
-            if not isinstance(where, str):
+            if not isinstance(where, Mx):
                 gathering.found(consignment, where)
                 continue
             wanted = self._wanted.get(destination)
@@ -117,8 +132,8 @@ class RemoteTransport:
         if len(consignments) > 1:
             gathering.wait(self._clock)
 
-    def _where(self, destination: str) -> Where | str:
-        """What is known of a destination without asking anybody; the domain when DNS has to be asked."""
+    def _where(self, destination: str) -> Where | Mx:
+        """What is known of a destination without asking anybody; the route when DNS has to be asked."""
         if self._is_closing:
             return self._stopping()
         known = self._known.get(destination)
@@ -130,25 +145,28 @@ class RemoteTransport:
             return self._bug(error, destination)
         match route:
             case Smarthost():
-                login = Login(route.username, route.password) if route.username else None
-                return self._remember(destination, site_of_hosts(route.hosts, route.tls, login))
+                return self._remember(destination, _site_of_route(route))
             case Mx(domain) if domain.startswith("["):
-                site = site_of_domain(domain, NoData(), self._hostname)
-                return self._remember(destination, site) if isinstance(site, Site) else site
-            case Mx(domain):
-                return domain
+                return self._found(destination, route, NoData())
+            case Mx():
+                return route
         return self._bug(TypeError(f"no route over the network: {route!r}"), destination)
 
-    async def _locate(self, destination: str, domain: str) -> None:
+    async def _locate(self, destination: str, route: Mx) -> None:
         """Ask DNS, once for all consignments that want to go there."""
         where: Where = self._stopping()
         try:
-            found = site_of_domain(domain, await self._resolver.exchangers(domain), self._hostname)
-            where = self._remember(destination, found) if isinstance(found, Site) else found
+            where = self._found(destination, route, await self._resolver.exchangers(route.domain))
         except Exception as error:
             where = self._bug(error, destination)
         finally:
             self._located(destination, where)
+
+    def _found(self, destination: str, route: Mx, answer: MxAnswer) -> Where:
+        found = site_of_domain(route.domain, answer, self._hostname)
+        if not isinstance(found, Site):
+            return found
+        return self._remember(destination, at_level(found, route.tls or self._tls))
 
     def _located(self, destination: str, where: Where) -> None:
         for gathering, consignment in self._wanted.pop(destination):
