@@ -161,6 +161,7 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     allow_private_exchangers: Annotated[bool, Flag()] = False
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
     tls: Annotated[str, TLS_LEVEL] = "opportunistic"
+    chunking: Annotated[bool, Flag()] = True
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):

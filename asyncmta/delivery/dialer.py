@@ -71,6 +71,7 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     source_addresses: tuple[str, ...] = ()
     tls: str = "opportunistic"
     sources: tuple[SourceRule, ...] = ()
+    chunking: bool = True
 
 
 class Resolves(Protocol):

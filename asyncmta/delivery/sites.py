@@ -214,7 +214,9 @@ class ActiveSite:
             raise
         if isinstance(result, Opened):
             backlog.opened()
-            session = Session(result, owner=self, clock=self._equipment.clock, spawn=self._equipment.spawn)
+            equipment = self._equipment
+            chunking = equipment.dialer.settings.chunking
+            session = Session(result, owner=self, clock=equipment.clock, spawn=equipment.spawn, chunking=chunking)
             self._sessions.add(session)
             self._equipment.watch()
             self._serve(session, backlog.take())
