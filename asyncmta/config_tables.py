@@ -45,7 +45,7 @@ class General(Struct, frozen=True, kw_only=True):
 class ListenerTable(Struct, frozen=True, kw_only=True):
     address: Annotated[str, Text(texts.listen_address)] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65535)] = 2525
-    role: Annotated[str, Choice(("relay", "submission", "lmtp"))] = "relay"
+    role: Annotated[str, Choice(("relay", "submission", "lmtp", "qmtp"))] = "relay"
     tls: Annotated[str, Choice(("none", "starttls", "required", "implicit"))] = "none"
     proxy_protocol: Annotated[bool, Flag()] = False
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
