@@ -18,7 +18,8 @@ from asyncmta.auth.reading import UsersRefused, read, said
 from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
 from asyncmta.config_policy import check_dnsbl, check_rule
-from asyncmta.config_tables import ListenerTable, RouteTable, Tables
+from asyncmta.config_routes import check_transport
+from asyncmta.config_tables import ListenerTable, Tables
 from asyncmta.config_texts import is_loopback, split_port
 from asyncmta.mail.address import parse_address
 
@@ -37,7 +38,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     check_certificates(tables, report)
     _check_auth(tables, report)
     for index, route in enumerate(tables.route):
-        _check_route(f"route.{index}", route, given, report)
+        check_transport(f"route.{index}", route, tables.pipe, report)
         check_credentials(f"route.{index}", route, report)
     for index, rule in enumerate(tables.rule):
         check_rule(f"rule.{index}", rule, given, report)
@@ -109,17 +110,6 @@ def _check_auth(tables: Tables, report: Report) -> None:
         return
     if faults:
         report("auth.users", said(auth.users, faults))
-
-
-def _check_route(path: str, route: RouteTable, given: frozenset[str], report: Report) -> None:
-    if route.via != "smarthost":
-        for key in ("hosts", "tls", "username", "password"):
-            if f"{path}.{key}" in given and getattr(route, key) and (key, route.via) != ("tls", "mx"):
-                names = '"smarthost" or "mx"' if key == "tls" else '"smarthost"'
-                report(f"{path}.{key}", f'goes only with via = {names}, not with "{route.via}"', f"{path}.via")
-        return
-    if not route.hosts:
-        report(f"{path}.hosts", 'via = "smarthost" needs at least one "host:port"', f"{path}.via")
 
 
 def _check_admin(tables: Tables, report: Report) -> None:

@@ -120,8 +120,8 @@ class QueueTable(Struct, frozen=True, kw_only=True):
 class RouteTable(Struct, frozen=True, kw_only=True):
     recipient: Annotated[str, Text(texts.route_pattern)] = "*"
     sender: Annotated[str, Text(texts.route_pattern)] = "*"
-    via: Annotated[str, Choice(("mx", "smarthost", "hold", "discard", "reject"), later=("lmtp", "pipe"))] = "mx"
-    hosts: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
+    via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "pipe", "hold", "discard", "reject"))] = "mx"
+    hosts: Annotated[tuple[str, ...], TextList(Text(texts.next_hop))] = ()
     tls: Annotated[str, TLS_LEVEL] = ""
     username: Annotated[str, Text(texts.any_text, optional=True)] = ""
     password: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
@@ -136,11 +136,20 @@ class RouteTable(Struct, frozen=True, kw_only=True):
     client_secret: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
     refresh_token: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
     token_scope: Annotated[str, Text(texts.any_text, optional=True)] = ""
+    command: Annotated[tuple[str, ...], TextList(Text(texts.argument), repeats=True)] = ()
+    per: Annotated[str, Choice(("recipient", "message"))] = "recipient"
+    line_end: Annotated[str, Choice(("lf", "crlf"))] = "lf"
 
     @property
     def level(self) -> str:
         """The TLS level where the table says it, or what leaving it out means; "": as `[remote]` says."""
-        return self.tls or ("" if self.via == "mx" else "verify")
+        return self.tls or {"mx": "", "lmtp": "opportunistic"}.get(self.via, "verify")
+
+
+class PipeTable(Struct, frozen=True, kw_only=True):
+    enabled: Annotated[bool, Flag()] = False
+    processes: Annotated[int, Whole(1, 1000)] = 10
+    timeout: Annotated[float, Duration(SECOND, DAY)] = 5 * MINUTE
 
 
 class RemoteTable(Struct, frozen=True, kw_only=True):
@@ -185,6 +194,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     limits: LimitsTable
     queue: QueueTable
     route: tuple[RouteTable, ...]
+    pipe: PipeTable
     rule: tuple[RuleEntry, ...]
     dnsbl: DnsblTable
     hooks: HooksTable
@@ -202,6 +212,7 @@ TABLES: dict[str, type[Struct]] = {
     "local": LocalTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "pipe": PipeTable,
     "dnsbl": DnsblTable,
     "hooks": HooksTable,
     "policy": PolicyTable,

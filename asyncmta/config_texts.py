@@ -11,6 +11,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from asyncmta.config_kinds import Unfit, named
+from asyncmta.delivery.arguments import InvalidArgument, parse_argument
 from asyncmta.mail.address import InvalidAddress, domain_key, parse_address
 from asyncmta.mailboxes import path as maildir_path
 from asyncmta.routing import InvalidPattern, parse_pattern
@@ -146,6 +147,24 @@ def smarthost(text: str) -> str:
     except Unfit:
         host_name(host.replace("_", "x"))  # no domain of mail has one, but names in a container network do
         return _joined(host.lower(), port)
+
+
+def next_hop(text: str) -> str:
+    """As `smarthost`, or `unix:/path`."""
+    if not text.startswith("unix:"):
+        return smarthost(text)
+    if not text.startswith("unix:/") or text.endswith("/"):
+        raise Unfit(f'expected "unix:" and an absolute path, such as "unix:/run/dovecot/lmtp", got {named(text)}')
+    return text
+
+
+def argument(text: str) -> str:
+    """An argument of a command, with placeholders."""
+    try:
+        parse_argument(text)
+    except InvalidArgument as error:
+        raise Unfit(f"{named(text)}: {error}") from None
+    return text
 
 
 def ip_and_port(text: str) -> str:

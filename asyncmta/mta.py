@@ -28,6 +28,7 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
+from asyncmta.mta_delivery import build_pipe
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_local import Exists, build_mailboxes
 from asyncmta.mta_policy import build_policy
@@ -142,8 +143,9 @@ class Mta(Operations):
             journal_tag=store.journal_tag,
             minted_from=store.next_queue_id(),
         )
+        pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
-            route_of=routing.route_of, local=self._maildir, remote=self._remote, clock=clock, maillog=maillog
+            route_of=routing.route_of, local=self._maildir, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
         )
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
@@ -247,6 +249,7 @@ class Mta(Operations):
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()
+            await self._pipe.close()
         for opened in (self._own_resolver, self._access, self._certificates):
             if opened is not None:
                 await opened.close()

@@ -27,7 +27,7 @@ from asyncmta.mail.envelope import Envelope, QueueId, Recipient, format_queue_id
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import Unstuffer
 from asyncmta.mta_policy import Asked, Policy, explain
-from asyncmta.routing import Local, Mx, Reject, Routing, Smarthost
+from asyncmta.routing import Mx, Pipe, Reject, Routing, Smarthost
 from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.scheduling.snapshot import QueueRow, damaged_row
 from asyncmta.spool.ledger import Entry
@@ -183,8 +183,8 @@ class Operations:
         match route:
             case Smarthost():
                 return list(route.hosts), route.tls
-            case Local():
-                return [], "none"
+            case Pipe():
+                return [" ".join(route.command)], "none"
             case Reject():
                 return [str(route.reply)], "none"
             case Mx():

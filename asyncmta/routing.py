@@ -1,4 +1,4 @@
-"""Where an address goes: a local mailbox, by MX, a smarthost, or nowhere; and under which key the agenda knows it.
+"""Where an address goes: a mailbox, by MX, a smarthost, a command, or nowhere; and the key the agenda knows it by.
 
 Promises: total and without memory of order, so that the same recipient and sender always get the same route, in
 live operation and after a restart. Rules are asked in the order of the file and the first match wins; without a
@@ -45,7 +45,8 @@ class Mx(Struct, frozen=True):
 
 
 class Smarthost(Struct, frozen=True):
-    """One next hop for all that is sent there: `hosts` are "name:port", tried in order; the rest as in `[[route]]`."""
+    """One next hop for all that is sent there: `hosts` are "name:port", tried in order; the rest as in `[[route]]`.
+    `protocol` is "smtp" or "lmtp" (a host may then be "unix:/path")."""
 
     name: str
     hosts: tuple[str, ...]
@@ -56,13 +57,24 @@ class Smarthost(Struct, frozen=True):
     grant: Grant | None = None
     identity: Identity | None = None
     implicit_tls: bool = False
+    protocol: str = "smtp"
 
     @property
     def login(self) -> Login | None:
         return Login(self.username, self.password, self.auth, self.grant) if self.username else None
 
     def __repr__(self) -> str:
-        return f"Smarthost({self.name!r}, hosts={self.hosts!r}, tls={self.tls!r}, username={self.username!r})"
+        said = f"hosts={self.hosts!r}, tls={self.tls!r}, username={self.username!r}, protocol={self.protocol!r}"
+        return f"Smarthost({self.name!r}, {said})"
+
+
+class Pipe(Struct, frozen=True):
+    """A command of ours that takes the message: its arguments with placeholders, as `[[route]]` has them; run for
+    each "recipient" or once for the "message" (`per`); lines that end in "lf" or "crlf"."""
+
+    command: tuple[str, ...]
+    per: str = "recipient"
+    line_end: str = "lf"
 
 
 class Hold(Struct, frozen=True):
@@ -79,7 +91,7 @@ class Reject(Struct, frozen=True):
     reply: Reply
 
 
-Route = Local | Mx | Smarthost | Hold | Discard | Reject
+Route = Local | Mx | Smarthost | Pipe | Hold | Discard | Reject
 
 
 class Pattern(Struct, frozen=True):
@@ -127,12 +139,12 @@ class Rule(Struct, frozen=True):
 
     recipient: Pattern
     sender: Pattern
-    via: Mx | Smarthost | Hold | Discard | Reject
+    via: Mx | Smarthost | Pipe | Hold | Discard | Reject
 
     @property
     def spares_local(self) -> bool:
         """`*` is said of the world outside; only what stops mail altogether is meant for our own mailboxes too."""
-        return not self.recipient.domain and isinstance(self.via, Mx | Smarthost)
+        return not self.recipient.domain and isinstance(self.via, Mx | Smarthost | Pipe)
 
 
 class Routing:
@@ -169,8 +181,12 @@ class Routing:
             if route == via:
                 return key  # the same smarthost named by two rules is one destination, with one share
         match via:
-            case Smarthost():
+            case Smarthost(protocol="smtp"):
                 return f"smarthost:{index}"
+            case Smarthost(protocol=protocol):
+                return f"{protocol}:{index}"
+            case Pipe():
+                return f"pipe:{index}"
             case Reject():
                 return f"reject:{index}"
             case Hold():
@@ -183,7 +199,7 @@ class Routing:
 
     def destination(self, recipient: Address, sender: Address | None) -> str:
         """The route as a key: "local:example.org", "mx:example.org", "mx:example.org tls=verify" (where its rule names
-        a level), "smarthost:0", "hold", "discard", "reject:3"."""
+        a level), "smarthost:0", "lmtp:1", "pipe:2", "hold", "discard", "reject:3"."""
         known = self._known.get(recipient.domain_key)
         if known is not None:
             return known

@@ -6,6 +6,7 @@ Never: sockets, the time (an argument), a judgement (`sequel`).
 from __future__ import annotations
 
 from asyncmta.delivery.backlog import Backlog
+from asyncmta.delivery.commands import Capabilities
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.sequel import Sequel
 from asyncmta.delivery.transaction import Shape, Transaction, plan
@@ -24,6 +25,17 @@ def again(backlog: Backlog, transaction: Transaction, sequel: Sequel) -> Transac
     else:
         parts = plan([*sequel.again, *backlog.row_of(transaction)], shape)
     return backlog.instead(transaction, parts)
+
+
+def cut(backlog: Backlog, transaction: Transaction, peer: Capabilities) -> Transaction:
+    """What the server says that it takes (LIMITS), and what was learned since it was planned, may be less."""
+    shape = backlog.shape
+    most = min(peer.most_recipients or shape.most_recipients, shape.most_recipients)
+    domains = shape.most_domains or peer.most_domains
+    if len(transaction.ordinals) <= most and not domains:
+        return transaction
+    parts = plan(transaction.legs(), Shape(most, domains))
+    return backlog.instead(transaction, parts) if len(parts) > 1 else transaction
 
 
 def learn(habits: Habits, now: float, transaction: Transaction, session: Session, sequel: Sequel | None) -> bool:

@@ -36,11 +36,13 @@ from asyncmta.delivery.exchange import (
     is_address,
     is_ourselves,
     is_public,
+    is_unix,
     no_address,
     not_public,
     not_tried,
     wrong_family,
 )
+from asyncmta.delivery.habits import SiteRule
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts
 from asyncmta.delivery.sources import SourceRule, address_for, source_for
@@ -59,7 +61,7 @@ _LOCALHOST = Addresses(("127.0.0.1", "::1"))
 
 
 class RemoteSettings(Struct, frozen=True, kw_only=True):
-    """`[remote]` of config.toml, and `[[source]]`."""
+    """`[remote]` of config.toml, `[[source]]` and `[[site]]`."""
 
     port: int = 25
     sessions_per_site: int = 20
@@ -71,6 +73,9 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     source_addresses: tuple[str, ...] = ()
     chunking: bool = True
     tls: str = "opportunistic"
+    next_mx_on_4xx: str = "all-failed"
+    fallback: tuple[str, ...] = ()
+    sites: tuple[SiteRule, ...] = ()
     sources: tuple[SourceRule, ...] = ()
 
 
@@ -125,6 +130,12 @@ class Dialer:
     async def close(self) -> None:
         """What goes on beside sessions is ended."""
         await self.introductions.close()
+
+    def strike(self, site: Site, host: str, why: Deferred) -> None:
+        """Somebody was let in there, and sent away at once: for a while it is as good as dead."""
+        for exchanger in site.exchangers:
+            if exchanger.host == host:
+                self.dead.failed(host, exchanger.port or self.settings.port, self.clock.monotonic(), why)
 
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""
@@ -210,6 +221,8 @@ class _Walk:
     async def _usable(self, exchanger: Exchanger, port: int) -> list[str] | Failed | Deferred:
         """The addresses of a host that may be dialled, in order; or why there is none."""
         dialer, host = self._dialer, exchanger.host
+        if is_unix(host):
+            return [host]
         began = dialer.clock.monotonic()
         answer = await self._look_up(host)
         self._seconds -= dialer.clock.monotonic() - began

@@ -19,6 +19,7 @@ from asyncmta.mail.outcome import Cause, Deferred, Failed, Scope
 from asyncmta.mail.reply import reply
 
 MAX_EXCHANGERS = 20
+UNIX = "unix:"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # underscores are no host names, and are in use
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
@@ -82,7 +83,7 @@ class Exchanger(Struct, frozen=True, gc=False):
 
 class Site(Struct, frozen=True):
     """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private.
-    `implicit_tls`: TLS from the first octet at every port, and not at 465 alone."""
+    `implicit_tls`: TLS from the first octet at every port, and not at 465 alone. `protocol`: "smtp" or "lmtp"."""
 
     key: str
     exchangers: tuple[Exchanger, ...]
@@ -91,6 +92,7 @@ class Site(Struct, frozen=True):
     explicit: bool = False
     identity: Identity | None = None
     implicit_tls: bool = False
+    protocol: str = "smtp"
 
 
 def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Failed | Deferred:
@@ -128,13 +130,17 @@ def site_of_hosts(
     identity: Identity | None = None,
     *,
     implicit_tls: bool = False,
+    protocol: str = "smtp",
 ) -> Site:
-    """The site of a route to smarthosts, `host` or `host:port` each, tried in the order given."""
-    key = f"smarthost:{';'.join(hosts)} {'implicit ' if implicit_tls else ''}{tls}" + _as_whom(login, identity)
+    """The site of a route to named hosts, `host`, `host:port` or `unix:/path` each, tried in the order given."""
+    kind = "smarthost" if protocol == "smtp" else protocol
+    key = f"{kind}:{';'.join(hosts)} {'implicit ' if implicit_tls else ''}{tls}" + _as_whom(login, identity)
     exchangers = tuple(
         Exchanger(host, rank, port) for rank, (host, port) in enumerate(_host_and_port(text) for text in hosts)
     )
-    return Site(key, exchangers, tls, login, explicit=True, identity=identity, implicit_tls=implicit_tls)
+    return Site(
+        key, exchangers, tls, login, explicit=True, identity=identity, implicit_tls=implicit_tls, protocol=protocol
+    )
 
 
 def at_level(site: Site, tls: str) -> Site:
@@ -220,6 +226,11 @@ def _site(hosts: list[tuple[int, str]]) -> Site:
     return Site("mx:" + "".join(key), tuple(exchangers))
 
 
+def is_unix(host: str) -> bool:
+    """Is this host a socket of this machine, `unix:/path`?"""
+    return host.startswith(UNIX)
+
+
 def _as_whom(login: Login | None, identity: Identity | None) -> str:
     """What tells sessions apart that go to the same hosts: secrets are not in it, and `Site`s differ by them too."""
     key = ""
@@ -233,6 +244,8 @@ def _as_whom(login: Login | None, identity: Identity | None) -> str:
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
+    if is_unix(text):
+        return text, 0
     host, colon, port = text.rpartition(":")
     if colon and port.isdigit() and not (":" in host and not host.startswith("[")):
         return host.strip("[]").lower(), int(port)

@@ -65,6 +65,7 @@ class Introductions:
             login,
             connect_timeout,
             implicit_tls=site.implicit_tls,
+            protocol=site.protocol,
             tokens=self._tokens.of(login.grant) if login is not None and login.grant is not None else None,
             judge=demand.judge,
             record=self.record,

@@ -19,7 +19,7 @@ from asyncmta.mail.outcome import Place
 
 
 class Target(Struct, frozen=True):
-    """One address of one exchanger, and the address of ours to connect from ("" for any)."""
+    """One address of one exchanger, or `unix:/path`; and the address of ours to connect from ("" for any)."""
 
     host: str
     ip: str
@@ -32,6 +32,7 @@ class Manners(Struct, frozen=True):
 
     `implicit_tls`: TLS from the first octet also at other ports than 465. `tokens`: what `login` shows in place of a
     password. `judge`: what a policy says of the certificate, beside `tls`. `record`: who is told how TLS went.
+    `protocol`: "smtp" or "lmtp".
     """
 
     hostname: str
@@ -43,6 +44,7 @@ class Manners(Struct, frozen=True):
     tokens: GivesTokens | None = None
     judge: JudgeCertificate | None = None
     record: TlsRecord | None = None
+    protocol: str = "smtp"
 
 
 class Opened(Struct, frozen=True):
@@ -51,3 +53,4 @@ class Opened(Struct, frozen=True):
     transport: asyncio.Transport
     peer: Capabilities
     place: Place
+    protocol: str = "smtp"

@@ -1,4 +1,4 @@
-"""Opening one client session, with aiosmtplib: connect, greeting, EHLO or HELO, STARTTLS, AUTH.
+"""Opening one client session, with aiosmtplib: connect, greeting, EHLO, HELO or LHLO, STARTTLS, AUTH.
 
 Promises: connects to exactly the address it is given; every step has its deadline and ends in an open session or in
 an outcome with the stage it failed at. TLS "opportunistic" is tried without judging certificates and dropped for a
@@ -25,6 +25,8 @@ from aiosmtplib.protocol import SMTPProtocol
 from asyncmta.credentials import Login
 from asyncmta.delivery.client_tls import TlsContexts, default_tls_contexts, remember, resuming
 from asyncmta.delivery.commands import read_capabilities
+from asyncmta.delivery.connecting import connect
+from asyncmta.delivery.exchange import is_unix
 from asyncmta.delivery.logging_in import log_in
 from asyncmta.delivery.manners import Manners, Opened, Target
 from asyncmta.delivery.verdict import Fault, Stage, blame, judge, spoken
@@ -59,6 +61,16 @@ async def open_session(target: Target, manners: Manners, clock: Clock) -> Opened
     return result
 
 
+async def _say_ehlo(client: aiosmtplib.SMTP) -> None:
+    """HELO follows a refusal alone."""
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError as error:
+        if not 500 <= error.code < 600 or not client.is_connected:
+            raise
+        await client.helo()
+
+
 class _Refused(Exception):
     """An outcome on its way out."""
 
@@ -74,11 +86,12 @@ class _Opening:
         self._target = target
         self._manners = manners
         self._clock = clock
-        self._tls = "none" if without_tls else manners.tls
+        unix = is_unix(target.ip)
+        self._tls = "none" if without_tls or unix else manners.tls
         self._context = manners.contexts.of(self._tls)
         self._is_implicit = self._tls != "none" and (manners.implicit_tls or target.port == IMPLICIT_TLS_PORT)
         self._is_tampered = False
-        self._place = Place(target.host, target.ip)
+        self._place = Place("localhost") if unix else Place(target.host, target.ip)
         self._client: aiosmtplib.SMTP | None = None
 
     @property
@@ -89,7 +102,7 @@ class _Opening:
 
     async def run(self) -> Opened | Failed | Deferred:
         try:
-            client = await self._greet(await self._connect())
+            client = await self._greet(await connect(self._target, self._manners.connect_timeout, self._clock))
             if self._tls != "none" and not self._is_implicit:
                 await self._start_tls(client)
             if self._manners.login is not None:
@@ -101,22 +114,6 @@ class _Opening:
         except BaseException:
             self._close()
             raise
-
-    async def _connect(self) -> socket.socket:
-        target, manners = self._target, self._manners
-        family = socket.AF_INET6 if ":" in target.ip else socket.AF_INET
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does it for its own sockets only
-            if target.source:
-                connection.bind((target.source, 0))
-            async with Deadline(self._clock, manners.connect_timeout):
-                await asyncio.get_running_loop().sock_connect(connection, (target.ip, target.port))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
 
     async def _greet(self, connection: socket.socket) -> aiosmtplib.SMTP:
         """Not by the library's `connect`: it would not say whether the handshake of port 465 or the greeting failed."""
@@ -147,13 +144,18 @@ class _Opening:
     async def _say_hello(self, client: aiosmtplib.SMTP) -> None:
         self.stage = Stage.EHLO
         async with Deadline(self._clock, COMMAND_TIME):
-            try:
-                await client.ehlo()
-            except aiosmtplib.SMTPHeloError as error:
-                if not 500 <= error.code < 600 or not client.is_connected:
-                    raise
-                await client.helo()
+            if self._manners.protocol == "lmtp":
+                await self._say_lhlo(client)
+            else:
+                await _say_ehlo(client)
         self._nothing_unasked(client)
+
+    async def _say_lhlo(self, client: aiosmtplib.SMTP) -> None:
+        """RFC 2033 4.1: as EHLO, in syntax and meaning."""
+        said = await client.execute_command(b"LHLO", self._manners.hostname.encode("ascii"))
+        if said.code != 250:
+            raise aiosmtplib.SMTPHeloError(said.code, said.message)
+        client.last_ehlo_response = said
 
     async def _start_tls(self, client: aiosmtplib.SMTP) -> None:
         record = self._manners.record
@@ -230,7 +232,7 @@ class _Opening:
             remember(self._context, self._server, tunnel, self._clock.monotonic())
         verified = tunnel is not None and self._tls == "verify"
         peer = read_capabilities(client.esmtp_extensions, verified_tls=verified)
-        return Opened(transport, peer, self._place)
+        return Opened(transport, peer, self._place, self._manners.protocol)
 
     def _nothing_unasked(self, client: aiosmtplib.SMTP) -> None:
         """Replies that came with the one we asked for would be taken for replies to what we say next."""

@@ -72,7 +72,7 @@ class Session(asyncio.Protocol):
 
     def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn, chunking: bool = True) -> None:
         peer = opened.peer if chunking else replace(opened.peer, chunking=False)
-        self.dialogue = Dialogue(peer, opened.place)
+        self.dialogue = Dialogue(peer, opened.place, lmtp=opened.protocol == "lmtp")
         self.transaction: Transaction | None = None
         self.served = 0
         self.began = 0.0
