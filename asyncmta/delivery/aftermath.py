@@ -38,16 +38,16 @@ def cut(backlog: Backlog, transaction: Transaction, peer: Capabilities) -> Trans
     return backlog.instead(transaction, parts) if len(parts) > 1 else transaction
 
 
-def learn(habits: Habits, now: float, transaction: Transaction, session: Session, sequel: Sequel | None) -> bool:
+def learn(habits: Habits, now: float, transaction: Transaction, session: Session, sequel: Sequel) -> bool:
     """Remember what the host said of itself; was it anything?"""
     dialogue = session.dialogue
     learned = False
     # Put off in company, taken by itself: the suspicion was right.
     was_right = transaction.is_suspected and any(type(each) is Delivered for each in dialogue.outcomes.values())
-    if was_right or (sequel is not None and sequel.takes_one_domain):
+    if was_right or sequel.takes_one_domain:
         habits.wants_one_domain(dialogue.place.host, now, is_sure=not was_right)
         learned = True
-    if sequel is not None and sequel.accepts:
+    if sequel.accepts:
         habits.takes(dialogue.place.host, sequel.accepts, now)
         learned = True
     return learned

@@ -136,7 +136,9 @@ class ActiveSite:
         now = self._equipment.clock.monotonic()
         if not dialogue.usable and self._goes_to_another(session, transaction):
             return
-        sequel = self._sequel(session, transaction)
+        sequel = None  # mostly the outcomes are all there is
+        if needs_sequel(outcomes) or transaction.is_suspected:
+            sequel = self._sequel(session, transaction)
         if sequel is not None and sequel.again:
             backlog.waiting.appendleft(again(backlog, transaction, sequel))
         else:
@@ -264,16 +266,14 @@ class ActiveSite:
         if backlog.turned_away(clock.monotonic()):
             self._endings.suspend(backlog.drain(), result, mark, clock.monotonic() - began)
 
-    def _sequel(self, session: Session, transaction: Transaction) -> Sequel | None:
-        """What else is to be done; and what was learned is remembered. None, mostly: the outcomes are all there is."""
+    def _sequel(self, session: Session, transaction: Transaction) -> Sequel:
+        """What else is to be done; and what was learned is remembered."""
         dialogue = session.dialogue
-        outcomes, sequel = dialogue.outcomes, None
-        if needs_sequel(outcomes):
-            mode = self._equipment.dialer.settings.next_mx_on_4xx
-            facts = Facts(dialogue.usable, dialogue.is_unheard, dialogue.is_unsure, mode)
-            sequel = follow(transaction.legs(), outcomes, facts)
-            if dialogue.is_unsure:
-                self._endings.doubt(transaction, outcomes, dialogue.place.host)
+        mode = self._equipment.dialer.settings.next_mx_on_4xx
+        facts = Facts(dialogue.usable, dialogue.is_unheard, dialogue.is_unsure, mode)
+        sequel = follow(transaction.legs(), dialogue.outcomes, facts)
+        if dialogue.is_unsure:
+            self._endings.doubt(transaction, dialogue.outcomes, dialogue.place.host)
         if learn(self._equipment.habits, self._equipment.clock.monotonic(), transaction, session, sequel):
             self._look_up_habit()
         return sequel
