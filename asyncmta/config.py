@@ -42,6 +42,7 @@ from asyncmta.config_tables import (
     RelayTable,
     RemoteTable,
     RouteTable,
+    SourceTable,
     Tables,
     TlsTable,
     kinds,
@@ -92,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dnsbl: DnsblTable
     hooks: HooksTable
     policy: PolicyTable
+    sources: tuple[SourceTable, ...]
     remote: RemoteTable
     dns: DnsTable
     admin: AdminTable
@@ -148,6 +150,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             dnsbl=tables.dnsbl,
             hooks=tables.hooks,
             policy=tables.policy,
+            sources=tables.source,
             remote=tables.remote,
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
@@ -202,11 +205,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "spool": self.spool,
             "smarthost": self.smarthost,
             "mode": self.mode,
-            "listener": [_shown(listener) for listener in self.listeners],
-            "certificate": [_shown(certificate) for certificate in self.certificates],
-            "route": [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes],
-            "rule": [_shown(rule) for rule in self.rules],
         }
+        shown |= {name: [_shown(entry) for entry in getattr(self, f"{name}s")] for name in ARRAYS}
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}
 
 

@@ -42,6 +42,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         check_credentials(f"route.{index}", route, report)
     for index, rule in enumerate(tables.rule):
         check_rule(f"rule.{index}", rule, given, report)
+    _check_sources(tables, report)
     check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)
@@ -94,6 +95,16 @@ def _overlap(one: str, other: str) -> bool:
     if first == second:
         return True
     return first.version == second.version and (first.is_unspecified or second.is_unspecified)
+
+
+def _check_sources(tables: Tables, report: Report) -> None:
+    for index, source in enumerate(tables.source):
+        if not source.exchangers:
+            report(
+                f"source.{index}.exchangers", "needs at least one host; for all others there is remote.source_addresses"
+            )
+        if not source.addresses:
+            report(f"source.{index}.addresses", "needs at least one address of ours")
 
 
 def _check_auth(tables: Tables, report: Report) -> None:

@@ -13,6 +13,7 @@ from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.delivery.sources import SourceRule
 from asyncmta.delivery.token_sources import TokenSources
 from asyncmta.delivery.tokens import Fetch
 from asyncmta.maillog import MailLog
@@ -36,6 +37,7 @@ def build_dialer(
 ) -> Dialer:
     """`listening`: where we listen ourselves, now. `recipients_per_transaction`: instead of that of the settings."""
     remote = given(RemoteSettings, settings.remote)
+    remote["sources"] = tuple(SourceRule(**given(SourceRule, source)) for source in settings.sources)
     if recipients_per_transaction is not None:
         remote["recipients_per_transaction"] = recipients_per_transaction
     return Dialer(
