@@ -17,8 +17,8 @@ from asyncmta.mail.replies import REJECTED_BY_RULE
 
 # Which `via` looks at a key; all others have no use for it.
 KEYS = {
-    "hosts": ("smarthost", "lmtp"),
-    "weights": ("smarthost", "lmtp"),
+    "hosts": ("smarthost", "lmtp", "qmtp"),
+    "weights": ("smarthost", "lmtp", "qmtp"),
     "tls": ("smarthost", "lmtp", "mx"),
     "username": ("smarthost",),
     "password": ("smarthost",),
@@ -56,7 +56,7 @@ def check_transport(path: str, route: RouteTable, pipe: PipeTable, report: Calla
     if route.weights and route.hosts and (len(route.weights) != len(route.hosts) or not any(route.weights)):
         report(f"{path}.weights", "expected a number for each of the hosts, and one above 0", via, f"{path}.hosts")
     sockets = [host for host in route.hosts if host.startswith(UNIX)]
-    if sockets and route.via == "smarthost":
+    if sockets and route.via != "lmtp":
         report(f"{path}.hosts", f'"{sockets[0]}" goes only with via = "lmtp"', via)
     if sockets and len(sockets) == len(route.hosts) and route.via == "lmtp" and route.tls != _SILENT.tls:
         report(f"{path}.tls", "there is no TLS on a Unix socket; leave it out", via, f"{path}.hosts")
@@ -77,7 +77,7 @@ def _check_command(path: str, route: RouteTable, pipe: PipeTable, report: Callab
 def rule_of(route: RouteTable) -> routing.Rule:
     via: routing.Mx | routing.Smarthost | routing.Pipe | routing.Hold | routing.Discard | routing.Reject
     match route.via:
-        case "smarthost" | "lmtp":
+        case "smarthost" | "lmtp" | "qmtp":
             via = routing.Smarthost(
                 ", ".join(route.hosts),
                 route.hosts,
