@@ -132,6 +132,9 @@ def test_values_of_every_kind_from_the_environment() -> None:
         ASYNCMTA_RELAY__DOMAINS="",
         ASYNCMTA_LOCAL__MAILBOXES="alice,bob@a.example",
         ASYNCMTA_DNS__SERVERS="127.0.0.1,[::1]:5353,::2",
+        ASYNCMTA_ROUTE__0__VIA="smarthost",
+        ASYNCMTA_ROUTE__0__HOSTS="a.example:25,b.example:25",
+        ASYNCMTA_ROUTE__0__WEIGHTS="3, 1",
         ASYNCMTA_CONFIG="/does/not/matter",
         OTHER="x",
     )
@@ -143,6 +146,7 @@ def test_values_of_every_kind_from_the_environment() -> None:
     assert settings.relay.networks == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
     assert settings.relay.domains == ()
     assert settings.local.mailboxes == ("alice", "bob@a.example")
+    assert settings.routes[0].weights == (3, 1)
     assert settings.dns.servers == ("127.0.0.1:53", "[::1]:5353", "[::2]:53")
     assert loaded(ASYNCMTA_LOCAL__MAILBOXES="any").local.mailboxes == "any"
 
