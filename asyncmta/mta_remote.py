@@ -14,6 +14,7 @@ from asyncmta.config_sites import rule_of_site
 from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.delivery.sources import SourceRule
 from asyncmta.delivery.token_sources import TokenSources
 from asyncmta.delivery.tokens import Fetch
 from asyncmta.maillog import MailLog
@@ -38,6 +39,7 @@ def build_dialer(
     """`listening`: where we listen ourselves, now. `recipients_per_transaction`: instead of that of the settings."""
     remote = given(RemoteSettings, settings.remote)
     remote["sites"] = tuple(map(rule_of_site, settings.sites))
+    remote["sources"] = tuple(SourceRule(**given(SourceRule, source)) for source in settings.sources)
     if recipients_per_transaction is not None:
         remote["recipients_per_transaction"] = recipients_per_transaction
     return Dialer(

@@ -181,6 +181,8 @@ class _Walk:
         ips = await self._usable(exchanger, port)
         if not isinstance(ips, list):
             return [ips]
+        if self._seconds <= 0:
+            return [not_tried(host)]
         chosen = at_most(ips, most_of_one_host(self._addresses, ahead))
         dialer.dead.probe(host, port, dialer.clock.monotonic() + self._seconds)
         failures: list[Failed | Deferred] = []
@@ -209,7 +211,7 @@ class _Walk:
         dialer, site = self._dialer, self._site
         rule = source_for(dialer.settings.sources, host, dialer.any_source)
         target = Target(host, ip, port, address_for(rule, ip, self._salt))
-        manners = await dialer.introductions.manners(site, host, rule.hostname or dialer.hostname, limit)
+        manners = await dialer.introductions.manners(site, host, rule.helo or dialer.hostname, limit)
         if isinstance(manners, Deferred):
             return manners
         began = dialer.clock.monotonic()

@@ -18,7 +18,7 @@ from msgspec import Struct
 from asyncmta.delivery.dialer import CONNECT_TIMES, Dialer
 from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
-from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts
+from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts, weighted
 from asyncmta.delivery.gathering import Gathering, Where
 from asyncmta.delivery.grouping import group
 from asyncmta.delivery.habits import Habits
@@ -49,7 +49,7 @@ class _Known(Struct):
 
 
 def _site_of_route(route: Smarthost) -> Site:
-    return site_of_hosts(
+    site = site_of_hosts(
         route.hosts,
         route.tls,
         route.login,
@@ -57,6 +57,7 @@ def _site_of_route(route: Smarthost) -> Site:
         implicit_tls=route.implicit_tls,
         protocol=route.protocol,
     )
+    return weighted(site, route.weights)
 
 
 class RemoteTransport:
