@@ -1,7 +1,8 @@
 """How we introduce ourselves to a host of a site: at which TLS level, with which certificate, login and token.
 
 Promises: a policy raises the level of the site and never lowers it; what cannot be had (the files of a certificate, a
-policy that cannot be looked up) defers, and nothing goes out on lower terms. Never: a socket, look-ups of its own.
+policy that cannot be looked up, an access token) defers without connecting, and nothing goes out on lower terms. Never:
+a socket, look-ups of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from asyncmta.delivery.client_tls import IdentityRefused, TlsContexts, default_tls_contexts
 from asyncmta.delivery.exchange import Site
 from asyncmta.delivery.identities import Identities, Make
+from asyncmta.delivery.logging_in import NoToken, no_token
 from asyncmta.delivery.manners import Manners
 from asyncmta.delivery.tls_policy import Demand, TlsPolicy, raised
 from asyncmta.delivery.tls_record import TlsRecord
@@ -58,6 +60,12 @@ class Introductions:
                 return blame(Stage.STARTTLS, Fault.TLS, str(found), Place(host))
             contexts = found
         login = site.login
+        tokens = self._tokens.of(login.grant) if login is not None and login.grant is not None else None
+        if tokens is not None:
+            try:
+                await tokens.current()  # who has none need not connect, and no server waits while one is fetched
+            except NoToken as error:
+                return no_token(error, Place(host))
         return Manners(
             hostname,
             contexts,
@@ -66,7 +74,7 @@ class Introductions:
             connect_timeout,
             implicit_tls=site.implicit_tls,
             protocol=site.protocol,
-            tokens=self._tokens.of(login.grant) if login is not None and login.grant is not None else None,
+            tokens=tokens,
             judge=demand.judge,
             record=self.record,
             is_stranger=not site.explicit,

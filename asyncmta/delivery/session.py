@@ -208,7 +208,7 @@ class _Opening:
         if judge is not None and (reason := judge(tunnel.getpeercert(True) or b"")):
             raise _Refused(blame(Stage.STARTTLS, Fault.TLS, reason, self._place))
         if record is not None:
-            record.secured(self._target.host, is_resumed=bool(tunnel.session_reused))
+            record.secured(self._target.host, self._target.ip, is_resumed=bool(tunnel.session_reused))
 
     async def _log_in(self, client: aiosmtplib.SMTP, login: Login) -> None:
         self.stage = Stage.AUTH

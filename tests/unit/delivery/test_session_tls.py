@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -222,6 +223,17 @@ async def test_silence_in_implicit_tls_is_silence_of_the_greeting(
         assert "greeting" in outcome.reply.text
 
 
+async def test_an_implicit_handshake_that_hangs(client_tls: TlsContexts, scripted: Any, until: Any) -> None:
+    clock = FakeClock()
+    async with scripted([(b"\x16", ...)]) as server:
+        task = asyncio.create_task(opened(server.address, client_tls, clock=clock, implicit_tls=True))
+        await until(lambda: server.got and b"\x16" in server.got[0])
+        clock.advance(60.0)
+        outcome = await task
+        assert isinstance(outcome, Deferred)
+        assert (outcome.cause, len(server.got)) == (Cause.TIMEOUT, 1)
+
+
 @pytest.mark.parametrize("reason", ["", "not the certificate that it should be"])
 async def test_a_certificate_that_a_policy_judges(
     server_tls: ssl.SSLContext, trusting: TlsContexts, reason: str
@@ -290,3 +302,44 @@ def test_files_that_are_no_client_certificate(identity: Identity, tmp_path: Path
     with pytest.raises(IdentityRefused, match=r"none\.pem: cannot be read: No such file") as caught:
         check_identity(Identity(identity.certificate, str(tmp_path / "none.pem")))
     assert caught.value.key == "key"
+
+
+# -- what is judged at "verify" ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "is_right"),
+    [
+        (["mx.example.org"], "mx.example.org", True),
+        (["mx.example.org"], "MX.Example.ORG", True),
+        (["a.example", "mx.example.org"], "mx.example.org", True),
+        (["*.example.org"], "mx.example.org", True),
+        (["*.example.org"], "a.mx.example.org", False),
+        (["*.example.org"], "example.org", False),
+        (["mx.example.org"], "mx.example.com", False),
+        (["mx.example.org"], "mx.example.org.evil.example", False),
+        (["192.0.2.1"], "mx.example.org", False),
+        (["mx.example.org"], "127.0.0.1", False),
+    ],
+)
+async def test_names_in_certificates(
+    authority: trustme.CA, trusting: TlsContexts, names: list[str], host: str, is_right: bool
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    async with SmtpSink(SinkSettings(tls=context)) as sink:
+        outcome = await opened(sink.address, trusting, tls="verify", host=host)
+        assert isinstance(outcome, Opened) is is_right
+        assert isinstance(await opened(sink.address, trusting, tls="require", host=host), Opened)
+
+
+async def test_certificates_that_are_over_or_of_nobody(authority: trustme.CA, trusting: TlsContexts) -> None:
+    over = authority.issue_cert("localhost", not_after=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
+    for issued in (over, trustme.CA().issue_cert("localhost"), authority.issue_cert(common_name="localhost")):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(context)
+        async with SmtpSink(SinkSettings(tls=context)) as sink:
+            outcome = await opened(sink.address, trusting, tls="verify")
+            assert isinstance(outcome, Deferred)
+            assert outcome.cause is Cause.TLS
+            assert [line for _, line in sink.commands] == ["EHLO us.example", "STARTTLS"]

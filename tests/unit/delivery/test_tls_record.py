@@ -29,7 +29,7 @@ def test_a_host_that_falls_back_is_in_the_log_once() -> None:
     record.fell_back("b.example", "192.0.2.1", "454 no")
     assert notes.said == [("warning", "tls_fallback", "a.example"), ("warning", "tls_fallback", "b.example")]
     assert record.fallbacks == 4
-    record.secured("a.example", is_resumed=False)
+    record.secured("a.example", "192.0.2.1", is_resumed=False)
     record.fell_back("a.example", "192.0.2.1", "454 no")
     assert len(notes.said) == 3
 
@@ -38,7 +38,7 @@ def test_a_host_that_no_longer_offers_it_is_in_the_log_once() -> None:
     notes = Notes()
     record = TlsRecord(notes.note)
     record.not_offered("never.example", "192.0.2.1")
-    record.secured("a.example", is_resumed=True)
+    record.secured("a.example", "192.0.2.1", is_resumed=True)
     record.not_offered("a.example", "192.0.2.1")
     record.not_offered("a.example", "192.0.2.1")
     assert notes.said == [("warning", "tls_dropped", "a.example")]
@@ -54,6 +54,15 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     record.fell_back("a", "192.0.2.1", "x")
     record.fell_back("b", "192.0.2.1", "x")
     assert [host for _, _, host in notes.said] == ["a", "b", "c", "b"]
+
+
+def test_one_machine_of_two_that_is_broken_is_in_the_log_once() -> None:
+    said = []
+    record = TlsRecord(lambda level, event, **facts: said.append((event, facts["ip"])))
+    for _ in range(3):
+        record.fell_back("a.example", "192.0.2.1", "454 no")
+        record.secured("a.example", "192.0.2.2", is_resumed=False)
+    assert said == [("tls_fallback", "192.0.2.1")]
 
 
 def test_without_a_log() -> None:
