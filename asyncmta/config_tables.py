@@ -161,6 +161,7 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     allow_private_exchangers: Annotated[bool, Flag()] = False
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
     chunking: Annotated[bool, Flag()] = True
+    eight_bit: Annotated[str, Choice(("recode", "send", "bounce"))] = "recode"
     tls: Annotated[str, TLS_LEVEL] = "opportunistic"
 
 

@@ -164,6 +164,10 @@ class Dialogue:
                 self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
             return step
 
+    def refuse(self, said: Reply) -> None:
+        """The transaction that was begun is over before a word of it was said: this peer cannot have the message."""
+        self._finish(Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
+
     def fail(self, fault: Fault, detail: str = "") -> Step:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False
@@ -176,8 +180,7 @@ class Dialogue:
         return self._finish(blame(Stage.DOT if self.is_unsure else stage, fault, detail, self.place))
 
     def _is_shifted(self, rest: bytes) -> bool:
-        """Does what came behind the last reply say that one too many came before? So with a refusal of DATA, and where
-        no 354 has parted commands and content; unless the peer says that it goes."""
+        """Was one reply too many? So behind a refusal of DATA, and where no 354 parted them; a 421 may always come."""
         return self.stage is Stage.DATA or (self._is_at_once and rest[:3] != b"421")
 
     def _distrust(self) -> None:

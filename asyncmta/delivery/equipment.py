@@ -9,8 +9,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import Dialer
+from asyncmta.delivery.session import Opened
+from asyncmta.delivery.transfer import Owner, Session
 from asyncmta.mail.envelope import QueueId, ReadContent
 from asyncmta.mail.outcome import Place
 from asyncmta.mail.reply import Reply
@@ -43,6 +47,13 @@ class Equipment(Struct, frozen=True):
     maillog: AttemptLog
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     watch: Callable[[], None]
+    conversion: Conversion
+
+    def session(self, opened: Opened, owner: Owner) -> Session:
+        """What was opened, at work for this owner."""
+        if not self.dialer.settings.chunking:
+            opened = replace(opened, peer=replace(opened.peer, chunking=False))
+        return Session(opened, owner=owner, clock=self.clock, spawn=self.spawn, conversion=self.conversion)
 
 
 class SiteView(Struct, frozen=True):

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from asyncmta.delivery.backlog import Done
+from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import Dialer
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
 from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts
@@ -69,7 +70,8 @@ class RemoteTransport:
         self._tls = dialer.settings.tls
         self._maillog = maillog
         self._route_of = route_of
-        self._equipment = Equipment(clock, dialer, read_content, maillog, self._spawn, self._watch)
+        conversion = Conversion(dialer.settings.eight_bit)
+        self._equipment = Equipment(clock, dialer, read_content, maillog, self._spawn, self._watch, conversion)
         self._sites: dict[str, ActiveSite] = {}
         self._known: dict[str, _Known] = {}
         self._wanted: dict[str, list[tuple[Gathering, Consignment]]] = {}
