@@ -60,8 +60,7 @@ class Dialogue:
         # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
         self._at = 0
         self._awaited: tuple[int, ...] = ()
-        self.is_out = False  # all content is on its way, or there already
-        self._is_at_once = False
+        self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
         self._held = b""
         self._needs_reset = False
         self._of_all: Outcome | None = None
@@ -122,7 +121,7 @@ class Dialogue:
 
     @property
     def progress(self) -> int:
-        """Grows with each reply of a transaction."""
+        """Grows with each reply."""
         return self._at
 
     @property
@@ -203,8 +202,7 @@ class Dialogue:
             self.usable = False
             return self._finish(judge(Stage.DOT, heard, self.place))
         if heard.code == 421:
-            self.usable = False
-            self.is_cut_off = True
+            self.usable, self.is_cut_off = False, True
             self.is_out = self.is_out and stage is Stage.DOT  # else it will not be taken, though it went
             return self._finish(judge(stage, heard, self.place))
         if heard.code < 400 and not is_expected(stage, heard.code):
@@ -249,7 +247,9 @@ class Dialogue:
     def _refused(self, stage: Stage, heard: Reply) -> Step:
         at = self._at
         if at < 0:
-            return self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+            self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+            self.is_cut_off = True  # as good as gone: another connection may have the message
+            return Step.DONE
         outcome = judge(stage, heard, self.place)
         assert outcome is not None
         if at == 0:
