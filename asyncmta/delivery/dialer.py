@@ -72,6 +72,7 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     allow_private_exchangers: bool = False
     source_addresses: tuple[str, ...] = ()
     chunking: bool = True
+    eight_bit: str = "recode"
     tls: str = "opportunistic"
     next_mx_on_4xx: str = "all-failed"
     fallback: tuple[str, ...] = ()

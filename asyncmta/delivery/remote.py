@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import CONNECT_TIMES, Dialer
 from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
@@ -93,6 +94,7 @@ class RemoteTransport:
             spawn=self._spawn,
             watch=self._watch,
             onward=self._onward,
+            conversion=Conversion(dialer.settings.eight_bit),
         )
         self._sites: dict[str, ActiveSite] = {}
         self._known: dict[str, _Known] = {}
