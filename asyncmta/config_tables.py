@@ -160,8 +160,8 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     connect_timeout: Annotated[float, Duration(0.1, HOUR)] = 30 * SECOND
     allow_private_exchangers: Annotated[bool, Flag()] = False
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
-    tls: Annotated[str, TLS_LEVEL] = "opportunistic"
     chunking: Annotated[bool, Flag()] = True
+    tls: Annotated[str, TLS_LEVEL] = "opportunistic"
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):

@@ -122,10 +122,12 @@ class Mta(Operations):
         routing = self._routing
         resolver = self._resolver
         if resolver is None:
-            resolver = self._own_resolver = build_resolver(settings, clock=clock)
+            resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
-        self._dialer = build_dialer(settings, clock=clock, resolver=resolver, listening=lambda: self.addresses)
+        self._dialer = build_dialer(
+            settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
+        )
         self._remote = RemoteTransport(
             clock=clock,
             dialer=self._dialer,

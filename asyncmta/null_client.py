@@ -40,7 +40,7 @@ class NullClient(Mta):
         settings, clock, maillog = self.settings, self._clock, self.maillog
         resolver = self._resolver
         if resolver is None:
-            resolver = self._own_resolver = build_resolver(settings, clock=clock)
+            resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._handover = Handover(
             destination=DESTINATION,
             maillog=maillog,
@@ -54,6 +54,7 @@ class NullClient(Mta):
                 settings,
                 clock=clock,
                 resolver=resolver,
+                maillog=maillog,
                 listening=lambda: self.addresses,
                 recipients_per_transaction=max(settings.limits.recipients, 1),  # one message, one answer
             ),

@@ -49,7 +49,7 @@ HOMES = {
     "pycares": ["delivery/resolver.py"],
     "aiofiles": ["delivery/maildir.py", "system/disk.py"],
     "uvloop": ["cli/serve.py"],
-    "aiohttp": ["admin/"],
+    "aiohttp": ["admin/", "delivery/token_endpoint.py"],
     "structlog": ["maillog.py"],
     "click": ["cli/"],
     "rich": ["cli/"],

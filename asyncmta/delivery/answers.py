@@ -68,13 +68,15 @@ def read_mx(question: str, rows: Sequence[Row]) -> MxAnswer | Alias:
     return NoData() if target == question else Alias(target)
 
 
-def read_addresses(question: str, kind: str, rows: Sequence[Row]) -> AddressAnswer:
+def read_addresses(question: str, kind: str, rows: Sequence[Row]) -> AddressAnswer | Alias:
     """The addresses of one kind ("A" or "AAAA") in the answer."""
     target = _follow(question, rows)
     if isinstance(target, TemporaryFailure):
         return target
     ips = dict.fromkeys(row.value for row in rows if row.kind == kind and normal_name(row.owner) == target)
-    return Addresses(tuple(ips)[:MAX_RECORDS]) if ips else NoData()
+    if ips:
+        return Addresses(tuple(ips)[:MAX_RECORDS])
+    return NoData() if target == question else Alias(target)
 
 
 def read_names(question: str, rows: Sequence[Row]) -> NameAnswer | Alias:
@@ -90,9 +92,15 @@ def read_names(question: str, rows: Sequence[Row]) -> NameAnswer | Alias:
 
 def read_answer(question: str, kind: str, rows: Sequence[Row]) -> MxAnswer | AddressAnswer | NameAnswer | Alias:
     """The answer to a question of that kind."""
+    if rows and not _is_about(question, rows):
+        return TemporaryFailure("the answer is about another name")
     if kind == "MX":
         return read_mx(question, rows)
     return read_names(question, rows) if kind == "PTR" else read_addresses(question, kind, rows)
+
+
+def _is_about(question: str, rows: Sequence[Row]) -> bool:
+    return any(_is_at(row, question) for row in rows)
 
 
 def _is_at(row: Row, name: str) -> bool:

@@ -42,7 +42,8 @@ from asyncmta.delivery.exchange import (
     not_tried,
     wrong_family,
 )
-from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts, default_tls_contexts
+from asyncmta.delivery.introductions import Introductions
+from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts
 from asyncmta.delivery.sources import SourceRule, address_for, source_for
 from asyncmta.delivery.verdict import Fault, Stage, blame, of_all_hosts
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Place
@@ -69,9 +70,9 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     addresses: str = "both"
     allow_private_exchangers: bool = False
     source_addresses: tuple[str, ...] = ()
+    chunking: bool = True
     tls: str = "opportunistic"
     sources: tuple[SourceRule, ...] = ()
-    chunking: bool = True
 
 
 class Resolves(Protocol):
@@ -84,6 +85,7 @@ class Resolves(Protocol):
 
 class Dialer:
     """One for a transport. `salt` gives a random number below 2**64, for the order of equal exchangers.
+    `introductions`: at which TLS level and as whom; without them, `tls` for everybody.
 
     `is_own(ip, port)`: do we listen there ourselves? `open_session` is replaced by simulations, whose peers live in
     the same process; what the kernel thinks of an address (`obstacle`) then counts for nothing.
@@ -97,6 +99,7 @@ class Dialer:
         settings: RemoteSettings,
         hostname: str,
         tls: TlsContexts | None = None,
+        introductions: Introductions | None = None,
         salt: Callable[[], int] | None = None,
         is_own: Callable[[str, int], bool] | None = None,
         open_session: OpenSession | None = None,
@@ -107,7 +110,7 @@ class Dialer:
         self.hostname = hostname
         self.dead = DeadHosts()
         self.clock = clock
-        self.contexts = tls if tls is not None else default_tls_contexts()
+        self.introductions = introductions or Introductions(clock=clock, contexts=tls)
         self.open: OpenSession = open_session or session.open_session
         self.is_own = is_own if is_own is not None else _never
         self.obstacle = obstacle or (network.obstacle if open_session is None else _no_obstacle)
@@ -119,6 +122,10 @@ class Dialer:
         if budget is None:
             budget = CONNECT_TIMES * self.settings.connect_timeout
         return await _Walk(self, site, budget, self._salt()).run()
+
+    async def close(self) -> None:
+        """What goes on beside sessions is ended."""
+        await self.introductions.close()
 
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""
@@ -192,9 +199,9 @@ class _Walk:
         dialer, site = self._dialer, self._site
         rule = source_for(dialer.settings.sources, host, dialer.any_source)
         target = Target(host, ip, port, address_for(rule, ip, self._salt))
-        manners = Manners(
-            rule.hostname or dialer.hostname, dialer.contexts, site.tls, site.login, limit, protocol=site.protocol
-        )
+        manners = await dialer.introductions.manners(site, host, rule.hostname or dialer.hostname, limit)
+        if isinstance(manners, Deferred):
+            return manners
         began = dialer.clock.monotonic()
         self._addresses -= 1
         result = await dialer.open(target, manners, dialer.clock)

@@ -53,8 +53,7 @@ class Dialogue:
         self.is_lmtp = lmtp
         self.usable = True
         self.is_cut_off = False  # the peer went away, by closing or by 421
-        # All content went out, and for some recipient no answer to it came: the peer may have taken it.
-        self.is_unsure = False
+        self.is_unsure = False  # all content went out, and some recipient got no answer to it: was it taken?
         self.out = b""
         self.outcomes: dict[int, Outcome] = {}
         self._sent: tuple[int, ...] = ()

@@ -10,7 +10,6 @@ RFC 4954 4 and 6; RFC 7628 3.2.3 (failure by a challenge).
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -96,7 +95,7 @@ def _encoded(words: bytes) -> bytes:
 def _decoded(said: Reply) -> bytes | None:
     try:
         return base64.b64decode("".join(said.lines).strip(), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
 
 

@@ -77,6 +77,12 @@ def test_each_kind_is_read_as_what_it_is() -> None:
     assert read_answer("a.example", "PTR", rows) == Names(("b",))
 
 
+def test_an_answer_about_another_name_is_none() -> None:
+    for kind in ("MX", "A", "AAAA", "PTR"):
+        rows = [Row("evil.example", kind, 300, "192.0.2.1"), cname("evil.example", "a.example")]
+        assert isinstance(read_answer("a.example", kind, rows), TemporaryFailure)
+
+
 def test_an_alias_leads_to_the_records_of_its_target() -> None:
     rows = [mx("c.example", 5, "mx.example"), cname("b.example", "C.example."), cname("a.example", "b.example")]
     assert read_mx("a.example", rows) == MxRecords((MxRecord(5, "mx.example"),))
@@ -122,6 +128,7 @@ def test_addresses_of_one_kind() -> None:
     assert read_addresses("mx.example", "A", rows) == Addresses(("192.0.2.1",))
     assert read_addresses("mx.example", "AAAA", rows) == Addresses(("2001:db8::1",))
     assert read_addresses("none.example", "A", rows) == NoData()
+    assert read_addresses("mx.example", "A", rows[:1]) == Alias("real.example")
 
 
 FOUR = Addresses(("192.0.2.1", "192.0.2.2", "192.0.2.3"))

