@@ -162,6 +162,7 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
     chunking: Annotated[bool, Flag()] = True
     tls: Annotated[str, TLS_LEVEL] = "opportunistic"
+    mxps: Annotated[bool, Flag()] = False
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):

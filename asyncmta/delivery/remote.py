@@ -180,7 +180,7 @@ class RemoteTransport:
             self._located(destination, where)
 
     def _found(self, destination: str, route: Mx, answer: MxAnswer) -> Where:
-        found = site_of_domain(route.domain, answer, self._hostname)
+        found = site_of_domain(route.domain, answer, self._hostname, mxps=self._dialer.settings.mxps)
         if not isinstance(found, Site):
             return found
         return self._remember(destination, at_level(found, route.tls or self._tls))
