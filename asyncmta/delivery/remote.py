@@ -196,7 +196,7 @@ class RemoteTransport:
             self._located(destination, where)
 
     def _found(self, destination: str, route: Mx, answer: MxAnswer) -> Where:
-        found = site_of_domain(route.domain, answer, self._hostname)
+        found = site_of_domain(route.domain, answer, self._hostname, mxps=self._dialer.settings.mxps)
         if isinstance(found, Site):
             tiers = way_of(at_level(found, route.tls or self._tls)).tiers
         elif self._fallback and isinstance(found, Deferred):
