@@ -13,14 +13,15 @@ import os
 import random
 from collections import Counter
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from msgspec import Struct
 
-from asyncmta import Mta, Settings
-from asyncmta import mta as mta_module
+from asyncmta import Mta, Settings, mta_remote
 from asyncmta.delivery.dialer import Dialer
 from asyncmta.delivery.exchange import AddressAnswer, MxAnswer
+from asyncmta.spool import opening
 from asyncmta.spool import store as store_module
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk
@@ -57,7 +58,8 @@ class SlowResolver(FakeResolver):
 
 
 class Result(Struct):
-    """What is left to look at. `began` on the monotonic scale; `seconds` until nothing was left to do."""
+    """What is left to look at. `began` on the monotonic scale; `seconds` until nothing was left to do; `reports`: DSNs,
+    each of which is a message too."""
 
     internet: Internet
     letters: list[Letter]
@@ -65,6 +67,7 @@ class Result(Struct):
     seconds: float
     waiting: list[str]
     bugs: list[str]
+    reports: int
     events: Counter[str]
 
 
@@ -88,13 +91,15 @@ async def _simulate(seed: int, patch: pytest.MonkeyPatch, healthy_only: bool, do
     resolver.network = network
     salts = random.Random(f"{seed} salts")
     by_hand = partial(Dialer, open_session=internet.hosts.open_session, salt=lambda: salts.getrandbits(64))
-    patch.setattr(mta_module, "Dialer", by_hand)
+    patch.setattr(mta_remote, "Dialer", by_hand)
     patch.setattr(store_module, "ThreadPoolExecutor", AtOnce)
+    tags = random.Random(f"{seed} journal")  # with the queue ids, what spreads retries follows from it
+    patch.setattr(opening, "secrets", SimpleNamespace(token_bytes=tags.randbytes))
     settings = Settings.from_dict(
         {
             "hostname": "mta.example",
             "spool": "/spool",
-            "queue": {"lifetime": "1d"},  # five would be the same, five times: mail for the dead is tried in vain
+            "queue": {"lifetime": "6h", "bounce_lifetime": "6h"},  # mail for the dead is tried in vain for ever
             "log": {"format": "json"},
         }
     )
@@ -114,4 +119,5 @@ async def _simulate(seed: int, patch: pytest.MonkeyPatch, healthy_only: bool, do
         await mta.drain(0.0)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     bugs = [str(line) for line in itertools.islice((line for line in lines if line["event"] in BUGS), 10)]
-    return Result(internet, letters, began, seconds, waiting, bugs, Counter(line["event"] for line in lines))
+    reports = sum(len(host.reports) for host in internet.hosts.by_ip.values())
+    return Result(internet, letters, began, seconds, waiting, bugs, reports, Counter(line["event"] for line in lines))
