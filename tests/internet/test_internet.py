@@ -12,7 +12,7 @@ import pytest
 
 from tests.internet.mail import due_end, faults
 from tests.internet.providers import tiers_of
-from tests.internet.simulation import Result, simulate
+from tests.internet.simulation import Plan, Result, simulate
 from tests.internet.table import connections_without_grouping, costs, table
 
 SEED = int(os.environ.get("INTERNET_SEED", "1"))
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 * SCALE)]
 
 @pytest.fixture(scope="module")
 def together() -> Result:
-    result = simulate(SEED, scale=SCALE)
+    result = simulate(Plan(seed=SEED, scale=SCALE))
     print(table(result))
     return result
 
@@ -32,7 +32,7 @@ def together() -> Result:
 @pytest.fixture(scope="module")
 def alone() -> Result:
     """The healthy providers, without the others."""
-    return simulate(SEED, healthy_only=True, scale=SCALE)
+    return simulate(Plan(seed=SEED, healthy_only=True, scale=SCALE))
 
 
 def test_every_recipient_has_one_end_and_the_right_one(together: Result) -> None:
