@@ -245,3 +245,13 @@ async def test_tls_that_is_broken_is_told_of_once(world):
         assert len(sink.messages) == number
     assert [line["host"] for line in mta.events("tls_fallback")] == ["mx.b.example"]
     assert mta.events("deferred") == []
+
+
+async def test_sessions_one_after_another_resume_their_tls(world, provider):
+    mta = await world.mta("a.example", remote={"messages_per_session": 1}, **smarthost(provider, **LOGIN))
+    for number in range(1, 5):
+        await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
+        await world.idle()
+        assert len(provider.messages) == number
+    record = mta.mta._dialer.introductions.record
+    assert (record.handshakes, record.resumed, record.fallbacks) == (4, 3, 0)
