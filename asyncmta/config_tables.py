@@ -15,8 +15,21 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Duration, Flag, Kind, RateOf, Size, Text, TextList, TextListOr, Whole
+from asyncmta.config_kinds import (
+    Choice,
+    Duration,
+    Flag,
+    Kind,
+    RateOf,
+    Size,
+    Text,
+    TextList,
+    TextListOr,
+    Whole,
+    WholeList,
+)
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, Residents, RuleEntry
+from asyncmta.config_sites import SiteTable
 from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -122,6 +135,7 @@ class RouteTable(Struct, frozen=True, kw_only=True):
     sender: Annotated[str, Text(texts.route_pattern)] = "*"
     via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "qmtp", "pipe", "hold", "discard", "reject"))] = "mx"
     hosts: Annotated[tuple[str, ...], TextList(Text(texts.next_hop))] = ()
+    weights: Annotated[tuple[int, ...], WholeList(Whole(0, 65535))] = ()
     tls: Annotated[str, TLS_LEVEL] = ""
     username: Annotated[str, Text(texts.any_text, optional=True)] = ""
     password: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
@@ -159,9 +173,18 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     messages_per_session: Annotated[int, Whole(1, 1_000_000)] = 100
     connect_timeout: Annotated[float, Duration(0.1, HOUR)] = 30 * SECOND
     allow_private_exchangers: Annotated[bool, Flag()] = False
+    addresses: Annotated[str, Choice(("both", "prefer-ipv4", "prefer-ipv6", "ipv4", "ipv6"))] = "both"
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
     chunking: Annotated[bool, Flag()] = True
     tls: Annotated[str, TLS_LEVEL] = "opportunistic"
+    next_mx_on_4xx: Annotated[str, Choice(("all-failed", "per-recipient", "never"))] = "all-failed"
+    fallback: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
+
+
+class SourceTable(Struct, frozen=True, kw_only=True):
+    exchangers: Annotated[tuple[str, ...], TextList(Text(texts.exchanger))] = ()
+    addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
+    helo: Annotated[str, Text(texts.host_name, optional=True)] = ""
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):
@@ -199,7 +222,9 @@ class Tables(Struct, frozen=True, kw_only=True):
     dnsbl: DnsblTable
     hooks: HooksTable
     policy: PolicyTable
+    source: tuple[SourceTable, ...]
     remote: RemoteTable
+    site: tuple[SiteTable, ...]
     dns: DnsTable
     admin: AdminTable
     log: LogTable
@@ -226,6 +251,8 @@ ARRAYS: dict[str, type[Struct]] = {
     "certificate": CertificateTable,
     "route": RouteTable,
     "rule": RuleEntry,
+    "site": SiteTable,
+    "source": SourceTable,
 }
 
 

@@ -42,6 +42,7 @@ from asyncmta.delivery.exchange import (
     not_tried,
     wrong_family,
 )
+from asyncmta.delivery.habits import SiteRule
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts
 from asyncmta.delivery.sources import SourceRule, address_for, source_for
@@ -60,7 +61,7 @@ _LOCALHOST = Addresses(("127.0.0.1", "::1"))
 
 
 class RemoteSettings(Struct, frozen=True, kw_only=True):
-    """`[remote]` of config.toml, and `[[source]]`."""
+    """`[remote]` of config.toml, `[[source]]` and `[[site]]`."""
 
     port: int = 25
     sessions_per_site: int = 20
@@ -72,6 +73,9 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     source_addresses: tuple[str, ...] = ()
     chunking: bool = True
     tls: str = "opportunistic"
+    next_mx_on_4xx: str = "all-failed"
+    fallback: tuple[str, ...] = ()
+    sites: tuple[SiteRule, ...] = ()
     sources: tuple[SourceRule, ...] = ()
 
 
@@ -127,6 +131,12 @@ class Dialer:
         """What goes on beside sessions is ended."""
         await self.introductions.close()
 
+    def strike(self, site: Site, host: str, why: Deferred) -> None:
+        """Somebody was let in there, and sent away at once: for a while it is as good as dead."""
+        for exchanger in site.exchangers:
+            if exchanger.host == host:
+                self.dead.failed(host, exchanger.port or self.settings.port, self.clock.monotonic(), why)
+
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""
         for exchanger in site.exchangers:
@@ -171,6 +181,8 @@ class _Walk:
         ips = await self._usable(exchanger, port)
         if not isinstance(ips, list):
             return [ips]
+        if self._seconds <= 0:
+            return [not_tried(host)]
         chosen = at_most(ips, most_of_one_host(self._addresses, ahead))
         dialer.dead.probe(host, port, dialer.clock.monotonic() + self._seconds)
         failures: list[Failed | Deferred] = []
@@ -199,7 +211,7 @@ class _Walk:
         dialer, site = self._dialer, self._site
         rule = source_for(dialer.settings.sources, host, dialer.any_source)
         target = Target(host, ip, port, address_for(rule, ip, self._salt))
-        manners = await dialer.introductions.manners(site, host, rule.hostname or dialer.hostname, limit)
+        manners = await dialer.introductions.manners(site, host, rule.helo or dialer.hostname, limit)
         if isinstance(manners, Deferred):
             return manners
         began = dialer.clock.monotonic()
