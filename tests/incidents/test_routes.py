@@ -255,3 +255,21 @@ async def test_sessions_one_after_another_resume_their_tls(world, provider):
         assert len(provider.messages) == number
     record = mta.mta._dialer.introductions.record
     assert (record.handshakes, record.resumed, record.fallbacks) == (4, 3, 0)
+
+
+async def test_the_level_of_one_exchanger(world, authority):
+    """By its name, whatever domain it is for; and no [[site]] takes TLS from a route that demands it."""
+    await world.sink("a1.example", "a2.example", host="mx.strict.example")
+    lax = await world.sink("b.example", "c.example", settings=SinkSettings(tls=context_of(authority, "mx.b.example")))
+    sites = [{"hosts": ["mx.strict.example"], "tls": "require"}, {"hosts": [".b.example"], "tls": "none"}]
+    route = {"recipient": "c.example", "via": "mx", "tls": "require"}
+    mta = await world.mta("a.example", site=sites, route=[route])
+    world.resolver.set("c.example", {"MX": [(10, "mx.b.example")]})
+    await mta.mta.submit("alice@a.example", ["x@a1.example", "x@a2.example", "x@b.example", "x@c.example"], CONTENT)
+    await world.idle()
+    assert sorted((message.recipients, message.tls) for message in lax.messages) == [
+        (("x@b.example",), False),
+        (("x@c.example",), True),
+    ]
+    [row] = mta.mta.queue()
+    assert sorted(recipient.address for recipient in row.recipients) == ["x@a1.example", "x@a2.example"]
