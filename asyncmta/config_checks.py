@@ -19,6 +19,7 @@ from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_routes import check_transport
+from asyncmta.config_sites import check_site
 from asyncmta.config_tables import ListenerTable, Tables
 from asyncmta.config_texts import is_loopback, split_port
 from asyncmta.mail.address import parse_address
@@ -42,6 +43,8 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         check_credentials(f"route.{index}", route, report)
     for index, rule in enumerate(tables.rule):
         check_rule(f"rule.{index}", rule, given, report)
+    for index, site in enumerate(tables.site):
+        check_site(f"site.{index}", site, report)
     check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)
@@ -66,6 +69,8 @@ def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: 
         )
     if listener.role == "lmtp" and listener.port == SMTP_PORT:
         report(f"{path}.role", '"lmtp" may not be at port 25, where SMTP is expected (RFC 2033)', f"{path}.port")
+    if listener.role == "qmtp":
+        _check_qmtp(path, listener, tables, report)
     if listener.line_endings == "normalise" and not tables.relay.networks:
         report(
             f"{path}.line_endings",
@@ -74,6 +79,19 @@ def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: 
         )
     if listener.role != "submission" and listener.allow_plaintext_auth:
         report(f"{path}.allow_plaintext_auth", 'goes only with role = "submission"', f"{path}.role")
+
+
+def _check_qmtp(path: str, listener: ListenerTable, tables: Tables, report: Report) -> None:
+    """It has no word for TLS or a proxy, and no login."""
+    if listener.port == SMTP_PORT:
+        report(f"{path}.role", '"qmtp" may not be at port 25, where SMTP is expected', f"{path}.port")
+    if listener.tls != "none":
+        report(f"{path}.tls", f'"{listener.tls}" does not go with role = "qmtp", which has no TLS', f"{path}.role")
+    if listener.proxy_protocol:
+        report(f"{path}.proxy_protocol", 'does not go with role = "qmtp"', f"{path}.role")
+    if not tables.relay.networks:
+        said = '"qmtp" is for the clients of relay.networks, and there are none'
+        report(f"{path}.role", said, "relay.networks")
 
 
 def _check_addresses(tables: Tables, report: Report) -> None:

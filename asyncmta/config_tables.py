@@ -17,6 +17,7 @@ from msgspec import Struct
 from asyncmta import config_texts as texts
 from asyncmta.config_kinds import Choice, Duration, Flag, Kind, RateOf, Size, Text, TextList, TextListOr, Whole
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, Residents, RuleEntry
+from asyncmta.config_sites import SiteTable
 from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -45,7 +46,7 @@ class General(Struct, frozen=True, kw_only=True):
 class ListenerTable(Struct, frozen=True, kw_only=True):
     address: Annotated[str, Text(texts.listen_address)] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65535)] = 2525
-    role: Annotated[str, Choice(("relay", "submission", "lmtp"))] = "relay"
+    role: Annotated[str, Choice(("relay", "submission", "lmtp", "qmtp"))] = "relay"
     tls: Annotated[str, Choice(("none", "starttls", "required", "implicit"))] = "none"
     proxy_protocol: Annotated[bool, Flag()] = False
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
@@ -120,7 +121,7 @@ class QueueTable(Struct, frozen=True, kw_only=True):
 class RouteTable(Struct, frozen=True, kw_only=True):
     recipient: Annotated[str, Text(texts.route_pattern)] = "*"
     sender: Annotated[str, Text(texts.route_pattern)] = "*"
-    via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "pipe", "hold", "discard", "reject"))] = "mx"
+    via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "qmtp", "pipe", "hold", "discard", "reject"))] = "mx"
     hosts: Annotated[tuple[str, ...], TextList(Text(texts.next_hop))] = ()
     tls: Annotated[str, TLS_LEVEL] = ""
     username: Annotated[str, Text(texts.any_text, optional=True)] = ""
@@ -143,7 +144,7 @@ class RouteTable(Struct, frozen=True, kw_only=True):
     @property
     def level(self) -> str:
         """The TLS level where the table says it, or what leaving it out means; "": as `[remote]` says."""
-        return self.tls or {"mx": "", "lmtp": "opportunistic"}.get(self.via, "verify")
+        return self.tls or {"mx": "", "lmtp": "opportunistic", "qmtp": "none"}.get(self.via, "verify")
 
 
 class PipeTable(Struct, frozen=True, kw_only=True):
@@ -163,6 +164,8 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     chunking: Annotated[bool, Flag()] = True
     eight_bit: Annotated[str, Choice(("recode", "send", "bounce"))] = "recode"
     tls: Annotated[str, TLS_LEVEL] = "opportunistic"
+    next_mx_on_4xx: Annotated[str, Choice(("all-failed", "per-recipient", "never"))] = "all-failed"
+    fallback: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):
@@ -201,6 +204,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     hooks: HooksTable
     policy: PolicyTable
     remote: RemoteTable
+    site: tuple[SiteTable, ...]
     dns: DnsTable
     admin: AdminTable
     log: LogTable
@@ -227,6 +231,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "certificate": CertificateTable,
     "route": RouteTable,
     "rule": RuleEntry,
+    "site": SiteTable,
 }
 
 

@@ -45,6 +45,8 @@ class Dialogue:
         "usable",
     )  # fmt: skip
 
+    farewell = b"QUIT\r\n"
+
     def __init__(self, peer: Capabilities, place: Place = NOWHERE, *, lmtp: bool = False) -> None:
         self.peer = peer
         self.place = place
@@ -52,16 +54,14 @@ class Dialogue:
         self.usable = True
         self.is_cut_off = False  # the peer went away, by closing or by 421
         self.is_unsure = False  # all content went out, and some recipient got no answer to it: was it taken?
-        self.out = b""
+        self.out = self._held = b""
         self.outcomes: dict[int, Outcome] = {}
         self._sent: tuple[int, ...] = ()
         self._commands: list[bytes] = []
-        self._accepted = 0
         # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
-        self._at = 0
+        self._at = self._accepted = 0
         self._awaited: tuple[int, ...] = ()
         self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
-        self._held = b""
         self._needs_reset = False
         self._of_all: Outcome | None = None
         self.opening = b""  # what stands before content (BDAT, if it goes without dots doubled), and behind it

@@ -21,6 +21,7 @@ from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.counted import Octets, counted
 from asyncmta.delivery.dialogue import Dialogue, Step
 from asyncmta.delivery.patience import BLOCK_TIME, FRESH, IDLE_TIME, before_the_dot, until_reply
+from asyncmta.delivery.qmtp import QmtpDialogue
 from asyncmta.delivery.remedy import Fitted, Remedy, find_remedy
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.verdict import Fault
@@ -32,6 +33,7 @@ SMALL = 32768  # below, one joined write is cheaper than several buffers, and wh
 NOTHING = Content(0, b"", False, 0)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
+AnyDialogue = Dialogue | QmtpDialogue
 Work = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -56,23 +58,20 @@ class Session(asyncio.Protocol):
         "_transport", "began", "deadline", "dialogue", "is_over", "served", "transaction",
     )  # fmt: skip
 
-    def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn, conversion: Conversion) -> None:
-        self.dialogue = Dialogue(opened.peer, opened.place, lmtp=opened.protocol == "lmtp")
+    def __init__(
+        self, opened: Opened, dialogue: AnyDialogue, *, owner: Owner, clock: Clock, spawn: Spawn, conversion: Conversion
+    ) -> None:
+        self.dialogue = dialogue
         self.transaction: Transaction | None = None
-        self.served = 0
-        self.began = 0.0
-        self.deadline = math.inf
+        self.served, self.is_over = 0, False
+        self.began, self.deadline = 0.0, math.inf
         self._transport = opened.transport
-        self._owner = owner
-        self._clock = clock
-        self._spawn = spawn
+        self._owner, self._clock, self._spawn, self._conversion = owner, clock, spawn, conversion
         self._heard = clock.monotonic()  # when the peer last had something to answer
-        self._conversion = conversion
         self._is_fitting = False  # nothing was said of the transaction yet
         self._content: Octets = ()
         self._facts = NOTHING
         self._resumed: asyncio.Event | None = None
-        self.is_over = False
         opened.transport.set_protocol(self)
 
     # -- what the owner calls ----------------------------------------------------------------------------------------
@@ -105,7 +104,7 @@ class Session(asyncio.Protocol):
         """Leave politely. The 221 is not waited for: it would tell us nothing."""
         if not self.is_over:
             self.is_over = True
-            self._transport.write(b"QUIT\r\n")
+            self._transport.write(self.dialogue.farewell)
             self._transport.close()
 
     def abandon(self) -> None:
@@ -169,8 +168,7 @@ class Session(asyncio.Protocol):
         if not isinstance(remedy, Remedy):
             dialogue.refuse(remedy)
             return False
-        self.transaction, self._is_fitting = transaction, True
-        self.began = self._clock.monotonic()
+        self.transaction, self._is_fitting, self.began = transaction, True, self._clock.monotonic()
         self._wait_for_reply()
         self._spawn(self._guarded(transaction, self._fit, content, remedy))
         return True
@@ -191,18 +189,20 @@ class Session(asyncio.Protocol):
         now = 0.0 if envelope.timing is None else self._clock.now()
         began = self._clock.monotonic()
         at_once = facts.wire_size < SMALL and began - self._heard < FRESH and isinstance(content, tuple)
-        if dialogue.begin(envelope, transaction.ordinals, facts, now, at_once=at_once) is Step.DONE:
+        step = dialogue.begin(envelope, transaction.ordinals, facts, now, at_once=at_once)
+        if step is Step.DONE:
             return False
         if dialogue.opening:
             content = counted(content, facts)
         self.transaction, self.began = transaction, began
+        self._content, self._facts = content, facts
+        self._wait_for_reply()
         if dialogue.is_out:
             assert isinstance(content, tuple)
-            self.deadline = began + 600.0  # STAGE_TIME[Stage.DOT]
             self._transport.write(b"".join((dialogue.out, *content)))
+        elif step is Step.CONTENT:
+            self._send_content()
         else:
-            self._content, self._facts = content, facts
-            self.deadline = began + 300.0  # STAGE_TIME[Stage.MAIL]
             self._transport.write(dialogue.out)
         return True
 
@@ -237,8 +237,9 @@ class Session(asyncio.Protocol):
             self._transport.write(chunk)
             if self._resumed is not None:
                 await self._resumed.wait()
-        if self.transaction is transaction and not opening:
-            self._content_sent()
+        if self.transaction is transaction:
+            if not opening:
+                self._content_sent()
             self._transport.write(self.dialogue.ending)
 
     async def _guarded(self, transaction: Transaction, work: Work, content: Octets, *arguments: object) -> None:
