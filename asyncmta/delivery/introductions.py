@@ -14,7 +14,7 @@ from asyncmta.delivery.exchange import Site
 from asyncmta.delivery.identities import Identities, Make
 from asyncmta.delivery.logging_in import NoToken, no_token
 from asyncmta.delivery.manners import Manners
-from asyncmta.delivery.tls_policy import Demand, TlsPolicy, raised
+from asyncmta.delivery.tls_policy import Demand, SiteLevel, TlsPolicy, level_of, raised
 from asyncmta.delivery.tls_record import TlsRecord
 from asyncmta.delivery.token_sources import TokenSources
 from asyncmta.delivery.tokens import Fetch, Tokens
@@ -28,7 +28,8 @@ Note = Callable[..., None]
 
 
 class Introductions:
-    """One for a transport. `note` is that of the log; `fetch` gets access tokens; `policy` may raise TLS levels."""
+    """One for a transport. `note` is that of the log; `fetch` gets access tokens; `policy` may raise TLS levels,
+    `levels` are those of `[[site]]`."""
 
     def __init__(
         self,
@@ -39,11 +40,13 @@ class Introductions:
         policy: TlsPolicy | None = None,
         fetch: Fetch | None = None,
         make_contexts: Make = default_tls_contexts,
+        levels: tuple[SiteLevel, ...] = (),
     ) -> None:
         said = note if note is not None else _unsaid
         self.record = TlsRecord(said)
         self._contexts = contexts if contexts is not None else default_tls_contexts()
         self._policy = policy
+        self._levels = levels
         self._identities = Identities(clock=clock, note=said, make=make_contexts)
         self._tokens = Tokens(clock=clock, fetch=fetch or TokenSources().fetch, note=said)
         self._note = said
@@ -69,7 +72,7 @@ class Introductions:
         return Manners(
             hostname,
             contexts,
-            raised(site.tls, demand),
+            raised(level_of(site, host, self._levels), demand),
             login,
             connect_timeout,
             implicit_tls=site.implicit_tls,

@@ -188,6 +188,22 @@ async def test_a_host_that_lost_its_tls_is_told_of(client_tls: TlsContexts, serv
     assert said == [("tls_dropped", "localhost")]
 
 
+async def test_a_handshake_that_hangs_leads_to_clear(client_tls: TlsContexts, scripted: Any, until: Any) -> None:
+    """T05: after its minute, and where nobody wants more."""
+    clock, record = FakeClock(), TlsRecord()
+    hanging = [GREETING, HELLO, (STARTTLS, b"220 go\r\n"), (b"\x16", ...)]
+    async with scripted(hanging, [GREETING, HELLO]) as server:
+        task = asyncio.create_task(opened(server.address, client_tls, clock=clock, record=record))
+        await until(lambda: server.got and b"\x16" in server.got[0])
+        clock.advance(59.0)
+        await clock.settle()
+        assert len(server.got) == 1
+        clock.advance(1.0)
+        result = await task
+        assert isinstance(result, Opened)
+        assert (result.place.tls, record.fallbacks) == ("", 1)
+
+
 async def test_implicit_tls_has_no_clear_way(client_tls: TlsContexts, scripted: Any) -> None:
     async with scripted([GREETING, HELLO]) as server:
         outcome = await opened(server.address, client_tls, implicit_tls=True)
@@ -335,11 +351,16 @@ async def test_names_in_certificates(
 
 async def test_certificates_that_are_over_or_of_nobody(authority: trustme.CA, trusting: TlsContexts) -> None:
     over = authority.issue_cert("localhost", not_after=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
-    for issued in (over, trustme.CA().issue_cert("localhost"), authority.issue_cert(common_name="localhost")):
+    for issued, why in (
+        (over, "certificate has expired"),
+        (trustme.CA().issue_cert("localhost"), "unable to get local issuer certificate"),
+        (authority.issue_cert(common_name="localhost"), "Hostname mismatch"),
+    ):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         issued.configure_cert(context)
         async with SmtpSink(SinkSettings(tls=context)) as sink:
             outcome = await opened(sink.address, trusting, tls="verify")
             assert isinstance(outcome, Deferred)
             assert outcome.cause is Cause.TLS
+            assert why in outcome.reply.text
             assert [line for _, line in sink.commands] == ["EHLO us.example", "STARTTLS"]

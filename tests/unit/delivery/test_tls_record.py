@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from asyncmta.delivery import tls_record
-from asyncmta.delivery.tls_policy import LEVELS, Demand, raised
+from asyncmta.delivery.exchange import Exchanger, Site, site_of_hosts
+from asyncmta.delivery.tls_policy import LEVELS, Demand, SiteLevel, level_of, raised
 from asyncmta.delivery.tls_record import TlsRecord
 
 
@@ -80,3 +81,25 @@ def test_a_certificate_that_is_judged_has_to_come() -> None:
     judged = Demand(judge=lambda _: "")
     assert [raised(level, judged) for level in LEVELS] == ["require", "require", "require", "verify"]
     assert raised("none", Demand()) == "none"
+
+
+RULES = (SiteLevel(("mx.a.example",), "verify"), SiteLevel((".example",), "none"), SiteLevel(("mx.a.example",), "none"))
+
+
+@pytest.mark.parametrize(
+    ("level", "host", "expected"),
+    [
+        ("opportunistic", "mx.a.example", "verify"),
+        ("opportunistic", "mx.b.example", "none"),
+        ("opportunistic", "mx.b.test", "opportunistic"),
+        ("none", "mx.a.example", "verify"),
+        ("require", "mx.a.example", "verify"),
+        ("require", "mx.b.example", "require"),
+        ("verify", "mx.b.example", "verify"),
+    ],
+)
+def test_levels_by_the_names_of_exchangers(level: str, host: str, expected: str) -> None:
+    site = Site("mx:x", (Exchanger(host),), level)
+    assert level_of(site, host, RULES) == expected
+    assert level_of(site, host, ()) == level
+    assert level_of(site_of_hosts((f"{host}:25",), level), host, RULES) == level  # a route named it
