@@ -177,7 +177,9 @@ class Dialogue:
 
     def _is_shifted(self, rest: bytes) -> bool:
         """Does what came behind the last reply say that one too many came before? So with a refusal of DATA, and where
-        no 354 has parted commands and content; unless the peer says that it goes."""
+        no 354 has parted commands and content, unless the peer says that it goes; LMTP: if it matters whose it is."""
+        if self.is_lmtp and self.stage is Stage.DOT:
+            return rest[:1] != b"2" or any(type(said) is not Delivered for said in self.outcomes.values())
         return self.stage is Stage.DATA or (self._is_at_once and rest[:3] != b"421")
 
     def _distrust(self) -> None:

@@ -27,6 +27,9 @@ PROPER = {
     Step.MAIL: b"250 2.1.0 sender ok",
     Step.DATA: b"354 go on",
     Step.DOT: b"250 2.0.0 taken",
+    Step.ANSWER_1: b"250 2.0.0 saved",
+    Step.ANSWER_2: b"250 2.0.0 saved",
+    Step.ANSWER_3: b"250 2.0.0 saved",
     Step.QUIT: b"221 2.0.0 bye",
     Step.RCPT_1: b"250 2.1.5 recipient ok",
     Step.RCPT_2: b"250 2.1.5 recipient ok",
@@ -34,6 +37,7 @@ PROPER = {
     Step.EHLO: b"250 odd.example",
     Step.EHLO_AGAIN: b"250 odd.example",
 }
+ANSWERS = (Step.ANSWER_1, Step.ANSWER_2, Step.ANSWER_3)
 RCPTS = (Step.RCPT_1, Step.RCPT_2, Step.RCPT_3)
 MIDDLE = 50_000  # octets of content after which its middle is reached
 
@@ -134,6 +138,7 @@ class _Session:
         self._accepted: list[str] = []
         self._has_sender = False
         self._is_secure = False
+        self._is_store = False
 
     async def run(self) -> None:
         await self._reply(Step.GREETING)
@@ -143,6 +148,7 @@ class _Session:
             verb = text.partition(" ")[0].upper()
             match verb:
                 case "EHLO" | "LHLO":
+                    self._is_store = verb == "LHLO"
                     await self._hello()
                 case "HELO":
                     await self._reply(Step.HELO)
@@ -252,6 +258,9 @@ class _Session:
             self._accepted.clear()
             self._say(answer)
             return
+        if self._is_store:
+            await self._take_for_each(size)
+            return
         act = self._server.manner.act if self._goes_wrong(Step.DOT) else None
         if act is None or not 400 <= act.code < 600:
             self._account.taken.append(Taken(tuple(self._accepted), size))
@@ -264,6 +273,16 @@ class _Session:
         if self._goes_wrong(Step.IDLE):
             await asyncio.sleep(0.005)  # so that the client has seen the reply, and rests
             await self._reply(Step.IDLE)
+
+    async def _take_for_each(self, size: int) -> None:
+        """RFC 2033 4.2: saved for one after the other, and answered for each."""
+        accepted = tuple(self._accepted)
+        self._accepted.clear()
+        for step, recipient in zip(ANSWERS, accepted, strict=False):
+            act = self._server.manner.act if self._goes_wrong(step) else None
+            if act is None or not 400 <= act.code < 600:
+                self._account.taken.append(Taken((recipient,), size))
+            await self._reply(step)
 
     def _say(self, line: bytes) -> None:
         self._writer.write(line + b"\r\n")
