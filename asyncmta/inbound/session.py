@@ -264,12 +264,15 @@ class SessionState:
         return facts if self.handling is None else structs.replace(facts, handling=self.handling)
 
     def _new_facts(self, smtputf8: bool) -> ClientFacts:
+        is_qmtp = self.acceptance.terms.role == "qmtp"
         arrival = Arrival(
             by=self.acceptance.terms.hostname,
             helo=self.helo,
             ip=self.client.ip,
             name=self.peer().findings.name,
-            protocol=protocol_name(
+            protocol="QMTP"
+            if is_qmtp
+            else protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),
                 authenticated=self.login is not None,
