@@ -187,8 +187,7 @@ class Dialogue:
     def _distrust(self) -> None:
         """Which reply belonged to which command is in doubt: nobody bounces for a refusal that may be another's."""
         self._of_all = None
-        for ordinal in self._sent:
-            self.outcomes.pop(ordinal, None)
+        self.outcomes = {at: said for at, said in self.outcomes.items() if at not in self._sent}
 
     def _read(self, raw: bytes) -> Step:
         """A reply that needs a look."""
