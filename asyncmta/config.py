@@ -24,6 +24,7 @@ from asyncmta.config_checks import check_pairs
 from asyncmta.config_kinds import Text, Unfit, named
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
 from asyncmta.config_routes import rule_of
+from asyncmta.config_sites import SiteTable
 from asyncmta.config_sources import Sources
 from asyncmta.config_tables import (
     ARRAYS,
@@ -93,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hooks: HooksTable
     policy: PolicyTable
     remote: RemoteTable
+    sites: tuple[SiteTable, ...]
     dns: DnsTable
     admin: AdminTable
     log: LogTable
@@ -149,6 +151,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             hooks=tables.hooks,
             policy=tables.policy,
             remote=tables.remote,
+            sites=tables.site,
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
@@ -206,6 +209,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "certificate": [_shown(certificate) for certificate in self.certificates],
             "route": [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes],
             "rule": [_shown(rule) for rule in self.rules],
+            "site": [_shown(site) for site in self.sites],
         }
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}
 

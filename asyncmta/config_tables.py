@@ -17,6 +17,7 @@ from msgspec import Struct
 from asyncmta import config_texts as texts
 from asyncmta.config_kinds import Choice, Duration, Flag, Kind, RateOf, Size, Text, TextList, TextListOr, Whole
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, Residents, RuleEntry
+from asyncmta.config_sites import SiteTable
 from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -162,6 +163,8 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
     chunking: Annotated[bool, Flag()] = True
     tls: Annotated[str, TLS_LEVEL] = "opportunistic"
+    next_mx_on_4xx: Annotated[str, Choice(("all-failed", "per-recipient", "never"))] = "all-failed"
+    fallback: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):
@@ -200,6 +203,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     hooks: HooksTable
     policy: PolicyTable
     remote: RemoteTable
+    site: tuple[SiteTable, ...]
     dns: DnsTable
     admin: AdminTable
     log: LogTable
@@ -226,6 +230,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "certificate": CertificateTable,
     "route": RouteTable,
     "rule": RuleEntry,
+    "site": SiteTable,
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from asyncmta.config import Settings
+from asyncmta.config_sites import rule_of_site
 from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.resolver import DnsSettings, Resolver
@@ -36,6 +37,7 @@ def build_dialer(
 ) -> Dialer:
     """`listening`: where we listen ourselves, now. `recipients_per_transaction`: instead of that of the settings."""
     remote = given(RemoteSettings, settings.remote)
+    remote["sites"] = tuple(map(rule_of_site, settings.sites))
     if recipients_per_transaction is not None:
         remote["recipients_per_transaction"] = recipients_per_transaction
     return Dialer(

@@ -42,6 +42,7 @@ from asyncmta.delivery.exchange import (
     not_tried,
     wrong_family,
 )
+from asyncmta.delivery.habits import SiteRule
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts
 from asyncmta.delivery.sources import SourceRule, address_for, source_for
@@ -60,7 +61,7 @@ _LOCALHOST = Addresses(("127.0.0.1", "::1"))
 
 
 class RemoteSettings(Struct, frozen=True, kw_only=True):
-    """`[remote]` of config.toml, and `[[source]]`."""
+    """`[remote]` of config.toml, `[[source]]` and `[[site]]`."""
 
     port: int = 25
     sessions_per_site: int = 20
@@ -72,6 +73,9 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     source_addresses: tuple[str, ...] = ()
     chunking: bool = True
     tls: str = "opportunistic"
+    next_mx_on_4xx: str = "all-failed"
+    fallback: tuple[str, ...] = ()
+    sites: tuple[SiteRule, ...] = ()
     sources: tuple[SourceRule, ...] = ()
 
 
@@ -126,6 +130,12 @@ class Dialer:
     async def close(self) -> None:
         """What goes on beside sessions is ended."""
         await self.introductions.close()
+
+    def strike(self, site: Site, host: str, why: Deferred) -> None:
+        """Somebody was let in there, and sent away at once: for a while it is as good as dead."""
+        for exchanger in site.exchangers:
+            if exchanger.host == host:
+                self.dead.failed(host, exchanger.port or self.settings.port, self.clock.monotonic(), why)
 
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""

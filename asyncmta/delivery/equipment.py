@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from asyncmta.delivery.dialer import Dialer
+from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.transaction import Leg
 from asyncmta.mail.envelope import QueueId, ReadContent
@@ -45,6 +46,7 @@ class Equipment(Struct, frozen=True):
     read_content: ReadContent
     maillog: AttemptLog
     habits: Habits
+    doubts: Doubts
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     watch: Callable[[], None]
     onward: Callable[[Sequence[Leg]], None]

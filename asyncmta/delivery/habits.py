@@ -40,7 +40,7 @@ class Wish(Struct, frozen=True):
     recipients_until: float = 0.0
 
 
-class Rule(Struct, frozen=True):
+class SiteRule(Struct, frozen=True):
     """`[[site]]` of config.toml: for exchangers of these names, or (`.name`) below them. None: nothing said."""
 
     hosts: tuple[str, ...]
@@ -60,12 +60,12 @@ class Habit(Struct, frozen=True):
 class Habits:
     """One for a transport."""
 
-    def __init__(self, most_recipients: int, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, most_recipients: int, rules: Sequence[SiteRule] = ()) -> None:
         self._most = most_recipients
         self._rules = tuple(rules)
         self._wishes: dict[str, Wish] = {}
 
-    def rule_of(self, site: Site) -> Rule | None:
+    def rule_of(self, site: Site) -> SiteRule | None:
         """The first that covers one of its hosts."""
         for rule in self._rules:
             if any(_covers(rule.hosts, exchanger.host) for exchanger in site.exchangers):

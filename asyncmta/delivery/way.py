@@ -123,6 +123,15 @@ def next_site(way: Way, trail: Trail) -> Site | None:
     return None
 
 
+def preferring(way: Way, host: str) -> Way:
+    """The same way, by this host first if it is on it."""
+    for tier in way.tiers:
+        first = [exchanger for exchanger in tier.exchangers if exchanger.host == host]
+        if first:
+            return Way((narrowed(tier, first), *way.tiers))
+    return way
+
+
 def hosts_of(site: Site) -> list[Host]:
     return [_host_of(exchanger) for exchanger in site.exchangers]
 

@@ -348,6 +348,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "listener": [{"port": 0}, {"address": "::1", "port": 0}],
         "route": [{"via": "smarthost", "hosts": ["[::1]:25"], "tls": "none", "username": "u", "password": "hush"}],
         "rule": [{"client": "192.0.2.0/24", "sender": ["<>", "example.com"], "action": "tag", "tag": "hm"}],
+        "site": [{"hosts": [".example.net"], "limits": ["20/min", "5 sessions"]}],
         "limits": {"connections_per_client": "60/90s"},
         "admin": {"listen": "127.0.0.1:8025", "token": "murmur"},
         "local": {"mailboxes": ["alice"]},
@@ -368,7 +369,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
     names = {path.replace(".0.", ".") for path in known_paths()}
     flat = {key for key, value in shown.items() if not isinstance(value, dict | list)}
     flat |= {f"{name}.{key}" for name, table in shown.items() if isinstance(table, dict) for key in table}
-    flat |= {f"{name}.{key}" for name in ("listener", "certificate", "route", "rule") for key in shown[name][0]}
+    flat |= {f"{name}.{key}" for name in ("listener", "certificate", "route", "rule", "site") for key in shown[name][0]}
     assert flat == names
 
 
