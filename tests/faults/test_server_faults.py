@@ -43,6 +43,14 @@ def _check_first(pair: Pair, outcomes: dict[str, Outcome]) -> None:
         assert str(outcome.reply).isprintable()
 
 
+def _check_duplicates_are_counted(scene: Scene, outcomes: dict[str, Outcome]) -> None:
+    """In the log and in number: once for a transaction whose content went out unanswered, and never else."""
+    counted = [facts["recipients"] for _, event, facts in scene.post.log.notes if event == "possible_duplicate"]
+    unheard = letters(outcomes).count("E")
+    assert counted == ([unheard] if scene.pair.verdict.may_be_duplicate else [])
+    assert scene.post.transport.possible_duplicates == len(counted)
+
+
 def _check_accounts(scene: Scene, *, exact: bool) -> None:
     """0 lost, 0 false bounces, nothing delivered that nobody took; twice only where that cannot be known."""
     pair = scene.pair
@@ -73,6 +81,7 @@ async def test_alone(
     scene = await make_scene(pair, make_post, [server], server_tls)
     outcomes = await scene.pass_(*RECIPIENTS, is_large=pair.kind is Kind.STREAMED)
     _check_first(pair, outcomes)
+    _check_duplicates_are_counted(scene, outcomes)
     _check_accounts(scene, exact=False)
     if not pair.verdict.is_used_again and pair.fault is not Fault.DEAF:  # who is deaf never sees it
         await scene.until_closed()
