@@ -229,6 +229,30 @@ def test_the_window_opens_with_success_up_to_its_limit() -> None:
     assert open_all(backlog) == 20 - FIRST_WINDOW
 
 
+def test_a_window_that_was_too_wide_grows_slowly() -> None:
+    backlog = Backlog(20)
+    waiting(backlog, 100)
+    attempts = 0
+    for _ in range(1000):  # the site takes three sessions, and sends away the fourth
+        while backlog.may_open:
+            backlog.begin_opening()
+            if backlog.live < 3:
+                backlog.opened()
+            else:
+                attempts += 1
+                backlog.not_opened()
+                assert not backlog.turned_away(0.0)
+        backlog.succeeded()
+    assert 5 <= attempts <= 20
+    backlog.closed()
+    for _ in range(8):
+        backlog.begin_opening()
+        backlog.opened()
+    for _ in range(20):  # it takes more now
+        backlog.succeeded()
+    assert backlog.window >= 10
+
+
 def test_a_small_limit_is_kept() -> None:
     backlog = Backlog(1)
     waiting(backlog, 3)
