@@ -126,11 +126,14 @@ class Backlog:
         return legs
 
     def instead(self, transaction: Transaction, parts: list[Transaction]) -> Transaction:
-        """Other ones take its place, in a row, and who stood behind it behind them; returns the first, which is to be
-        sent or to wait at the front."""
+        """Other ones take its place, in rows, and who stood behind it behind them; returns the first, which is to be
+        sent or to wait at the front. Further rows wait there already."""
         last = parts[-1]
-        for ahead, behind in pairwise(parts):
-            ahead.behind = behind
+        for place, (ahead, behind) in enumerate(pairwise(parts), 1):
+            if place % MOST_IN_A_ROW:
+                ahead.behind = behind
+        for head in reversed(parts[MOST_IN_A_ROW::MOST_IN_A_ROW]):
+            self.waiting.appendleft(head)
         last.behind, transaction.behind = transaction.behind, None
         if self._growing.get(transaction.consignment.queue_id) is transaction:
             self._growing[transaction.consignment.queue_id] = last

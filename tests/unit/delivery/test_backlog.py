@@ -183,6 +183,19 @@ def test_what_is_planned_anew_takes_along_what_stands_behind_it() -> None:
     assert done == {"a": dict.fromkeys(range(12), TAKEN), "b": dict.fromkeys(range(12, 16), TAKEN)}
 
 
+def test_many_parts_are_several_rows() -> None:
+    backlog = Backlog(20)
+    first, other = plan([consignment("a", *range(200))], Results(), 100)
+    backlog.join(first)
+    backlog.join(other)
+    assert backlog.take() is first
+    head = backlog.instead(first, transaction_module.plan(first.legs(), Shape(4)))
+    assert head.ordinals == (0, 1, 2, 3)
+    backlog.waiting.appendleft(head)
+    assert [each.ordinals[0] for each in backlog.waiting] == [0, 40, 80]
+    assert [each.ordinals[0] for each in backlog.drain()] == [*range(0, 100, 4), 100]
+
+
 def test_what_comes_later_joins_the_last_part_while_there_is_room() -> None:
     backlog = Backlog(20, Shape(4))
     (first,) = plan([consignment("a", 0, 1, 2)], Results(), 4)
