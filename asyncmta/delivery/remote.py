@@ -27,7 +27,7 @@ from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.sites import ActiveSite
 from asyncmta.delivery.transaction import Done, Leg
 from asyncmta.delivery.verdict import Fault, Stage, blame
-from asyncmta.delivery.way import Way, hosts_of, leaping, way_of
+from asyncmta.delivery.way import Way, hosts_of, leaping, not_tried, way_of
 from asyncmta.mail.envelope import Consignment, ReadContent
 from asyncmta.mail.outcome import Deferred, Postponed
 from asyncmta.routing import Mx, Route, Smarthost
@@ -124,9 +124,11 @@ class RemoteTransport:
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
-            known = self._known.get(consignments[0].destination)
-            if known is not None and known.until > self._clock.monotonic() and not self._doubts:
-                known.site.take_whole(consignments[0], known.way, done)
+            consignment = consignments[0]
+            known = self._known.get(consignment.destination)
+            is_doubtful = consignment.attempts and self._doubts
+            if known is not None and known.until > self._clock.monotonic() and not is_doubtful:
+                known.site.take_whole(consignment, known.way, done)
                 return
         self._gather(consignments, done)
 
@@ -234,6 +236,11 @@ class RemoteTransport:
     def _onward(self, legs: Sequence[Leg]) -> None:
         """Legs of one message set out, or go on from where they could not be taken: each to the best site that is left
         to it, together with whoever goes there too."""
+        if self._is_closing:
+            postponed = self._stopping()
+            for leg in legs:
+                leg.parcel.postpone(leg.ordinals, postponed, not_tried(postponed))
+            return
         if self._doubts:
             for leg in legs:
                 leg.parcel.way = self._doubts.way(leg)
