@@ -1,9 +1,9 @@
 """A session at work: the protocol on an opened transport, running one transaction after another with the dialogue.
 
-No task, no future and no timer for a message: octets that arrive are fed to the dialogue, what it asks for is written in
-the same turn, and a deadline is only noted: a sweep once a second compares it. Small content goes in one write with its
-commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast as the peer reads;
-what the peer cannot take as it is, is recoded first. Promises: each transaction that was started is handed back
+No task, no future and no timer for a message: octets that arrive are fed to the dialogue, what it asks for is written
+in the same turn, and a deadline is only noted: a sweep once a second compares it. Small content goes in one write with
+its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast as the peer
+reads; what the peer cannot take as it is, is recoded first. Promises: each transaction that was started is handed back
 finished, once, whatever happens to the connection. Never: a choice of what comes next.
 
 RFC 1047, RFC 3030.
