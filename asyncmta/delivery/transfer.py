@@ -63,8 +63,7 @@ class Session(asyncio.Protocol):
     ) -> None:
         self.dialogue = dialogue
         self.transaction: Transaction | None = None
-        self.served, self.is_over = 0, False
-        self.began, self.deadline = 0.0, math.inf
+        self.served, self.is_over, self.began, self.deadline = 0, False, 0.0, math.inf
         self._transport = opened.transport
         self._owner, self._clock, self._spawn, self._conversion = owner, clock, spawn, conversion
         self._heard = clock.monotonic()  # when the peer last had something to answer

@@ -73,8 +73,8 @@ class Result(Struct):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What is simulated. `healthy_only`: without the letters for sick providers. `temper`: the servers have moods for an
-    hour, this likely at each step. `counts`: how many letters there are with so many recipients."""
+    """What is simulated. `healthy_only`: without the letters for sick providers. `temper`: the servers have moods for
+    an hour, this likely at each step. `counts`: how many letters there are with so many recipients."""
 
     seed: int
     healthy_only: bool = False
