@@ -178,7 +178,9 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     addresses: Annotated[str, Choice(("both", "prefer-ipv4", "prefer-ipv6", "ipv4", "ipv6"))] = "both"
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
     chunking: Annotated[bool, Flag()] = True
+    eight_bit: Annotated[str, Choice(("recode", "send", "bounce"))] = "recode"
     tls: Annotated[str, TLS_LEVEL] = "opportunistic"
+    mxps: Annotated[bool, Flag()] = False
     next_mx_on_4xx: Annotated[str, Choice(("all-failed", "per-recipient", "never"))] = "all-failed"
     fallback: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
 

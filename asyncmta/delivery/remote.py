@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import CONNECT_TIMES, Dialer
 from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
@@ -93,6 +94,7 @@ class RemoteTransport:
             spawn=self._spawn,
             watch=self._watch,
             onward=self._onward,
+            conversion=Conversion(dialer.settings.eight_bit),
         )
         self._sites: dict[str, ActiveSite] = {}
         self._known: dict[str, _Known] = {}
@@ -194,7 +196,7 @@ class RemoteTransport:
             self._located(destination, where)
 
     def _found(self, destination: str, route: Mx, answer: MxAnswer) -> Where:
-        found = site_of_domain(route.domain, answer, self._hostname)
+        found = site_of_domain(route.domain, answer, self._hostname, mxps=self._dialer.settings.mxps)
         if isinstance(found, Site):
             tiers = way_of(at_level(found, route.tls or self._tls)).tiers
         elif self._fallback and isinstance(found, Deferred):

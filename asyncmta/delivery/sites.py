@@ -24,7 +24,7 @@ from asyncmta.delivery.standing import Standing
 from asyncmta.delivery.transaction import Done, Leg, Parcel, Transaction, plan
 from asyncmta.delivery.transfer import Session
 from asyncmta.delivery.verdict import Fault, Stage, blame
-from asyncmta.delivery.way import Way
+from asyncmta.delivery.way import Way, is_mute
 from asyncmta.mail.envelope import Consignment, ContentUnavailable
 from asyncmta.mail.outcome import Deferred, Outcome
 
@@ -254,9 +254,7 @@ class ActiveSite:
             raise
         if isinstance(result, Opened):
             backlog.opened()
-            equipment = self._equipment
-            chunking = equipment.dialer.settings.chunking
-            session = Session(result, owner=self, clock=clock, spawn=equipment.spawn, chunking=chunking)
+            session = self._equipment.session(result, self)
             self._sessions[session] = clock.monotonic()
             self._equipment.watch()
             self._serve(session, backlog.take(clock.monotonic()))
@@ -264,7 +262,8 @@ class ActiveSite:
             return
         backlog.not_opened()
         if backlog.turned_away(clock.monotonic()):
-            self._endings.suspend(backlog.drain(), result, mark, clock.monotonic() - began)
+            spent = clock.monotonic() - began if is_mute(result) else 0.0
+            self._endings.suspend(backlog.drain(), result, mark, spent)
 
     def _sequel(self, session: Session, transaction: Transaction) -> Sequel:
         """What else is to be done; and what was learned is remembered."""

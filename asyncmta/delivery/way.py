@@ -16,7 +16,9 @@ from msgspec.structs import replace
 
 from asyncmta.delivery.exchange import Exchanger, Site
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
-from asyncmta.mail.reply import reply
+from asyncmta.mail.reply import EnhancedStatus, reply
+
+NO_CONNECTION = EnhancedStatus(4, 4, 1)
 
 Host = tuple[str, int]
 
@@ -87,6 +89,11 @@ def not_tried(postponed: Postponed | None) -> Deferred:
     """The outcome for recipients of whom others of the same consignment were tried."""
     why = postponed.reason if postponed is not None else "nobody is left"
     return Deferred(Cause.CONNECT, reply(451, "4.4.1", f"not tried: {why}"), Scope.SITE)
+
+
+def is_mute(failure: Failed | Deferred) -> bool:
+    """Was there no connection? Who lets us in and is slow then costs nothing of the time for connecting (D-98)."""
+    return failure.reply.enhanced == NO_CONNECTION
 
 
 def way_of(site: Site) -> Way:

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Outcome
+from asyncmta.routing import Smarthost
 from tests.faults.faulty_server import PROPER, FaultyServer, Manner
 from tests.faults.words import Fault, Kind, Pair, Step, Then, act
 from tests.unit.delivery.conftest import Post
@@ -156,6 +157,9 @@ async def make_scene(
     to = ""
     if pair.kind is Kind.TLS_REQUIRED:
         to = post.smarthost(*hosts, tls="require")
+    elif pair.kind is Kind.STORE:
+        to = "lmtp:0"
+        post.routes[to] = Smarthost(to, tuple(f"{name}:{port}" for name, port in hosts), protocol="lmtp", tls="none")
     elif pair.kind is Kind.LOGIN:
         to = post.smarthost(*hosts, tls="none", username="user", password="secret")
     scene = Scene(pair, post, servers, to)
