@@ -24,6 +24,7 @@ from asyncmta.config_checks import check_pairs
 from asyncmta.config_kinds import Text, Unfit, named
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
 from asyncmta.config_routes import rule_of
+from asyncmta.config_sites import SiteTable
 from asyncmta.config_sources import Sources
 from asyncmta.config_tables import (
     ARRAYS,
@@ -95,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyTable
     sources: tuple[SourceTable, ...]
     remote: RemoteTable
+    sites: tuple[SiteTable, ...]
     dns: DnsTable
     admin: AdminTable
     log: LogTable
@@ -152,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             policy=tables.policy,
             sources=tables.source,
             remote=tables.remote,
+            sites=tables.site,
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
@@ -207,6 +210,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "mode": self.mode,
         }
         shown |= {name: [_shown(entry) for entry in getattr(self, f"{name}s")] for name in ARRAYS}
+        shown["route"] = [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes]
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}
 
 

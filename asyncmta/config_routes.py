@@ -81,7 +81,7 @@ def rule_of(route: RouteTable) -> routing.Rule:
             via = routing.Smarthost(
                 ", ".join(route.hosts),
                 route.hosts,
-                route.level,
+                route.level or "none",
                 route.username,
                 route.password,
                 auth=route.auth,

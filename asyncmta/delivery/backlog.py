@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 
+from asyncmta.delivery.pace import Pace
 from asyncmta.delivery.transaction import Done, Leg, Parcel, Shape, Transaction, plan
 from asyncmta.mail.envelope import QueueId
 
@@ -35,15 +36,17 @@ class Backlog:
         "live",
         "most_sessions",
         "opening",
+        "pace",
         "shape",
         "suspended_until",
         "waiting",
         "window",
     )
 
-    def __init__(self, most_sessions: int, shape: Shape | None = None) -> None:
+    def __init__(self, most_sessions: int, shape: Shape | None = None, pace: Pace | None = None) -> None:
         self.most_sessions = most_sessions
         self.shape = shape if shape is not None else Shape()
+        self.pace = pace
         self.window = min(FIRST_WINDOW, most_sessions)
         self.opening = 0
         self.live = 0
@@ -84,10 +87,15 @@ class Backlog:
         transaction.returns += 1
         self.waiting.appendleft(transaction)
 
-    def take(self) -> Transaction | None:
-        """The next one, for a live session; None also when there are more sessions than the window allows."""
+    def take(self, now: float = 0.0) -> Transaction | None:
+        """The next one, for a live session; None also when there are more sessions than the window allows, or when
+        its turn has not come yet (`now` counts only where there is a pace)."""
         if not self.waiting or self.live > self.window:
             return None
+        if self.pace is not None:
+            if not self.pace.room(now):
+                return None
+            self.pace.take(now)
         transaction = self.waiting.popleft()
         transaction.is_begun = True
         return transaction
@@ -130,6 +138,20 @@ class Backlog:
         """Is another session of use, and allowed?"""
         return len(self.waiting) > self.opening and self.opening + self.live < self.window
 
+    def has_turn(self, now: float) -> bool:
+        """Has the turn come of one more than there are sessions being opened?"""
+        return self.pace is None or self.pace.room(now) > self.opening
+
+    @property
+    def is_clear(self) -> bool:
+        """Has nobody who comes now to wait for others, or for his turn?"""
+        return not self.waiting and self.pace is None
+
+    @property
+    def is_crowded(self) -> bool:
+        """Are there more sessions than the window allows, and work that they keep from each other?"""
+        return bool(self.waiting) and self.live > self.window
+
     def resume(self) -> None:
         """Somebody who knows better says: try again now. How long the next suspension is begins anew."""
         self.suspended_until = 0.0
@@ -150,10 +172,12 @@ class Backlog:
     def closed(self) -> None:
         self.live -= 1
 
-    def succeeded(self) -> None:
-        """A transaction came to its end in good order."""
+    def succeeded(self, *, is_too_much: bool = False) -> None:
+        """A transaction came to its end in good order. `is_too_much`: and the server said that we send too much."""
         self._failures = 0
-        if self.window < self.most_sessions:
+        if is_too_much:
+            self.slow_down()
+        elif self.window < self.most_sessions:
             self.window += 1
 
     def slow_down(self) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from asyncmta.delivery import session
 from asyncmta.delivery.dead_hosts import DeadHosts
@@ -28,6 +29,7 @@ from asyncmta.delivery.dial_order import (
     walk_order,
 )
 from asyncmta.delivery.exchange import (
+    QMTP_PORT,
     AddressAnswer,
     Addresses,
     Exchanger,
@@ -42,6 +44,7 @@ from asyncmta.delivery.exchange import (
     not_tried,
     wrong_family,
 )
+from asyncmta.delivery.habits import SiteRule
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts
 from asyncmta.delivery.sources import SourceRule, address_for, source_for
@@ -60,7 +63,7 @@ _LOCALHOST = Addresses(("127.0.0.1", "::1"))
 
 
 class RemoteSettings(Struct, frozen=True, kw_only=True):
-    """`[remote]` of config.toml, and `[[source]]`."""
+    """`[remote]` of config.toml, `[[source]]` and `[[site]]`."""
 
     port: int = 25
     sessions_per_site: int = 20
@@ -71,8 +74,13 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     allow_private_exchangers: bool = False
     source_addresses: tuple[str, ...] = ()
     chunking: bool = True
+    eight_bit: str = "recode"
     tls: str = "opportunistic"
+    next_mx_on_4xx: str = "all-failed"
+    fallback: tuple[str, ...] = ()
+    sites: tuple[SiteRule, ...] = ()
     sources: tuple[SourceRule, ...] = ()
+    mxps: bool = False
 
 
 class Resolves(Protocol):
@@ -127,10 +135,17 @@ class Dialer:
         """What goes on beside sessions is ended."""
         await self.introductions.close()
 
+    def strike(self, site: Site, host: str, why: Deferred) -> None:
+        """Somebody was let in there, and sent away at once: for a while it is as good as dead."""
+        for exchanger in site.exchangers:
+            if exchanger.host == host:
+                self.dead.failed(host, exchanger.port or self.settings.port, self.clock.monotonic(), why)
+
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""
         for exchanger in site.exchangers:
-            self.dead.forget(exchanger.host, exchanger.port or self.settings.port)
+            for port in (exchanger.port, self.settings.port):
+                self.dead.forget(exchanger.host, port)
 
 
 class _Walk:
@@ -163,8 +178,17 @@ class _Walk:
 
     async def _host(self, exchanger: Exchanger, ahead: int) -> Opened | list[Failed | Deferred]:
         """Dial one host that has so many others behind it: a session, or at least one failure."""
+        smtp = self._dialer.settings.port
+        if self._site.explicit or exchanger.port != QMTP_PORT:
+            return await self._at_port(exchanger, exchanger.port or smtp, ahead)
+        # MXPS: who cannot be reached there has not had a message from us, and may get it by SMTP.
+        result = await self._at_port(exchanger, QMTP_PORT, ahead + 1)
+        if isinstance(result, Opened) or self._seconds <= 0 or not self._addresses:
+            return result
+        return await self._at_port(exchanger, smtp, ahead)
+
+    async def _at_port(self, exchanger: Exchanger, port: int, ahead: int) -> Opened | list[Failed | Deferred]:
         dialer, host = self._dialer, exchanger.host
-        port = exchanger.port or dialer.settings.port
         why = dialer.dead.why(host, port, dialer.clock.monotonic())
         if why is not None:
             return [why]
@@ -204,6 +228,10 @@ class _Walk:
         manners = await dialer.introductions.manners(site, host, rule.helo or dialer.hostname, limit)
         if isinstance(manners, Deferred):
             return manners
+        if port == QMTP_PORT and not site.explicit:
+            if manners.tls in ("require", "verify"):
+                return blame(Stage.CONNECT, Fault.TLS, "QMTP has none", Place(host, ip))
+            manners = replace(manners, protocol="qmtp")
         began = dialer.clock.monotonic()
         self._addresses -= 1
         result = await dialer.open(target, manners, dialer.clock)

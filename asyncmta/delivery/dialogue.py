@@ -62,10 +62,8 @@ class Dialogue:
         # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
         self._at = 0
         self._awaited: tuple[int, ...] = ()
-        self.is_out = False  # all content is on its way, or there already
-        self._is_at_once = False
-        self._held = b""
-        self._needs_reset = False
+        self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
+        self._held, self._needs_reset = b"", False
         self._of_all: Outcome | None = None
         self.opening = b""  # what stands before content (BDAT, if it goes without dots doubled), and behind it
         self.ending = DOT
@@ -124,7 +122,7 @@ class Dialogue:
 
     @property
     def progress(self) -> int:
-        """Grows with each reply of a transaction."""
+        """Grows with each reply."""
         return self._at
 
     @property
@@ -166,6 +164,10 @@ class Dialogue:
                 self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
             return step
 
+    def refuse(self, said: Reply) -> None:
+        """The transaction that was begun is over before a word of it was said: this peer cannot have the message."""
+        self._finish(Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
+
     def fail(self, fault: Fault, detail: str = "") -> Step:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False
@@ -178,15 +180,13 @@ class Dialogue:
         return self._finish(blame(Stage.DOT if self.is_unsure else stage, fault, detail, self.place))
 
     def _is_shifted(self, rest: bytes) -> bool:
-        """Does what came behind the last reply say that one too many came before? So with a refusal of DATA, and where
-        no 354 has parted commands and content; unless the peer says that it goes."""
+        """Was one reply too many? So behind a refusal of DATA, and where no 354 parted them; a 421 may always come."""
         return self.stage is Stage.DATA or (self._is_at_once and rest[:3] != b"421")
 
     def _distrust(self) -> None:
         """Which reply belonged to which command is in doubt: nobody bounces for a refusal that may be another's."""
         self._of_all = None
-        for ordinal in self._sent:
-            self.outcomes.pop(ordinal, None)
+        self.outcomes = {at: said for at, said in self.outcomes.items() if at not in self._sent}
 
     def _read(self, raw: bytes) -> Step:
         """A reply that needs a look."""
@@ -202,8 +202,7 @@ class Dialogue:
             self.usable = False
             return self._finish(judge(Stage.DOT, heard, self.place))
         if heard.code == 421:
-            self.usable = False
-            self.is_cut_off = True
+            self.usable, self.is_cut_off = False, True
             self.is_out = self.is_out and stage is Stage.DOT  # else it will not be taken, though it went
             return self._finish(judge(stage, heard, self.place))
         if heard.code < 400 and not is_expected(stage, heard.code):
@@ -248,7 +247,9 @@ class Dialogue:
     def _refused(self, stage: Stage, heard: Reply) -> Step:
         at = self._at
         if at < 0:
-            return self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+            self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+            self.is_cut_off = True  # as good as gone: another connection may have the message
+            return Step.DONE
         outcome = judge(stage, heard, self.place)
         assert outcome is not None
         if at == 0:

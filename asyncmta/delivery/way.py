@@ -16,7 +16,9 @@ from msgspec.structs import replace
 
 from asyncmta.delivery.exchange import Exchanger, Site
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
-from asyncmta.mail.reply import reply
+from asyncmta.mail.reply import EnhancedStatus, reply
+
+NO_CONNECTION = EnhancedStatus(4, 4, 1)
 
 Host = tuple[str, int]
 
@@ -89,6 +91,11 @@ def not_tried(postponed: Postponed | None) -> Deferred:
     return Deferred(Cause.CONNECT, reply(451, "4.4.1", f"not tried: {why}"), Scope.SITE)
 
 
+def is_mute(failure: Failed | Deferred) -> bool:
+    """Was there no connection? Who lets us in and is slow then costs nothing of the time for connecting (D-98)."""
+    return failure.reply.enhanced == NO_CONNECTION
+
+
 def way_of(site: Site) -> Way:
     """The tiers of a site whose exchangers have ranks."""
     ranks: dict[int, list[Exchanger]] = {}
@@ -121,6 +128,15 @@ def next_site(way: Way, trail: Trail) -> Site | None:
         if left:
             return tier if len(left) == len(tier.exchangers) else narrowed(tier, left)
     return None
+
+
+def preferring(way: Way, host: str) -> Way:
+    """The same way, by this host first if it is on it."""
+    for tier in way.tiers:
+        first = [exchanger for exchanger in tier.exchangers if exchanger.host == host]
+        if first:
+            return Way((narrowed(tier, first), *way.tiers))
+    return way
 
 
 def hosts_of(site: Site) -> list[Host]:

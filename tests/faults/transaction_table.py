@@ -89,6 +89,9 @@ def _rcpt(at: int) -> dict[Fault, Verdict]:
     refused[Fault.CODE_552] = Verdict(
         refused[Fault.CODE_552].outcomes.replace("F", "E"), "REFUSED", "452 4.5.3", "RECIPIENT", is_used_again=True
     )
+    if at:
+        # Somebody was taken before: the rest is sent again at once, in the next transaction.
+        refused[Fault.CODE_452] = refused[Fault.CODE_552] = Verdict("DDD", is_used_again=True)
     return _BROKEN | refused | _WELCOME
 
 
