@@ -54,16 +54,15 @@ class Dialogue:
         self.usable = True
         self.is_cut_off = False  # the peer went away, by closing or by 421
         self.is_unsure = False  # all content went out, and some recipient got no answer to it: was it taken?
-        self.out = b""
+        self.out = self._held = b""
         self.outcomes: dict[int, Outcome] = {}
         self._sent: tuple[int, ...] = ()
         self._commands: list[bytes] = []
-        self._accepted = 0
         # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
-        self._at = 0
+        self._at = self._accepted = 0
         self._awaited: tuple[int, ...] = ()
         self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
-        self._held, self._needs_reset = b"", False
+        self._needs_reset = False
         self._of_all: Outcome | None = None
         self.opening = b""  # what stands before content (BDAT, if it goes without dots doubled), and behind it
         self.ending = DOT
@@ -186,7 +185,8 @@ class Dialogue:
     def _distrust(self) -> None:
         """Which reply belonged to which command is in doubt: nobody bounces for a refusal that may be another's."""
         self._of_all = None
-        self.outcomes = {at: said for at, said in self.outcomes.items() if at not in self._sent}
+        for ordinal in self._sent:
+            self.outcomes.pop(ordinal, None)
 
     def _read(self, raw: bytes) -> Step:
         """A reply that needs a look."""
