@@ -107,6 +107,7 @@ class World:
         return self._words(result[0])
 
     def _words(self, outcome: Outcome) -> str:
+        assert all(line.isprintable() for line in outcome.reply.lines), outcome
         if self.dialled:
             assert "reached" in str(outcome.reply), outcome
             return "reaches " + ", ".join(self.dialled)

@@ -194,6 +194,14 @@ ALIASES = [
     ),
     Fault("an alias of nothing", {(DOMAIN, "CNAME"): [cname(DOMAIN, "gone.test")]}, "later, 4.4.3"),
     Fault(
+        "an alias of nothing, with CR and LF in it",
+        {
+            (DOMAIN, "MX"): [raw(DOMAIN, "CNAME", label(b"a\r\n250 ok"))],
+            ("a\r\n250 ok.test", "MX"): NXDOMAIN,
+        },
+        "later, 4.4.3",
+    ),
+    Fault(
         "an alias of nothing, in one answer",
         {
             (DOMAIN, "MX"): Says(records=[cname(DOMAIN, "gone.test")], code=NXDOMAIN),
