@@ -43,6 +43,7 @@ from asyncmta.config_tables import (
     RelayTable,
     RemoteTable,
     RouteTable,
+    SourceTable,
     Tables,
     TlsTable,
     kinds,
@@ -93,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dnsbl: DnsblTable
     hooks: HooksTable
     policy: PolicyTable
+    sources: tuple[SourceTable, ...]
     remote: RemoteTable
     sites: tuple[SiteTable, ...]
     dns: DnsTable
@@ -150,6 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             dnsbl=tables.dnsbl,
             hooks=tables.hooks,
             policy=tables.policy,
+            sources=tables.source,
             remote=tables.remote,
             sites=tables.site,
             dns=tables.dns,
@@ -205,12 +208,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "spool": self.spool,
             "smarthost": self.smarthost,
             "mode": self.mode,
-            "listener": [_shown(listener) for listener in self.listeners],
-            "certificate": [_shown(certificate) for certificate in self.certificates],
-            "route": [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes],
-            "rule": [_shown(rule) for rule in self.rules],
-            "site": [_shown(site) for site in self.sites],
         }
+        shown |= {name: [_shown(entry) for entry in getattr(self, f"{name}s")] for name in ARRAYS}
+        shown["route"] = [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes]
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}
 
 

@@ -45,6 +45,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         check_rule(f"rule.{index}", rule, given, report)
     for index, site in enumerate(tables.site):
         check_site(f"site.{index}", site, report)
+    _check_sources(tables, report)
     check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)
@@ -112,6 +113,16 @@ def _overlap(one: str, other: str) -> bool:
     if first == second:
         return True
     return first.version == second.version and (first.is_unspecified or second.is_unspecified)
+
+
+def _check_sources(tables: Tables, report: Report) -> None:
+    for index, source in enumerate(tables.source):
+        if not source.exchangers:
+            report(
+                f"source.{index}.exchangers", "needs at least one host; for all others there is remote.source_addresses"
+            )
+        if not source.addresses:
+            report(f"source.{index}.addresses", "needs at least one address of ours")
 
 
 def _check_auth(tables: Tables, report: Report) -> None:

@@ -8,14 +8,15 @@ docs/remote.md, Politeness.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Flag, Text, TextList, Unfit, named
+from asyncmta.config_kinds import Choice, Flag, Text, TextList, Unfit, named
 from asyncmta.delivery.habits import SiteRule
+from asyncmta.delivery.tls_policy import LEVELS, SiteLevel
 
 _RATE = re.compile(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,5})?(s|sec|m|min|h|hour|d|day)\Z")
 _SESSIONS = re.compile(r"([1-9][0-9]{0,3}) sessions?\Z")
@@ -55,6 +56,7 @@ class SiteTable(Struct, frozen=True, kw_only=True):
     hosts: Annotated[tuple[str, ...], TextList(Text(site_host))] = ()
     limits: Annotated[tuple[str, ...], TextList(Text(limit))] = ()
     one_domain: Annotated[bool | None, FlagOrAuto()] = None
+    tls: Annotated[str, Choice(("", *LEVELS))] = ""
 
 
 def check_site(path: str, table: SiteTable, report: Callable[..., None]) -> None:
@@ -79,3 +81,8 @@ def rule_of_site(table: SiteTable) -> SiteRule:
         if not messages or count * seconds < messages * span:
             messages, seconds = count, span
     return SiteRule(table.hosts, table.one_domain, sessions, messages, seconds)
+
+
+def levels_of(tables: Iterable[SiteTable]) -> tuple[SiteLevel, ...]:
+    """Of those that say one."""
+    return tuple(SiteLevel(table.hosts, table.tls) for table in tables if table.tls)

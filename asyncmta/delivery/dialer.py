@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from asyncmta.delivery import session
 from asyncmta.delivery.dead_hosts import DeadHosts
@@ -28,6 +29,7 @@ from asyncmta.delivery.dial_order import (
     walk_order,
 )
 from asyncmta.delivery.exchange import (
+    QMTP_PORT,
     AddressAnswer,
     Addresses,
     Exchanger,
@@ -72,11 +74,13 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     allow_private_exchangers: bool = False
     source_addresses: tuple[str, ...] = ()
     chunking: bool = True
+    eight_bit: str = "recode"
     tls: str = "opportunistic"
     next_mx_on_4xx: str = "all-failed"
     fallback: tuple[str, ...] = ()
     sites: tuple[SiteRule, ...] = ()
     sources: tuple[SourceRule, ...] = ()
+    mxps: bool = False
 
 
 class Resolves(Protocol):
@@ -140,7 +144,8 @@ class Dialer:
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""
         for exchanger in site.exchangers:
-            self.dead.forget(exchanger.host, exchanger.port or self.settings.port)
+            for port in (exchanger.port, self.settings.port):
+                self.dead.forget(exchanger.host, port)
 
 
 class _Walk:
@@ -173,14 +178,25 @@ class _Walk:
 
     async def _host(self, exchanger: Exchanger, ahead: int) -> Opened | list[Failed | Deferred]:
         """Dial one host that has so many others behind it: a session, or at least one failure."""
+        smtp = self._dialer.settings.port
+        if self._site.explicit or exchanger.port != QMTP_PORT:
+            return await self._at_port(exchanger, exchanger.port or smtp, ahead)
+        # MXPS: who cannot be reached there has not had a message from us, and may get it by SMTP.
+        result = await self._at_port(exchanger, QMTP_PORT, ahead + 1)
+        if isinstance(result, Opened) or self._seconds <= 0 or not self._addresses:
+            return result
+        return await self._at_port(exchanger, smtp, ahead)
+
+    async def _at_port(self, exchanger: Exchanger, port: int, ahead: int) -> Opened | list[Failed | Deferred]:
         dialer, host = self._dialer, exchanger.host
-        port = exchanger.port or dialer.settings.port
         why = dialer.dead.why(host, port, dialer.clock.monotonic())
         if why is not None:
             return [why]
         ips = await self._usable(exchanger, port)
         if not isinstance(ips, list):
             return [ips]
+        if self._seconds <= 0:
+            return [not_tried(host)]
         chosen = at_most(ips, most_of_one_host(self._addresses, ahead))
         dialer.dead.probe(host, port, dialer.clock.monotonic() + self._seconds)
         failures: list[Failed | Deferred] = []
@@ -209,9 +225,13 @@ class _Walk:
         dialer, site = self._dialer, self._site
         rule = source_for(dialer.settings.sources, host, dialer.any_source)
         target = Target(host, ip, port, address_for(rule, ip, self._salt))
-        manners = await dialer.introductions.manners(site, host, rule.hostname or dialer.hostname, limit)
+        manners = await dialer.introductions.manners(site, host, rule.helo or dialer.hostname, limit)
         if isinstance(manners, Deferred):
             return manners
+        if port == QMTP_PORT and not site.explicit:
+            if manners.tls in ("require", "verify"):
+                return blame(Stage.CONNECT, Fault.TLS, "QMTP has none", Place(host, ip))
+            manners = replace(manners, protocol="qmtp")
         began = dialer.clock.monotonic()
         self._addresses -= 1
         result = await dialer.open(target, manners, dialer.clock)

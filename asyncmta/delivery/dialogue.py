@@ -62,10 +62,8 @@ class Dialogue:
         # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
         self._at = 0
         self._awaited: tuple[int, ...] = ()
-        self.is_out = False  # all content is on its way, or there already
-        self._is_at_once = False
-        self._held = b""
-        self._needs_reset = False
+        self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
+        self._held, self._needs_reset = b"", False
         self._of_all: Outcome | None = None
         self.opening = b""  # what stands before content (BDAT, if it goes without dots doubled), and behind it
         self.ending = DOT
@@ -124,7 +122,7 @@ class Dialogue:
 
     @property
     def progress(self) -> int:
-        """Grows with each reply of a transaction."""
+        """Grows with each reply."""
         return self._at
 
     @property
@@ -166,6 +164,10 @@ class Dialogue:
                 self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
             return step
 
+    def refuse(self, said: Reply) -> None:
+        """The transaction that was begun is over before a word of it was said: this peer cannot have the message."""
+        self._finish(Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
+
     def fail(self, fault: Fault, detail: str = "") -> Step:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False
@@ -178,8 +180,7 @@ class Dialogue:
         return self._finish(blame(Stage.DOT if self.is_unsure else stage, fault, detail, self.place))
 
     def _is_shifted(self, rest: bytes) -> bool:
-        """Does what came behind the last reply say that one too many came before? So with a refusal of DATA, and where
-        no 354 has parted commands and content, unless the peer says that it goes; LMTP: if it matters whose it is."""
+        """Was one reply too many? So behind a refusal of DATA, where no 354 parted them, or among answers that differ."""
         if self.is_lmtp and self.stage is Stage.DOT:
             return rest[:1] != b"2" or any(type(said) is not Delivered for said in self.outcomes.values())
         return self.stage is Stage.DATA or (self._is_at_once and rest[:3] != b"421")
@@ -203,8 +204,7 @@ class Dialogue:
             self.usable = False
             return self._finish(judge(Stage.DOT, heard, self.place))
         if heard.code == 421:
-            self.usable = False
-            self.is_cut_off = True
+            self.usable, self.is_cut_off = False, True
             self.is_out = self.is_out and stage is Stage.DOT  # else it will not be taken, though it went
             return self._finish(judge(stage, heard, self.place))
         if heard.code < 400 and not is_expected(stage, heard.code):
@@ -215,9 +215,8 @@ class Dialogue:
             return self._wants_content() if heard.code < 400 else self._finish(judge(stage, heard, self.place))
         if self.opening and heard.code in NO_BDAT and self._accepted:
             self.usable = False  # the content was read as commands, perhaps
-            return self._finish(
-                blame(stage, Fault.GARBAGE, f"CHUNKING is offered, and BDAT refused: {heard}", self.place)
-            )
+            detail = f"CHUNKING is offered, and BDAT refused: {heard}"
+            return self._finish(blame(stage, Fault.GARBAGE, detail, self.place))
         self._needs_reset = bool(self.opening) and heard.code >= 400  # RFC 3030 2: or the rest is undefined
         if self.is_lmtp and self._accepted:
             return self._answered_for_one(heard)
@@ -249,7 +248,9 @@ class Dialogue:
     def _refused(self, stage: Stage, heard: Reply) -> Step:
         at = self._at
         if at < 0:
-            return self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+            self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+            self.is_cut_off = True  # as good as gone: another connection may have the message
+            return Step.DONE
         outcome = judge(stage, heard, self.place)
         assert outcome is not None
         if at == 0:
@@ -287,8 +288,7 @@ class Dialogue:
             self.usable = False  # RFC 2033 4.2 wants a 503; how many replies the dot would get, nobody can say
             return self._finish(None)
         # RFC 2920 3.1: the server wants content for nobody. An empty message ends the matter.
-        self.out = DOT
-        self.is_out = True
+        self.out, self.is_out = DOT, True
         return Step.WRITE
 
     def _finish(self, outcome: Outcome | None) -> Step:

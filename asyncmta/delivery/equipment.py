@@ -9,11 +9,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import Dialer
 from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.habits import Habits
+from asyncmta.delivery.session import Opened
 from asyncmta.delivery.transaction import Leg
+from asyncmta.delivery.transfer import Owner, Session
 from asyncmta.mail.envelope import QueueId, ReadContent
 from asyncmta.mail.outcome import Place
 from asyncmta.mail.reply import Reply
@@ -50,6 +54,13 @@ class Equipment(Struct, frozen=True):
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     watch: Callable[[], None]
     onward: Callable[[Sequence[Leg]], None]
+    conversion: Conversion
+
+    def session(self, opened: Opened, owner: Owner) -> Session:
+        """What was opened, at work for this owner."""
+        if not self.dialer.settings.chunking:
+            opened = replace(opened, peer=replace(opened.peer, chunking=False))
+        return Session(opened, owner=owner, clock=self.clock, spawn=self.spawn, conversion=self.conversion)
 
 
 class SiteView(Struct, frozen=True):

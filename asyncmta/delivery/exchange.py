@@ -19,6 +19,9 @@ from asyncmta.mail.outcome import Cause, Deferred, Failed, Scope
 from asyncmta.mail.reply import reply
 
 MAX_EXCHANGERS = 20
+QMTP_PORT = 209
+# Of an MX record with such a preference says the domain that its host speaks QMTP (https://cr.yp.to/proto/mxps.txt).
+MXPS = range(12801, 13042, 16)
 UNIX = "unix:"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # underscores are no host names, and are in use
@@ -70,7 +73,8 @@ NameAnswer = Names | NoSuchDomain | NoData | TemporaryFailure
 
 
 class Exchanger(Struct, frozen=True, gc=False):
-    """A host that takes mail; `host` may be an address. `rank` 0 is the best; port 0 is the port of the settings.
+    """A host that takes mail; `host` may be an address. `rank` 0 is the best; port 0 is the port of the settings. Of
+    a host that DNS named port 209 says that QMTP is to be tried first, and SMTP where nobody listens there.
 
     `weight`: how often it is the first among its equals; 0 is one for the time when none of the others can be had.
     """
@@ -96,8 +100,9 @@ class Site(Struct, frozen=True):
     protocol: str = "smtp"
 
 
-def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Failed | Deferred:
-    """The site of a recipient domain in normal form (or of an address literal); our own name is `hostname`."""
+def site_of_domain(domain: str, answer: MxAnswer, hostname: str, *, mxps: bool = False) -> Site | Failed | Deferred:
+    """The site of a recipient domain in normal form (or of an address literal); our own name is `hostname`.
+    `mxps`: preferences may say that a host speaks QMTP."""
     if domain.startswith("["):
         return _site([(0, domain[1:-1].removeprefix("ipv6:"))])
     if isinstance(answer, NoSuchDomain):
@@ -121,7 +126,7 @@ def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Faile
         if not hosts:
             text = f"mail for {domain} loops: we are its best mail exchanger, and it is no domain of ours"
             return Failed(Cause.LOOP, reply(554, "5.4.6", text), Scope.MESSAGE)
-    return _site(hosts)
+    return _site(hosts, MXPS if mxps else range(0))
 
 
 def site_of_hosts(
@@ -142,6 +147,15 @@ def site_of_hosts(
     return Site(
         key, exchangers, tls, login, explicit=True, identity=identity, implicit_tls=implicit_tls, protocol=protocol
     )
+
+
+def weighted(site: Site, weights: tuple[int, ...]) -> Site:
+    """The site with its hosts as equals that are the first to be tried as often as these say; () changes nothing."""
+    if not weights:
+        return site
+    pairs = zip(site.exchangers, weights, strict=True)
+    equals = tuple(structs.replace(exchanger, rank=0, weight=weight) for exchanger, weight in pairs)
+    return structs.replace(site, exchangers=equals)
 
 
 def at_level(site: Site, tls: str) -> Site:
@@ -211,7 +225,7 @@ def _usable(records: tuple[MxRecord, ...]) -> list[tuple[int, str]]:
     return sorted((preference, host) for host, preference in best.items())[:MAX_EXCHANGERS]
 
 
-def _site(hosts: list[tuple[int, str]]) -> Site:
+def _site(hosts: list[tuple[int, str]], by_qmtp: range = range(0)) -> Site:
     """Only the order counts and not the numbers: 10/20 and 5/50 are the same site, in its key and in every field."""
     key: list[str] = []
     exchangers: list[Exchanger] = []
@@ -222,8 +236,9 @@ def _site(hosts: list[tuple[int, str]]) -> Site:
             rank += preference != last
             key.append("," if preference == last else ";")
         last = preference
-        key.append(host)
-        exchangers.append(Exchanger(host, rank))
+        port = QMTP_PORT if preference in by_qmtp else 0
+        key.append(f"{host}:{port}" if port else host)
+        exchangers.append(Exchanger(host, rank, port))
     return Site("mx:" + "".join(key), tuple(exchangers))
 
 

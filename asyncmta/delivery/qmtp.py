@@ -18,7 +18,7 @@ from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail.envelope import Content, Envelope
 from asyncmta.mail.netstring import InvalidNetstring, netstring, take
 from asyncmta.mail.outcome import NOWHERE, Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
-from asyncmta.mail.reply import reply
+from asyncmta.mail.reply import Reply, reply
 
 LONGEST_ANSWER = 4096
 MOST_LINES = 10
@@ -81,6 +81,10 @@ class QmtpDialogue:
         self.opening = b"%d:\r" % (content.size + 1)
         self.ending = b"," + netstring(sender) + netstring(b"".join(map(netstring, recipients)))
         return Step.CONTENT
+
+    def refuse(self, said: Reply) -> None:
+        """The transaction that was begun is over before anything of it went out."""
+        self.outcomes |= dict.fromkeys(self._sent, Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
 
     @property
     def stage(self) -> Stage:

@@ -15,10 +15,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import CONNECT_TIMES, Dialer
 from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
-from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts
+from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts, weighted
 from asyncmta.delivery.gathering import Gathering, Where
 from asyncmta.delivery.grouping import group
 from asyncmta.delivery.habits import Habits
@@ -49,7 +50,7 @@ class _Known(Struct):
 
 
 def _site_of_route(route: Smarthost) -> Site:
-    return site_of_hosts(
+    site = site_of_hosts(
         route.hosts,
         route.tls,
         route.login,
@@ -57,6 +58,7 @@ def _site_of_route(route: Smarthost) -> Site:
         implicit_tls=route.implicit_tls,
         protocol=route.protocol,
     )
+    return weighted(site, route.weights)
 
 
 class RemoteTransport:
@@ -92,6 +94,7 @@ class RemoteTransport:
             spawn=self._spawn,
             watch=self._watch,
             onward=self._onward,
+            conversion=Conversion(dialer.settings.eight_bit),
         )
         self._sites: dict[str, ActiveSite] = {}
         self._known: dict[str, _Known] = {}
@@ -193,7 +196,7 @@ class RemoteTransport:
             self._located(destination, where)
 
     def _found(self, destination: str, route: Mx, answer: MxAnswer) -> Where:
-        found = site_of_domain(route.domain, answer, self._hostname)
+        found = site_of_domain(route.domain, answer, self._hostname, mxps=self._dialer.settings.mxps)
         if isinstance(found, Site):
             tiers = way_of(at_level(found, route.tls or self._tls)).tiers
         elif self._fallback and isinstance(found, Deferred):

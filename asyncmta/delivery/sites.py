@@ -254,9 +254,7 @@ class ActiveSite:
             raise
         if isinstance(result, Opened):
             backlog.opened()
-            equipment = self._equipment
-            chunking = equipment.dialer.settings.chunking
-            session = Session(result, owner=self, clock=clock, spawn=equipment.spawn, chunking=chunking)
+            session = self._equipment.session(result, self)
             self._sessions[session] = clock.monotonic()
             self._equipment.watch()
             self._serve(session, backlog.take(clock.monotonic()))

@@ -12,11 +12,11 @@ from msgspec import Struct
 
 
 class SourceRule(Struct, frozen=True, kw_only=True):
-    """`exchangers`: host names or addresses, `*.example.org` for all names below; `hostname` is for EHLO ("": ours)."""
+    """`exchangers`: host names or addresses, `*.example.org` for all names below; `helo` is for EHLO ("": ours)."""
 
     exchangers: tuple[str, ...]
     addresses: tuple[str, ...]
-    hostname: str = ""
+    helo: str = ""
 
     def names(self, host: str) -> bool:
         return any(

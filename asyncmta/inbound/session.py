@@ -208,11 +208,10 @@ class SessionState:
             envelope.timing,
         )
         terms = self.acceptance.terms
-        limits = terms.limits
         return Rules(
-            size_limit=limits.message_size,
+            size_limit=terms.limits.message_size,
             inline_limit=INLINE_LIMIT - ROOM_FOR_RECEIVED,
-            accept_long_lines=limits.accept_long_lines,
+            accept_long_lines=terms.limits.accept_long_lines,
             normalises=self.client.trusted and terms.line_endings == "normalise",
             binary=envelope.body == "BINARYMIME",
         )
@@ -268,14 +267,13 @@ class SessionState:
             helo=self.helo,
             ip=self.client.ip,
             name=self.peer().findings.name,
-            protocol="QMTP"
-            if self.acceptance.terms.role == "qmtp"
-            else protocol_name(
+            protocol=protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),
                 authenticated=self.login is not None,
                 smtputf8=smtputf8,
                 lmtp=self.is_lmtp,
+                qmtp=self.acceptance.terms.role == "qmtp",
             ),
             tls=self.tls,
         )

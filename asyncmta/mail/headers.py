@@ -52,9 +52,18 @@ class Arrival(Struct, frozen=True, kw_only=True):
 
 
 def protocol_name(
-    *, extended: bool, tls: bool = False, authenticated: bool = False, smtputf8: bool = False, lmtp: bool = False
+    *,
+    extended: bool,
+    tls: bool = False,
+    authenticated: bool = False,
+    smtputf8: bool = False,
+    lmtp: bool = False,
+    qmtp: bool = False,
 ) -> str:
-    """The registered name after `with`: SMTP after HELO; after EHLO or LHLO with S for TLS and A for AUTH."""
+    """The registered name after `with`: SMTP after HELO; after EHLO or LHLO with S for TLS and A for AUTH. QMTP, which
+    nobody registered, has one name."""
+    if qmtp:
+        return "QMTP"
     if not extended and not lmtp:
         return "SMTP"
     letters = ("S" if tls else "") + ("A" if authenticated else "")

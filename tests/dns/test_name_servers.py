@@ -150,6 +150,19 @@ async def test_the_address_that_is_connected_to_is_the_one_that_was_checked(worl
     assert await world.deliver() == "later, 4.4.4"
 
 
+async def test_resolvers_are_closed_with_questions_in_flight(server: NameServer, tls: TlsContexts) -> None:
+    for n in range(20):
+        server.zone[f"{n}.test", "MX"] = SILENT
+    for _ in range(20):
+        world = World(server, tls)
+        tasks = [asyncio.create_task(world.resolver.exchangers(f"{n}.test")) for n in range(20)]
+        await asyncio.sleep(0.001)
+        await world.close()
+        assert all(
+            isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*tasks, return_exceptions=True)
+        )
+
+
 @pytest.mark.parametrize(
     ("domain", "outcome"),
     [

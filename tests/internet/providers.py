@@ -67,6 +67,16 @@ class Provider(Struct, eq=False):
         return frozenset(tiers[0])
 
 
+def tiers_of(provider: Provider) -> set[frozenset[int]]:
+    """The sets of hosts that can be the best for some of its domains together: the best tiers, and what they share."""
+    tiers = {provider.best_tier(domain) for domain in provider.domains}
+    while True:
+        shared = {one & other for one in tiers for other in tiers if one & other} - tiers
+        if not shared:
+            return tiers
+        tiers |= shared
+
+
 def _least_hosts(tiers: set[frozenset[int]]) -> int:
     """So few hosts that each of the tiers has one of them."""
     hosts = sorted(frozenset().union(*tiers))
@@ -92,7 +102,7 @@ def providers() -> list[Provider]:
         Provider("20 messages", ONE, Habit(messages=20)),
         Provider("refuses", EQUALS, refuses, ends="expired"),
         Provider("silent", TWO, silent, ends="expired"),
-        Provider("says 554", ONE, rude, ends="failed"),
+        Provider("says 554", ONE, rude, ends="expired"),
         Provider("backup: refuses", TWO, ill={0: refuses}),
         Provider("backup: silent", TWO, ill={0: silent}),
         Provider("backup: 554", TWO, ill={0: rude}),

@@ -10,10 +10,11 @@ from collections import Counter
 
 import pytest
 from peerkit.corpus import KINDS, Corpus
+from peerkit.dovecot_host import DovecotHost
 from peerkit.exim_host import EximHost
 from peerkit.hosts import Host
 from peerkit.opensmtpd_host import OpensmtpdHost
-from peerkit.postfix_host import PostfixHost
+from peerkit.postfix_host import PostfixHost, PostfixWithoutChunking
 from peerkit.posting import Posting, recipients
 from peerkit.receiver import wait
 
@@ -24,21 +25,52 @@ CONFIG = """
 accept_long_lines = true
 [[route]]
 recipient = "*"
-via = "smarthost"
-hosts = ["{address}:{port}"]
-tls = "none"
+via = "{via}"
+hosts = ["{where}"]
+{tls}
 """
 
 
+@pytest.fixture
+def relaying_to(serving):
+    """An MTA that sends everything to this host."""
+
+    def relaying_to(host, *, via="smarthost", where=""):
+        tls = "" if where else 'tls = "none"'
+        return serving(CONFIG.format(via=via, where=where or f"{host.address}:{host.port}", tls=tls)).start()
+
+    return relaying_to
+
+
+@pytest.fixture
+def messages(long):
+    return 10_000 if long else 140 * len(KINDS)
+
+
 @pytest.mark.parametrize("kind", [PostfixHost, EximHost, OpensmtpdHost], ids=lambda kind: kind.name)
-def test_what_arrives_is_what_was_sent(kind, serving, seed, long):
-    messages = 10_000 if long else 140 * len(KINDS)
+def test_what_arrives_is_what_was_sent(kind, relaying_to, seed, messages):
     with kind() as host:
-        mta = serving(CONFIG.format(address=host.address, port=host.port)).start()
-        compare(mta, host, Corpus(seed, longest_line=host.longest_line, smtputf8=host.takes_smtputf8), messages)
+        compare(relaying_to(host), host, seed, messages)
 
 
-def compare(mta, host: Host, corpus: Corpus, messages: int) -> None:
+def test_the_same_by_data_to_one_that_takes_chunks(relaying_to, seed, messages):
+    with PostfixWithoutChunking() as host:
+        compare(relaying_to(host), host, seed, messages // 4)
+
+
+def test_dovecot_by_lmtp(relaying_to, seed, messages):
+    with DovecotHost() as host:
+        compare(relaying_to(host, via="lmtp"), host, seed, messages)
+
+
+def test_dovecot_by_lmtp_over_its_socket(relaying_to, seed, messages):
+    with DovecotHost() as host:
+        compare(relaying_to(host, via="lmtp", where=f"unix:{host.socket}"), host, seed, messages // 4)
+
+
+def compare(mta, host: Host, seed: int, messages: int) -> None:
+    """Hand the corpus in, wait until it is there, and look at each copy."""
+    corpus = Corpus(seed, longest_line=host.longest_line, smtputf8=host.takes_smtputf8)
     Posting(mta.port, corpus, messages, host.domain).run()
     expected = {address: number for number in range(messages) for address in recipients(number, host.domain)}
     enough = wait(lambda: host.count() >= len(expected), 600)

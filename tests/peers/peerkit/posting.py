@@ -54,7 +54,7 @@ class Posting:
 
     def _post(self, sock: socket.socket, lines: object, odd: Odd) -> None:
         whom = recipients(odd.number, self._domain)
-        mail = f"MAIL FROM:<sender@source.test> BODY={odd.body}{' SMTPUTF8' if odd.smtputf8 else ''}\r\n"
+        mail = f"MAIL FROM:<s{odd.number}@source.test> BODY={odd.body}{' SMTPUTF8' if odd.smtputf8 else ''}\r\n"
         said = (mail + "".join(f"RCPT TO:<{address}>\r\n" for address in whom)).encode()
         consents = [b"250"] * (1 + len(whom))
         try:

@@ -40,6 +40,7 @@ ARRIVAL = Arrival(by="mx.example.org", helo="client.example", ip="192.0.2.1", pr
         ({"extended": True, "lmtp": True}, "LMTP"),
         ({"extended": False, "lmtp": True, "tls": True}, "LMTPS"),
         ({"extended": True, "lmtp": True, "smtputf8": True}, "UTF8LMTP"),
+        ({"extended": True, "qmtp": True, "smtputf8": True}, "QMTP"),
     ],
 )
 def test_protocol_names_are_the_registered_ones(facts: dict[str, bool], name: str) -> None:
