@@ -180,7 +180,7 @@ class Dialogue:
         return self._finish(blame(Stage.DOT if self.is_unsure else stage, fault, detail, self.place))
 
     def _is_shifted(self, rest: bytes) -> bool:
-        """Was one reply too many? So behind a refusal of DATA, where no 354 parted them, or among answers that differ."""
+        """Was one reply too many? So behind a refusal of DATA, without a 354 between, or among answers that differ."""
         if self.is_lmtp and self.stage is Stage.DOT:
             return rest[:1] != b"2" or any(type(said) is not Delivered for said in self.outcomes.values())
         return self.stage is Stage.DATA or (self._is_at_once and rest[:3] != b"421")

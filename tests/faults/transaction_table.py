@@ -148,7 +148,8 @@ _IDLE = dict.fromkeys(
 )
 
 
-# The session was closed while it rested, or at this very moment: the message goes to a new one, and nobody is told.
+# The session was closed while it rested, or at this very moment, or is of no use any more: the message goes to a new
+# one, and nobody is told.
 _UNHEARD = dict.fromkeys(
     (Fault.FIN, Fault.RST, Fault.HALF_A_LINE, Fault.UNFINISHED, Fault.BYE, Fault.BYE_STAYS), WELCOME
 )
@@ -157,6 +158,7 @@ _RSET = {
     Fault.SILENCE: TIMEOUT,
     Fault.DRIP: TIMEOUT,
     **_UNHEARD,
+    **dict.fromkeys(_REFUSED, WELCOME),
     **_WELCOME,
 }
 
