@@ -252,7 +252,11 @@ class _Session:
         await self._take(seen)
 
     async def _chunk(self, size: int) -> None:
-        await self._reader.readexactly(size)
+        seen = min(size, MIDDLE)
+        await self._reader.readexactly(seen)
+        if seen < size and self._goes_wrong(Step.CONTENT):
+            await self._reply(Step.CONTENT)
+        await self._reader.readexactly(size - seen)
         if self._accepted:
             await self._take(size)
         else:
