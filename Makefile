@@ -4,9 +4,10 @@
 #   make test         lint, types, and the whole test suite
 #   make lint         ruff and mypy
 #   make test-tools   what the tests need beside Python (Debian and Ubuntu; the rest is skipped elsewhere)
+#   make receivers    10,000 odd messages through us to each of Postfix, Exim, OpenSMTPD and Dovecot (ten minutes; root)
 #   make crash        kills, failing disks and power cuts, at length (an hour; root); writes docs/reliability.md
 #   make fuzz         look for input that breaks something, with Atheris (a minute for each target; Python 3.11 to 3.13)
-#   make bench        measure beside Postfix; the table is written into benchmarks/README.md
+#   make bench        measure beside Postfix; the tables are written into benchmarks/README.md
 #   make docs         write the table of files in docs/architecture.md, and docs/server-faults.md
 #   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
 #   make clean        remove what make made, but not var/ (your mail)
@@ -27,7 +28,7 @@ COVERAGE_FILES := --rcfile=.ci/coverage.toml
 PURE_TESTS := tests/unit tests/property tests/dialogs tests/golden tests/bad_configs tests/test_architecture.py
 WHOLE_TESTS := $(filter-out $(PURE_TESTS) tests/peers tests/conftest.py tests/__pycache__,$(wildcard tests/*))
 
-.PHONY: serve test lint test-tools crash fuzz bench docs lock clean
+.PHONY: serve test lint test-tools crash fuzz receivers bench docs lock clean
 
 serve: $(VENV)
 	@exec $(BIN)/asyncmta serve -c config.toml
@@ -57,6 +58,9 @@ test: $(VENV) test-tools lint
 test-tools:
 	@bash .ci/test-tools
 
+receivers: $(VENV) test-tools
+	PEERS_LONG=1 $(PYTEST) tests/peers/test_receivers.py
+
 crash: $(VENV) test-tools
 	$(BIN)/python -m tests.crash.lab --write
 
@@ -69,6 +73,7 @@ fuzz: $(ATHERIS)
 
 bench: $(VENV) test-tools
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/dead.py
 
 docs: $(VENV)
 	$(BIN)/python .ci/file_table.py

@@ -24,6 +24,7 @@ from asyncmta.config_checks import check_pairs
 from asyncmta.config_kinds import Text, Unfit, named
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
 from asyncmta.config_routes import rule_of
+from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.config_sources import Sources
 from asyncmta.config_tables import (
     ARRAYS,
@@ -92,7 +93,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dnsbl: DnsblTable
     hooks: HooksTable
     policy: PolicyTable
+    sources: tuple[SourceTable, ...]
     remote: RemoteTable
+    sites: tuple[SiteTable, ...]
     dns: DnsTable
     admin: AdminTable
     log: LogTable
@@ -148,7 +151,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             dnsbl=tables.dnsbl,
             hooks=tables.hooks,
             policy=tables.policy,
+            sources=tables.source,
             remote=tables.remote,
+            sites=tables.site,
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
@@ -202,11 +207,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "spool": self.spool,
             "smarthost": self.smarthost,
             "mode": self.mode,
-            "listener": [_shown(listener) for listener in self.listeners],
-            "certificate": [_shown(certificate) for certificate in self.certificates],
-            "route": [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes],
-            "rule": [_shown(rule) for rule in self.rules],
         }
+        shown |= {name: [_shown(entry) for entry in getattr(self, f"{name}s")] for name in ARRAYS}
+        shown["route"] = [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes]
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}
 
 

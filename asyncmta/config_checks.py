@@ -19,6 +19,7 @@ from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_routes import check_transport
+from asyncmta.config_sites import check_site, check_source
 from asyncmta.config_tables import ListenerTable, Tables
 from asyncmta.config_texts import is_loopback, split_port
 from asyncmta.mail.address import parse_address
@@ -42,6 +43,10 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         check_credentials(f"route.{index}", route, report)
     for index, rule in enumerate(tables.rule):
         check_rule(f"rule.{index}", rule, given, report)
+    for index, site in enumerate(tables.site):
+        check_site(f"site.{index}", site, report)
+    for index, source in enumerate(tables.source):
+        check_source(f"source.{index}", source, report)
     check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)

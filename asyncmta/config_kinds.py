@@ -226,6 +226,21 @@ class TextList(Struct, frozen=True):
         return [self.item.show(one) for one in value]
 
 
+class WholeList(Struct, frozen=True):
+    item: Whole
+
+    def parse(self, value: Any) -> tuple[int, ...]:
+        if not isinstance(value, list | tuple):
+            raise Unfit(f"expected a list of whole numbers, got {named(value)}")
+        return tuple(map(self.item.parse, value))
+
+    def from_text(self, text: str) -> Any:
+        return [self.item.from_text(part.strip()) for part in text.strip().strip("[]").split(",") if part.strip()]
+
+    def show(self, value: tuple[int, ...]) -> list[int]:
+        return list(value)
+
+
 class TextListOr(Struct, frozen=True):
     """One of some words, or a list."""
 

@@ -18,6 +18,7 @@ from asyncmta.mail.replies import REJECTED_BY_RULE
 # Which `via` looks at a key; all others have no use for it.
 KEYS = {
     "hosts": ("smarthost", "lmtp", "qmtp"),
+    "weights": ("smarthost", "lmtp", "qmtp"),
     "tls": ("smarthost", "lmtp", "mx"),
     "username": ("smarthost",),
     "password": ("smarthost",),
@@ -52,6 +53,8 @@ def check_transport(path: str, route: RouteTable, pipe: PipeTable, report: Calla
     if route.via in KEYS["hosts"] and not route.hosts:
         or_socket = ' or "unix:/path"' if route.via == "lmtp" else ""
         report(f"{path}.hosts", f'via = "{route.via}" needs at least one "host:port"{or_socket}', via)
+    if route.weights and route.hosts and (len(route.weights) != len(route.hosts) or not any(route.weights)):
+        report(f"{path}.weights", "expected a number for each of the hosts, and one above 0", via, f"{path}.hosts")
     sockets = [host for host in route.hosts if host.startswith(UNIX)]
     if sockets and route.via != "lmtp":
         report(f"{path}.hosts", f'"{sockets[0]}" goes only with via = "lmtp"', via)
@@ -78,13 +81,14 @@ def rule_of(route: RouteTable) -> routing.Rule:
             via = routing.Smarthost(
                 ", ".join(route.hosts),
                 route.hosts,
-                route.level,
+                route.level or "none",
                 route.username,
                 route.password,
                 auth=route.auth,
                 grant=_grant_of(route),
                 identity=Identity(route.certificate, route.key) if route.certificate else None,
                 implicit_tls=route.implicit_tls,
+                weights=route.weights,
                 protocol="smtp" if route.via == "smarthost" else route.via,
             )
         case "pipe":

@@ -15,8 +15,22 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Duration, Flag, Kind, RateOf, Size, Text, TextList, TextListOr, Whole
+from asyncmta.config_kinds import (
+    Choice,
+    Duration,
+    Flag,
+    Kind,
+    RateOf,
+    Size,
+    Text,
+    TextList,
+    TextListOr,
+    Whole,
+    WholeList,
+)
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, Residents, RuleEntry
+from asyncmta.config_sites import SiteTable, SourceTable
+from asyncmta.delivery.tls_policy import LEVELS
 from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -27,7 +41,8 @@ LOOPBACK = (texts.network("127.0.0.0/8"), texts.network("::1/128"))
 Path = Text(texts.any_text, is_path=True)
 OptionalPath = Text(texts.any_text, optional=True, is_path=True)
 
-TLS_LEVEL = Choice(("none", "opportunistic", "require", "verify"))
+TLS_LEVEL = Choice(LEVELS)
+OPTIONAL_LEVEL = Choice(("", *LEVELS))
 PASSWORD_MECHANISMS = ("plain", "login", "cram-md5")
 TOKEN_MECHANISMS = ("xoauth2", "oauthbearer")
 
@@ -122,7 +137,8 @@ class RouteTable(Struct, frozen=True, kw_only=True):
     sender: Annotated[str, Text(texts.route_pattern)] = "*"
     via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "qmtp", "pipe", "hold", "discard", "reject"))] = "mx"
     hosts: Annotated[tuple[str, ...], TextList(Text(texts.next_hop))] = ()
-    tls: Annotated[str, TLS_LEVEL] = ""
+    weights: Annotated[tuple[int, ...], WholeList(Whole(0, 65535))] = ()
+    tls: Annotated[str, OPTIONAL_LEVEL] = ""
     username: Annotated[str, Text(texts.any_text, optional=True)] = ""
     password: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
     implicit_tls: Annotated[bool, Flag()] = False
@@ -142,8 +158,8 @@ class RouteTable(Struct, frozen=True, kw_only=True):
 
     @property
     def level(self) -> str:
-        """The TLS level where the table says it, or what leaving it out means; "": as `[remote]` says."""
-        return self.tls or {"mx": "", "lmtp": "opportunistic", "qmtp": "none"}.get(self.via, "verify")
+        """The TLS level where the table says it, or what leaving it out means; "": as `[remote]` says, or none."""
+        return self.tls or {"smarthost": "verify", "lmtp": "opportunistic"}.get(self.via, "")
 
 
 class PipeTable(Struct, frozen=True, kw_only=True):
@@ -159,10 +175,14 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     messages_per_session: Annotated[int, Whole(1, 1_000_000)] = 100
     connect_timeout: Annotated[float, Duration(0.1, HOUR)] = 30 * SECOND
     allow_private_exchangers: Annotated[bool, Flag()] = False
+    addresses: Annotated[str, Choice(("both", "prefer-ipv4", "prefer-ipv6", "ipv4", "ipv6"))] = "both"
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
     chunking: Annotated[bool, Flag()] = True
+    eight_bit: Annotated[str, Choice(("recode", "send", "bounce"))] = "recode"
     tls: Annotated[str, TLS_LEVEL] = "opportunistic"
     mxps: Annotated[bool, Flag()] = False
+    next_mx_on_4xx: Annotated[str, Choice(("all-failed", "per-recipient", "never"))] = "all-failed"
+    fallback: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):
@@ -200,7 +220,9 @@ class Tables(Struct, frozen=True, kw_only=True):
     dnsbl: DnsblTable
     hooks: HooksTable
     policy: PolicyTable
+    source: tuple[SourceTable, ...]
     remote: RemoteTable
+    site: tuple[SiteTable, ...]
     dns: DnsTable
     admin: AdminTable
     log: LogTable
@@ -227,6 +249,8 @@ ARRAYS: dict[str, type[Struct]] = {
     "certificate": CertificateTable,
     "route": RouteTable,
     "rule": RuleEntry,
+    "site": SiteTable,
+    "source": SourceTable,
 }
 
 

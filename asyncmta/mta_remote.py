@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from asyncmta.config import Settings
+from asyncmta.config_sites import levels_of, rule_of_site
 from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.delivery.sources import SourceRule
 from asyncmta.delivery.token_sources import TokenSources
 from asyncmta.delivery.tokens import Fetch
 from asyncmta.maillog import MailLog
@@ -36,6 +38,8 @@ def build_dialer(
 ) -> Dialer:
     """`listening`: where we listen ourselves, now. `recipients_per_transaction`: instead of that of the settings."""
     remote = given(RemoteSettings, settings.remote)
+    remote["sites"] = tuple(map(rule_of_site, settings.sites))
+    remote["sources"] = tuple(SourceRule(**given(SourceRule, source)) for source in settings.sources)
     if recipients_per_transaction is not None:
         remote["recipients_per_transaction"] = recipients_per_transaction
     return Dialer(
@@ -55,4 +59,5 @@ def build_introductions(settings: Settings, *, clock: Clock, maillog: MailLog) -
         from asyncmta.delivery.token_endpoint import ask_endpoint  # noqa: PLC0415 - aiohttp takes long to import
 
         endpoint = ask_endpoint
-    return Introductions(clock=clock, note=maillog.note, fetch=TokenSources(endpoint).fetch)
+    fetch, levels = TokenSources(endpoint).fetch, levels_of(settings.sites)
+    return Introductions(clock=clock, note=maillog.note, fetch=fetch, levels=levels)

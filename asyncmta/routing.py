@@ -45,8 +45,8 @@ class Mx(Struct, frozen=True):
 
 
 class Smarthost(Struct, frozen=True):
-    """One next hop for all that is sent there: `hosts` are "name:port", tried in order; the rest as in `[[route]]`.
-    `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp"."""
+    """One next hop for all that is sent there: `hosts` are "name:port", tried in order, or in turn by `weights`; the
+    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp"."""
 
     name: str
     hosts: tuple[str, ...]
@@ -58,6 +58,7 @@ class Smarthost(Struct, frozen=True):
     identity: Identity | None = None
     implicit_tls: bool = False
     protocol: str = "smtp"
+    weights: tuple[int, ...] = ()
 
     @property
     def login(self) -> Login | None:

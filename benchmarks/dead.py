@@ -137,7 +137,7 @@ def one_run(kind: type[Server], spools: pathlib.Path, dead: int, options: argpar
         "arrived": count,
         "seconds": round(took, 3),
         "rate": round(count / took, 1),
-        "cpu": round(watch.cpu, 3),
+        "cpu_per_1000": round(watch.cpu * 1000 / max(1, count), 4),
         "foreign": round(watch.foreign, 3),
     }
 
@@ -163,11 +163,11 @@ def all_runs(options: argparse.Namespace) -> list[Run]:
     return runs
 
 
-def rows(runs: list[Run]) -> list[tuple[str, str]]:
+def rows(everything: list[Run]) -> list[tuple[str, str]]:
     """What is shown of it."""
     found = []
-    for name in dict.fromkeys(run["mta"] for run in runs):
-        mine = [run for run in runs if run["mta"] == name]
+    for name in dict.fromkeys(run["mta"] for run in everything):
+        mine = [run for run in everything if run["mta"] == name]
         alone = {run["repetition"]: run for run in mine if not run["dead"]}
         beside = {run["repetition"]: run for run in mine if run["dead"]}
         kept = [beside[at]["rate"] / alone[at]["rate"] for at in beside if at in alone]
@@ -179,6 +179,8 @@ def rows(runs: list[Run]) -> list[tuple[str, str]]:
         number = max(run["dead"] for run in beside.values())
         found.append((f"{name}: healthy messages/s beside {number} dead destinations", with_them))
         found.append((f"{name}: share of its speed", f"{median(kept):.0%} ({min(kept):.0%} to {max(kept):.0%})"))
+        costs = [median(run["cpu_per_1000"] for run in runs.values()) for runs in (alone, beside)]
+        found.append((f"{name}: CPU s per 1,000 healthy, alone and beside them", f"{costs[0]:.3f}, {costs[1]:.3f}"))
     return found
 
 

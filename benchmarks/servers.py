@@ -138,8 +138,8 @@ class Server(ABC):
         return self
 
     def _end(self) -> None:
-        """Have it end."""
-        self.process.send_signal(signal.SIGTERM)
+        """At once: what it has in hand is of no more use, and its spool goes with it."""
+        self.process.kill()
 
     def __exit__(self, *_: object) -> None:
         self._end()

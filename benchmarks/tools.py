@@ -58,7 +58,7 @@ def send(port: int, messages: int, *, size: int, sessions: int, timeout: float, 
     finally:
         for source in sources:
             source.kill()
-            source.wait()
+            source.communicate()
     return time.monotonic() - begin
 
 
@@ -78,7 +78,8 @@ class Sink:
         self.port = port
         self.messages = 0
         self._process = process
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -89,6 +90,13 @@ class Sink:
             if found:
                 self.messages = max(self.messages, int(found[-1]))
             time.sleep(0.005)  # a wake-up for every message would cost too much
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._reader.join(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def wait(self, messages: int, timeout: float) -> None:
         end = time.monotonic() + timeout
@@ -123,12 +131,12 @@ def late_sink(milliseconds: float, addresses: tuple[str, ...] = ("127.0.0.1",)) 
 @contextlib.contextmanager
 def _running(command: list[str], port: int, address: str = "127.0.0.1") -> Iterator[Sink]:
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    running = Sink(process, port)
     try:
         await_port(port, process, timeout=10, address=address)
-        yield Sink(process, port)
+        yield running
     finally:
-        process.terminate()
-        process.wait()
+        running.end()
 
 
 def await_port(port: int, process: subprocess.Popen[bytes], *, timeout: float, address: str = "127.0.0.1") -> None:

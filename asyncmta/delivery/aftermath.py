@@ -6,6 +6,7 @@ Never: sockets, the time (an argument), a judgement (`sequel`).
 from __future__ import annotations
 
 from asyncmta.delivery.backlog import Backlog
+from asyncmta.delivery.commands import Capabilities
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.sequel import Sequel
 from asyncmta.delivery.transaction import Shape, Transaction, plan
@@ -26,16 +27,27 @@ def again(backlog: Backlog, transaction: Transaction, sequel: Sequel) -> Transac
     return backlog.instead(transaction, parts)
 
 
-def learn(habits: Habits, now: float, transaction: Transaction, session: Session, sequel: Sequel | None) -> bool:
+def cut(backlog: Backlog, transaction: Transaction, peer: Capabilities) -> Transaction:
+    """What the server says that it takes (LIMITS), and what was learned since it was planned, may be less."""
+    shape = backlog.shape
+    most = min(peer.most_recipients or shape.most_recipients, shape.most_recipients)
+    domains = shape.most_domains or peer.most_domains
+    if len(transaction.ordinals) <= most and not domains:
+        return transaction
+    parts = plan(transaction.legs(), Shape(most, domains))
+    return backlog.instead(transaction, parts) if len(parts) > 1 else transaction
+
+
+def learn(habits: Habits, now: float, transaction: Transaction, session: Session, sequel: Sequel) -> bool:
     """Remember what the host said of itself; was it anything?"""
     dialogue = session.dialogue
     learned = False
     # Put off in company, taken by itself: the suspicion was right.
     was_right = transaction.is_suspected and any(type(each) is Delivered for each in dialogue.outcomes.values())
-    if was_right or (sequel is not None and sequel.takes_one_domain):
+    if was_right or sequel.takes_one_domain:
         habits.wants_one_domain(dialogue.place.host, now, is_sure=not was_right)
         learned = True
-    if sequel is not None and sequel.accepts:
+    if sequel.accepts:
         habits.takes(dialogue.place.host, sequel.accepts, now)
         learned = True
     return learned

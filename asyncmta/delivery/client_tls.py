@@ -138,6 +138,7 @@ def _context(identity: Identity | None) -> ResumingContext:
     context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
     context.kept = OrderedDict()
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.hostname_checks_common_name = False  # RFC 9525 4.1: only names that are said to be such
     context.load_default_certs()
     if identity is not None:
         _load(context, identity)

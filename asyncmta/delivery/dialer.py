@@ -44,6 +44,7 @@ from asyncmta.delivery.exchange import (
     not_tried,
     wrong_family,
 )
+from asyncmta.delivery.habits import SiteRule
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts
 from asyncmta.delivery.sources import SourceRule, address_for, source_for
@@ -62,7 +63,7 @@ _LOCALHOST = Addresses(("127.0.0.1", "::1"))
 
 
 class RemoteSettings(Struct, frozen=True, kw_only=True):
-    """`[remote]` of config.toml, and `[[source]]`."""
+    """`[remote]` of config.toml, `[[source]]` and `[[site]]`."""
 
     port: int = 25
     sessions_per_site: int = 20
@@ -73,7 +74,11 @@ class RemoteSettings(Struct, frozen=True, kw_only=True):
     allow_private_exchangers: bool = False
     source_addresses: tuple[str, ...] = ()
     chunking: bool = True
+    eight_bit: str = "recode"
     tls: str = "opportunistic"
+    next_mx_on_4xx: str = "all-failed"
+    fallback: tuple[str, ...] = ()
+    sites: tuple[SiteRule, ...] = ()
     sources: tuple[SourceRule, ...] = ()
     mxps: bool = False
 
@@ -117,7 +122,7 @@ class Dialer:
         self.open: OpenSession = open_session or session.open_session
         self.is_own = is_own if is_own is not None else _never
         self.obstacle = obstacle or (network.obstacle if open_session is None else _no_obstacle)
-        self.any_source = SourceRule(exchangers=(), addresses=settings.source_addresses)
+        self.any_source = SourceRule(hosts=(), addresses=settings.source_addresses)
         self._salt = salt if salt is not None else _random_salt
 
     async def dial(self, site: Site, budget: float | None = None) -> Opened | Failed | Deferred:
@@ -129,6 +134,12 @@ class Dialer:
     async def close(self) -> None:
         """What goes on beside sessions is ended."""
         await self.introductions.close()
+
+    def strike(self, site: Site, host: str, why: Deferred) -> None:
+        """Somebody was let in there, and sent away at once: for a while it is as good as dead."""
+        for exchanger in site.exchangers:
+            if exchanger.host == host:
+                self.dead.failed(host, exchanger.port or self.settings.port, self.clock.monotonic(), why)
 
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""
@@ -184,6 +195,8 @@ class _Walk:
         ips = await self._usable(exchanger, port)
         if not isinstance(ips, list):
             return [ips]
+        if self._seconds <= 0:
+            return [not_tried(host)]
         chosen = at_most(ips, most_of_one_host(self._addresses, ahead))
         dialer.dead.probe(host, port, dialer.clock.monotonic() + self._seconds)
         failures: list[Failed | Deferred] = []
@@ -212,7 +225,7 @@ class _Walk:
         dialer, site = self._dialer, self._site
         rule = source_for(dialer.settings.sources, host, dialer.any_source)
         target = Target(host, ip, port, address_for(rule, ip, self._salt))
-        manners = await dialer.introductions.manners(site, host, rule.hostname or dialer.hostname, limit)
+        manners = await dialer.introductions.manners(site, host, rule.helo or dialer.hostname, limit)
         if isinstance(manners, Deferred):
             return manners
         if port == QMTP_PORT and not site.explicit:

@@ -54,17 +54,14 @@ class Dialogue:
         self.usable = True
         self.is_cut_off = False  # the peer went away, by closing or by 421
         self.is_unsure = False  # all content went out, and some recipient got no answer to it: was it taken?
-        self.out = b""
+        self.out = self._held = b""
         self.outcomes: dict[int, Outcome] = {}
         self._sent: tuple[int, ...] = ()
         self._commands: list[bytes] = []
-        self._accepted = 0
         # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
-        self._at = 0
+        self._at = self._accepted = 0
         self._awaited: tuple[int, ...] = ()
-        self.is_out = False  # all content is on its way, or there already
-        self._is_at_once = False
-        self._held = b""
+        self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
         self._needs_reset = False
         self._of_all: Outcome | None = None
         self.opening = b""  # what stands before content (BDAT, if it goes without dots doubled), and behind it
@@ -84,8 +81,7 @@ class Dialogue:
         same write; then `is_out` is true."""
         peer = self.peer
         self.outcomes = {}
-        self._of_all = None
-        self._accepted = 0
+        self._of_all, self._accepted = None, 0
         self.is_out = self.is_unsure = self._is_at_once = False
         self._sent = ordinals
         self._at = -1 if self._needs_reset else 0
@@ -124,7 +120,7 @@ class Dialogue:
 
     @property
     def progress(self) -> int:
-        """Grows with each reply of a transaction."""
+        """Grows with each reply."""
         return self._at
 
     @property
@@ -166,6 +162,10 @@ class Dialogue:
                 self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
             return step
 
+    def refuse(self, said: Reply) -> None:
+        """The transaction that was begun is over before a word of it was said: this peer cannot have the message."""
+        self._finish(Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
+
     def fail(self, fault: Fault, detail: str = "") -> Step:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False
@@ -178,15 +178,15 @@ class Dialogue:
         return self._finish(blame(Stage.DOT if self.is_unsure else stage, fault, detail, self.place))
 
     def _is_shifted(self, rest: bytes) -> bool:
-        """Does what came behind the last reply say that one too many came before? So with a refusal of DATA, and where
-        no 354 has parted commands and content; unless the peer says that it goes."""
+        """Was one reply too many? So behind a refusal of DATA, without a 354 between, or among answers that differ."""
+        if self.is_lmtp and self.stage is Stage.DOT:
+            return rest[:1] != b"2" or any(type(said) is not Delivered for said in self.outcomes.values())
         return self.stage is Stage.DATA or (self._is_at_once and rest[:3] != b"421")
 
     def _distrust(self) -> None:
         """Which reply belonged to which command is in doubt: nobody bounces for a refusal that may be another's."""
         self._of_all = None
-        for ordinal in self._sent:
-            self.outcomes.pop(ordinal, None)
+        self.outcomes = {at: said for at, said in self.outcomes.items() if at not in self._sent}
 
     def _read(self, raw: bytes) -> Step:
         """A reply that needs a look."""
@@ -202,8 +202,7 @@ class Dialogue:
             self.usable = False
             return self._finish(judge(Stage.DOT, heard, self.place))
         if heard.code == 421:
-            self.usable = False
-            self.is_cut_off = True
+            self.usable, self.is_cut_off = False, True
             self.is_out = self.is_out and stage is Stage.DOT  # else it will not be taken, though it went
             return self._finish(judge(stage, heard, self.place))
         if heard.code < 400 and not is_expected(stage, heard.code):
@@ -214,9 +213,8 @@ class Dialogue:
             return self._wants_content() if heard.code < 400 else self._finish(judge(stage, heard, self.place))
         if self.opening and heard.code in NO_BDAT and self._accepted:
             self.usable = False  # the content was read as commands, perhaps
-            return self._finish(
-                blame(stage, Fault.GARBAGE, f"CHUNKING is offered, and BDAT refused: {heard}", self.place)
-            )
+            detail = f"CHUNKING is offered, and BDAT refused: {heard}"
+            return self._finish(blame(stage, Fault.GARBAGE, detail, self.place))
         self._needs_reset = bool(self.opening) and heard.code >= 400  # RFC 3030 2: or the rest is undefined
         if self.is_lmtp and self._accepted:
             return self._answered_for_one(heard)
@@ -248,7 +246,9 @@ class Dialogue:
     def _refused(self, stage: Stage, heard: Reply) -> Step:
         at = self._at
         if at < 0:
-            return self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+            self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+            self.is_cut_off = True  # as good as gone: another connection may have the message
+            return Step.DONE
         outcome = judge(stage, heard, self.place)
         assert outcome is not None
         if at == 0:
@@ -286,8 +286,7 @@ class Dialogue:
             self.usable = False  # RFC 2033 4.2 wants a 503; how many replies the dot would get, nobody can say
             return self._finish(None)
         # RFC 2920 3.1: the server wants content for nobody. An empty message ends the matter.
-        self.out = DOT
-        self.is_out = True
+        self.out, self.is_out = DOT, True
         return Step.WRITE
 
     def _finish(self, outcome: Outcome | None) -> Step:

@@ -54,7 +54,7 @@ class _Ear(asyncio.DatagramProtocol):
 
 async def _ask(server: str, asked: bytes) -> Absence:
     transport, ear = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Ear(asked), remote_addr=_host_and_port(server)
+        lambda: _Ear(asked), remote_addr=host_and_port(server)
     )
     try:
         transport.sendto(asked)
@@ -63,8 +63,12 @@ async def _ask(server: str, asked: bytes) -> Absence:
         transport.close()
 
 
-def _host_and_port(server: str) -> tuple[str, int]:
-    host, colon, port = server.rpartition(":")
-    if colon and (server.startswith("[") or ":" not in host):
-        return str(ip_address(host.strip("[]"))), int(port)
-    return str(ip_address(server.strip("[]"))), DNS_PORT
+def host_and_port(server: str) -> tuple[str, int]:
+    """ValueError when it is no address."""
+    if server.startswith("["):
+        host, _, port = server[1:].partition("]")
+    elif server.count(":") > 1:
+        host, port = server, ""
+    else:
+        host, _, port = server.partition(":")
+    return str(ip_address(host)), int(port.removeprefix(":") or DNS_PORT)

@@ -15,7 +15,7 @@ from asyncmta.delivery.standing import Standing
 from asyncmta.delivery.transaction import Leg, Transaction
 from asyncmta.delivery.way import hosts_of
 from asyncmta.mail.envelope import QueueId
-from asyncmta.mail.outcome import Deferred, Failed, Outcome
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome
 
 
 class Endings:
@@ -61,6 +61,18 @@ class Endings:
             self.broke(error)
         if sequel is not None and sequel.onward:
             self._equipment.onward(go_on(sequel, self._site, host, outcomes))
+
+    def doubt(self, transaction: Transaction, outcomes: Mapping[int, Outcome], host: str) -> None:
+        """The content went out, and was not answered: who was not refused before that may get it twice."""
+        self._equipment.doubts.add(transaction.legs(), host)
+        unheard = [each for each in outcomes.values() if isinstance(each, Deferred) and each.cause is not Cause.REFUSED]
+        self._equipment.maillog.note(
+            "warning",
+            "possible_duplicate",
+            queue_id=transaction.consignment.queue_id,
+            host=host,
+            recipients=len(unheard),
+        )
 
     def pass_by(self, legs: Sequence[Leg]) -> None:
         """Nothing is tried here at the moment."""

@@ -9,10 +9,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import Dialer
+from asyncmta.delivery.dialogue import Dialogue
+from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.habits import Habits
+from asyncmta.delivery.qmtp import QmtpDialogue
+from asyncmta.delivery.session import Opened
 from asyncmta.delivery.transaction import Leg
+from asyncmta.delivery.transfer import AnyDialogue, Owner, Session
 from asyncmta.mail.envelope import QueueId, ReadContent
 from asyncmta.mail.outcome import Place
 from asyncmta.mail.reply import Reply
@@ -45,9 +52,20 @@ class Equipment(Struct, frozen=True):
     read_content: ReadContent
     maillog: AttemptLog
     habits: Habits
+    doubts: Doubts
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     watch: Callable[[], None]
     onward: Callable[[Sequence[Leg]], None]
+    conversion: Conversion
+
+    def session(self, opened: Opened, owner: Owner) -> Session:
+        """What was opened, at work for this owner."""
+        peer = opened.peer if self.dialer.settings.chunking else replace(opened.peer, chunking=False)
+        if opened.protocol == "qmtp":
+            dialogue: AnyDialogue = QmtpDialogue(peer, opened.place)
+        else:
+            dialogue = Dialogue(peer, opened.place, lmtp=opened.protocol == "lmtp")
+        return Session(opened, dialogue, owner=owner, clock=self.clock, spawn=self.spawn, conversion=self.conversion)
 
 
 class SiteView(Struct, frozen=True):

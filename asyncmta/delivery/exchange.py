@@ -149,6 +149,15 @@ def site_of_hosts(
     )
 
 
+def weighted(site: Site, weights: tuple[int, ...]) -> Site:
+    """The site with its hosts as equals that are the first to be tried as often as these say; () changes nothing."""
+    if not weights:
+        return site
+    pairs = zip(site.exchangers, weights, strict=True)
+    equals = tuple(structs.replace(exchanger, rank=0, weight=weight) for exchanger, weight in pairs)
+    return structs.replace(site, exchangers=equals)
+
+
 def at_level(site: Site, tls: str) -> Site:
     """The same hosts at another TLS level: a site of its own, since sessions are never shared across levels."""
     return site if tls == site.tls else structs.replace(site, tls=tls, key=f"{site.key} {tls}")

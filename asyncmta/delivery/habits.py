@@ -40,7 +40,7 @@ class Wish(Struct, frozen=True):
     recipients_until: float = 0.0
 
 
-class Rule(Struct, frozen=True):
+class SiteRule(Struct, frozen=True):
     """`[[site]]` of config.toml: for exchangers of these names, or (`.name`) below them. None: nothing said."""
 
     hosts: tuple[str, ...]
@@ -60,15 +60,15 @@ class Habit(Struct, frozen=True):
 class Habits:
     """One for a transport."""
 
-    def __init__(self, most_recipients: int, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, most_recipients: int, rules: Sequence[SiteRule] = ()) -> None:
         self._most = most_recipients
         self._rules = tuple(rules)
         self._wishes: dict[str, Wish] = {}
 
-    def rule_of(self, site: Site) -> Rule | None:
+    def rule_of(self, site: Site) -> SiteRule | None:
         """The first that covers one of its hosts."""
         for rule in self._rules:
-            if any(_covers(rule.hosts, exchanger.host) for exchanger in site.exchangers):
+            if any(covers(rule.hosts, exchanger.host) for exchanger in site.exchangers):
                 return rule
         return None
 
@@ -78,7 +78,7 @@ class Habits:
         wishes = [wish for wish in (self._wishes.get(host) for host in hosts) if wish is not None]
         until = math.inf
         most = self._most
-        one_domain = any(_covers(ONE_DOMAIN_HOSTS, host) for host in hosts)
+        one_domain = any(covers(ONE_DOMAIN_HOSTS, host) for host in hosts)
         for wish in wishes:
             if now < wish.one_domain_until:
                 one_domain = True
@@ -118,5 +118,5 @@ class Habits:
         return limit, until
 
 
-def _covers(patterns: Sequence[str], host: str) -> bool:
+def covers(patterns: Sequence[str], host: str) -> bool:
     return any(host == pattern or (pattern.startswith(".") and host.endswith(pattern)) for pattern in patterns)

@@ -1,7 +1,8 @@
 """How we introduce ourselves to a host of a site: at which TLS level, with which certificate, login and token.
 
 Promises: a policy raises the level of the site and never lowers it; what cannot be had (the files of a certificate, a
-policy that cannot be looked up) defers, and nothing goes out on lower terms. Never: a socket, look-ups of its own.
+policy that cannot be looked up, an access token) defers without connecting, and nothing goes out on lower terms. Never:
+a socket, look-ups of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Callable
 from asyncmta.delivery.client_tls import IdentityRefused, TlsContexts, default_tls_contexts
 from asyncmta.delivery.exchange import Site
 from asyncmta.delivery.identities import Identities, Make
+from asyncmta.delivery.logging_in import NoToken, no_token
 from asyncmta.delivery.manners import Manners
-from asyncmta.delivery.tls_policy import Demand, TlsPolicy, raised
+from asyncmta.delivery.tls_policy import Demand, SiteLevel, TlsPolicy, level_of, raised
 from asyncmta.delivery.tls_record import TlsRecord
 from asyncmta.delivery.token_sources import TokenSources
 from asyncmta.delivery.tokens import Fetch, Tokens
@@ -26,7 +28,8 @@ Note = Callable[..., None]
 
 
 class Introductions:
-    """One for a transport. `note` is that of the log; `fetch` gets access tokens; `policy` may raise TLS levels."""
+    """One for a transport. `note` is that of the log; `fetch` gets access tokens; `policy` may raise TLS levels,
+    `levels` are those of `[[site]]`."""
 
     def __init__(
         self,
@@ -37,11 +40,13 @@ class Introductions:
         policy: TlsPolicy | None = None,
         fetch: Fetch | None = None,
         make_contexts: Make = default_tls_contexts,
+        levels: tuple[SiteLevel, ...] = (),
     ) -> None:
         said = note if note is not None else _unsaid
         self.record = TlsRecord(said)
         self._contexts = contexts if contexts is not None else default_tls_contexts()
         self._policy = policy
+        self._levels = levels
         self._identities = Identities(clock=clock, note=said, make=make_contexts)
         self._tokens = Tokens(clock=clock, fetch=fetch or TokenSources().fetch, note=said)
         self._note = said
@@ -58,15 +63,21 @@ class Introductions:
                 return blame(Stage.STARTTLS, Fault.TLS, str(found), Place(host))
             contexts = found
         login = site.login
+        tokens = self._tokens.of(login.grant) if login is not None and login.grant is not None else None
+        if tokens is not None:
+            try:
+                await tokens.current()  # who has none need not connect, and no server waits while one is fetched
+            except NoToken as error:
+                return no_token(error, Place(host))
         return Manners(
             hostname,
             contexts,
-            raised(site.tls, demand),
+            raised(level_of(site, host, self._levels), demand),
             login,
             connect_timeout,
             implicit_tls=site.implicit_tls,
             protocol=site.protocol,
-            tokens=self._tokens.of(login.grant) if login is not None and login.grant is not None else None,
+            tokens=tokens,
             judge=demand.judge,
             record=self.record,
             is_stranger=not site.explicit,

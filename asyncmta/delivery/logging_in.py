@@ -61,8 +61,12 @@ async def log_in(
         if said.code == 235:
             tokens.accepted(value)
     except NoToken as error:
-        return _deferred(f"no access token: {error}", place)
+        return no_token(error, place)
     return said
+
+
+def no_token(error: NoToken, place: Place) -> Deferred:
+    return _deferred(f"no access token: {error}", place)
 
 
 async def _try(ask: Ask, mechanisms: list[str], secret: Secret) -> Reply:

@@ -18,7 +18,7 @@ from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail.envelope import Content, Envelope
 from asyncmta.mail.netstring import InvalidNetstring, netstring, take
 from asyncmta.mail.outcome import NOWHERE, Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
-from asyncmta.mail.reply import reply
+from asyncmta.mail.reply import Reply, reply
 
 LONGEST_ANSWER = 4096
 MOST_LINES = 10
@@ -121,6 +121,10 @@ class QmtpDialogue:
             raise InvalidNetstring("neither K nor Z nor D")
         self.outcomes[self._sent[self.progress]] = outcome
         self.progress += 1
+
+    def refuse(self, said: Reply) -> None:
+        """The transaction that was begun is over before an octet of it was sent: this peer cannot have the message."""
+        self.outcomes |= dict.fromkeys(self._sent, Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
 
     def fail(self, fault: Fault, detail: str = "") -> Step:
         """The transaction ends here, by a fault of the connection or of ours."""

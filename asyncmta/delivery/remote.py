@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Coroutine, Sequence
+from itertools import chain
 from typing import Any
+from zlib import crc32
 
 from msgspec import Struct
 
-from asyncmta.delivery.dialer import Dialer
+from asyncmta.delivery.conversion import Conversion
+from asyncmta.delivery.dialer import CONNECT_TIMES, Dialer
+from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
-from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts
+from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts, weighted
 from asyncmta.delivery.gathering import Gathering, Where
 from asyncmta.delivery.grouping import group
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.sites import ActiveSite
 from asyncmta.delivery.transaction import Done, Leg
 from asyncmta.delivery.verdict import Fault, Stage, blame
-from asyncmta.delivery.way import Way, way_of
+from asyncmta.delivery.way import Way, hosts_of, leaping, not_tried, way_of
 from asyncmta.mail.envelope import Consignment, ReadContent
 from asyncmta.mail.outcome import Deferred, Postponed
 from asyncmta.routing import Mx, Route, Smarthost
@@ -35,6 +39,7 @@ KNOWN_FOR = 30.0
 UNUSED_FOR = 60.0  # longer than KNOWN_FOR: a site that is forgotten is one that no destination leads to
 REMEMBERED_FOR = 1800.0  # one that failed: so that its next suspension is a longer one
 TIDY_INTERVAL = 30.0
+MOST_STEPS = 5  # sites that one pass tries for a recipient
 
 
 class _Known(Struct):
@@ -46,7 +51,7 @@ class _Known(Struct):
 
 
 def _site_of_route(route: Smarthost) -> Site:
-    return site_of_hosts(
+    site = site_of_hosts(
         route.hosts,
         route.tls,
         route.login,
@@ -54,6 +59,7 @@ def _site_of_route(route: Smarthost) -> Site:
         implicit_tls=route.implicit_tls,
         protocol=route.protocol,
     )
+    return weighted(site, route.weights)
 
 
 class RemoteTransport:
@@ -68,11 +74,15 @@ class RemoteTransport:
         maillog: AttemptLog,
         route_of: Callable[[str], Route],
     ) -> None:
+        settings = dialer.settings
         self._clock = clock
         self._dialer = dialer
         self._resolver = dialer.resolver
         self._hostname = dialer.hostname
-        self._tls = dialer.settings.tls
+        self._tls = settings.tls
+        self._budget = CONNECT_TIMES * settings.connect_timeout
+        self._fallback = way_of(site_of_hosts(settings.fallback, settings.tls)).tiers if settings.fallback else ()
+        self._doubts = Doubts()
         self._maillog = maillog
         self._route_of = route_of
         self._equipment = Equipment(
@@ -80,10 +90,12 @@ class RemoteTransport:
             dialer=dialer,
             read_content=read_content,
             maillog=maillog,
-            habits=Habits(dialer.settings.recipients_per_transaction),
+            habits=Habits(settings.recipients_per_transaction, settings.sites),
+            doubts=self._doubts,
             spawn=self._spawn,
             watch=self._watch,
             onward=self._onward,
+            conversion=Conversion(dialer.settings.eight_bit),
         )
         self._sites: dict[str, ActiveSite] = {}
         self._known: dict[str, _Known] = {}
@@ -112,20 +124,27 @@ class RemoteTransport:
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
-            known = self._known.get(consignments[0].destination)
-            if known is not None and known.until > self._clock.monotonic():
-                known.site.take_whole(consignments[0], known.way, done)
+            consignment = consignments[0]
+            known = self._known.get(consignment.destination)
+            is_doubtful = consignment.attempts and self._doubts
+            if known is not None and known.until > self._clock.monotonic() and not is_doubtful:
+                known.site.take_whole(consignment, known.way, done)
                 return
         self._gather(consignments, done)
 
     def resume(self, destinations: Container[str] | None) -> None:
         """An operator wants what waits for these (None: for all) tried now: their sites are no longer suspended."""
-        for destination, known in self._known.items():
-            if destinations is None or destination in destinations:
-                for tier in known.way.tiers:
-                    self._dialer.revive(tier)
-                    if (site := self._sites.get(tier.key)) is not None:
-                        site.backlog.resume()
+        known = [each for name, each in self._known.items() if destinations is None or name in destinations]
+        hosts = {host for each in known for tier in each.way.tiers for host in hosts_of(tier)}
+        for site in self._sites.values():  # also those of what is left of a tier, or of what some have in common
+            if destinations is None or not hosts.isdisjoint(hosts_of(site.site)):
+                self._dialer.revive(site.site)
+                site.backlog.resume()
+
+    @property
+    def possible_duplicates(self) -> int:
+        """How often content went out and was not answered."""
+        return self._doubts.count
 
     def sites(self) -> list[SiteView]:
         """A snapshot."""
@@ -162,7 +181,7 @@ class RemoteTransport:
             return self._bug(error, destination)
         match route:
             case Smarthost():
-                return self._remember(destination, _site_of_route(route))
+                return self._remember(destination, way_of(_site_of_route(route)))
             case Mx(domain) if domain.startswith("["):
                 return self._found(destination, route, NoData())
             case Mx():
@@ -181,16 +200,19 @@ class RemoteTransport:
 
     def _found(self, destination: str, route: Mx, answer: MxAnswer) -> Where:
         found = site_of_domain(route.domain, answer, self._hostname, mxps=self._dialer.settings.mxps)
-        if not isinstance(found, Site):
+        if isinstance(found, Site):
+            tiers = way_of(at_level(found, route.tls or self._tls)).tiers
+        elif self._fallback and isinstance(found, Deferred):
+            tiers = ()
+        else:
             return found
-        return self._remember(destination, at_level(found, route.tls or self._tls))
+        return self._remember(destination, Way(tiers + self._fallback))
 
     def _located(self, destination: str, where: Where) -> None:
         for gathering, consignment in self._wanted.pop(destination):
             gathering.found(consignment, where)
 
-    def _remember(self, destination: str, site: Site) -> Way:
-        way = way_of(site)
+    def _remember(self, destination: str, way: Way) -> Way:
         active = self._active(way.tiers[0])
         self._known[destination] = _Known(way, active, active.last_used + KNOWN_FOR)
         return way
@@ -214,14 +236,32 @@ class RemoteTransport:
     def _onward(self, legs: Sequence[Leg]) -> None:
         """Legs of one message set out, or go on from where they could not be taken: each to the best site that is left
         to it, together with whoever goes there too."""
-        groups, stranded = group(legs)
-        for leg in stranded:
+        if self._is_closing:
+            postponed = self._stopping()
+            for leg in legs:
+                leg.parcel.postpone(leg.ordinals, postponed, not_tried(postponed))
+            return
+        if self._doubts:
+            for leg in legs:
+                leg.parcel.way = self._doubts.way(leg)
+        for leg in legs:
+            if leg.trail.steps and leg.parcel.consignment.attempts and self._is_tired(leg, 1):
+                consignment = leg.parcel.consignment
+                salt = crc32(b"%d %d" % (consignment.queue_id, consignment.attempts))
+                leg.parcel.way = leaping(leg.parcel.way, leg.trail, salt)
+        groups, stranded = group([leg for leg in legs if not self._is_tired(leg)])
+        for leg in chain(stranded, filter(self._is_tired, legs)):
             try:
                 leg.conclude()
             except Exception as error:
                 self._bug(error, leg.parcel.consignment.destination)
         for site, together in groups:
             self._active(site).join(together)
+
+    def _is_tired(self, leg: Leg, ahead: int = 0) -> bool:
+        """Has this pass tried enough for it, or may it try only so many more?"""
+        trail = leg.trail
+        return trail.steps + ahead >= MOST_STEPS or trail.spent >= self._budget * (1 - ahead / CONNECT_TIMES)
 
     def _stopping(self) -> Postponed:
         return Postponed(self._clock.now(), "stopping")
@@ -247,7 +287,7 @@ class RemoteTransport:
         now = self._clock.monotonic()
         for site in tuple(self._sites.values()):
             site.sweep(now)
-        if any(site.has_sessions for site in self._sites.values()):
+        if any(site.needs_sweep for site in self._sites.values()):
             self._watch()
 
     def _tidy(self, now: float) -> None:

@@ -43,7 +43,7 @@ class Facts(Struct, frozen=True):
 class Sequel(Struct, frozen=True):
     """`again`: at once, on this session, one domain at a time if `is_split`. `accepts`: the site takes only so many
     recipients (0: nothing learned). `is_unheard`: as in `Facts`. `takes_one_domain`: it said so;
-    `may_take_one_domain`: it looks so."""
+    `may_take_one_domain`: it looks so. `is_told_off`: it said 4.7.x, which is about us more than about anybody."""
 
     settled: list[tuple[Leg, tuple[int, ...]]]
     again: list[Leg]
@@ -52,6 +52,7 @@ class Sequel(Struct, frozen=True):
     is_unheard: bool = False
     accepts: int = 0
     takes_one_domain: bool = False
+    is_told_off: bool = False
     may_take_one_domain: bool = False
 
 
@@ -65,7 +66,10 @@ class _Word(Enum):
 
 def needs_sequel(outcomes: Mapping[int, Outcome]) -> bool:
     """Is there more to do than to hand the outcomes on? Mostly not."""
-    return any(type(outcome) is Deferred for outcome in outcomes.values())  # hot
+    for outcome in outcomes.values():  # noqa: SIM110 - a generator would cost more than all the rest
+        if type(outcome) is Deferred:
+            return True
+    return False
 
 
 def follow(legs: Sequence[Leg], outcomes: Mapping[int, Outcome], facts: Facts) -> Sequel:
@@ -94,6 +98,7 @@ def follow(legs: Sequence[Leg], outcomes: Mapping[int, Outcome], facts: Facts) -
         is_unheard=facts.is_unheard,
         accepts=_capacity(accepted, again, outcomes) if _Word.TOO_MANY in why else 0,
         takes_one_domain=_Word.ONE_DOMAIN in why,
+        is_told_off=any(map(_is_about_us, outcomes.values())),
         may_take_one_domain=is_rule and _Word.LATER in why,
     )
 
@@ -135,6 +140,12 @@ def _goes_on(outcome: Outcome, facts: Facts, stays: bool) -> bool:
     if facts.is_unheard or facts.mode == "per-recipient":
         return True
     return facts.mode == "all-failed" and not stays
+
+
+def _is_about_us(outcome: Outcome) -> bool:
+    """RFC 3463 3.8: a matter of policy; this way come limits on rates, greylisting and blocks."""
+    status = outcome.reply.enhanced
+    return status is not None and (status.class_, status.subject) == (4, 7)
 
 
 def _is_refused(outcome: Outcome) -> bool:

@@ -208,7 +208,7 @@ class _Opening:
         if judge is not None and (reason := judge(tunnel.getpeercert(True) or b"")):
             raise _Refused(blame(Stage.STARTTLS, Fault.TLS, reason, self._place))
         if record is not None:
-            record.secured(self._target.host, is_resumed=bool(tunnel.session_reused))
+            record.secured(self._target.host, self._target.ip, is_resumed=bool(tunnel.session_reused))
 
     async def _log_in(self, client: aiosmtplib.SMTP, login: Login) -> None:
         self.stage = Stage.AUTH
@@ -273,7 +273,8 @@ class _Opening:
         elif isinstance(error, TimeoutError):
             outcome = blame(stage, Fault.TIMEOUT, place=place)
         elif isinstance(error, ssl.SSLError):
-            outcome = blame(stage, Fault.TLS, error.reason or str(error), place)
+            why = getattr(error, "verify_message", "")  # of a certificate: "Hostname mismatch, ..."
+            outcome = blame(stage, Fault.TLS, why or error.reason or str(error), place)
         else:
             fault = {Stage.CONNECT: Fault.CONNECT, Stage.STARTTLS: Fault.TLS}.get(stage, Fault.LOST)
             # asyncio's own words for a refused connection do not say so; those of its number do.

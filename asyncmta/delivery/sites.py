@@ -12,23 +12,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from asyncmta.delivery.aftermath import again, learn
+from asyncmta.delivery.aftermath import again, cut, learn
 from asyncmta.delivery.backlog import Backlog
-from asyncmta.delivery.commands import Capabilities
 from asyncmta.delivery.endings import Endings
 from asyncmta.delivery.equipment import Equipment, SiteView
 from asyncmta.delivery.exchange import Site
+from asyncmta.delivery.pace import Pace
 from asyncmta.delivery.sequel import Facts, Sequel, follow, needs_sequel
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.standing import Standing
-from asyncmta.delivery.transaction import Done, Leg, Parcel, Shape, Transaction, plan
+from asyncmta.delivery.transaction import Done, Leg, Parcel, Transaction, plan
 from asyncmta.delivery.transfer import Session
 from asyncmta.delivery.verdict import Fault, Stage, blame
-from asyncmta.delivery.way import Way
+from asyncmta.delivery.way import Way, is_mute
 from asyncmta.mail.envelope import Consignment, ContentUnavailable
 from asyncmta.mail.outcome import Deferred, Outcome
 
 MOST_RETURNS = 3
+LONGEST_SESSION = 300.0
 
 
 class ActiveSite:
@@ -52,11 +53,14 @@ class ActiveSite:
         self.last_used = equipment.clock.monotonic()
         self._equipment = equipment
         self._habit = equipment.habits.of(site, self.last_used)
-        self.backlog = Backlog(settings.sessions_per_site, self._habit.shape)
+        rule = equipment.habits.rule_of(site)
+        most_sessions = settings.sessions_per_site if rule is None else rule.most_sessions or settings.sessions_per_site
+        pace = Pace(rule.messages, rule.seconds) if rule is not None and rule.messages else None
+        self.backlog = Backlog(most_sessions, self._habit.shape, pace)
         self._standing = Standing(self.backlog, equipment.clock)
         self._endings = Endings(site, equipment, self._standing)
         self._messages = settings.messages_per_session
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, float] = {}  # and when it began
         self._idle: list[Session] = []
         self._is_closing = False
 
@@ -70,7 +74,9 @@ class ActiveSite:
         is_one = size == 1 or (size <= shape.most_recipients and not shape.most_domains)
         if not is_one or backlog.suspended_until > now or self._is_closing or now >= self._habit.until:
             self.join([Leg(Parcel(consignment, way, done), consignment.ordinals)])
-        elif self._idle and not backlog.waiting and size == len(consignment.envelope.recipients):
+        elif (
+            self._idle and not backlog.waiting and backlog.pace is None and size == len(consignment.envelope.recipients)
+        ):
             self._serve(self._idle.pop(), Transaction(consignment, way, done))
         else:
             backlog.join(Transaction(consignment, way, done))
@@ -94,6 +100,8 @@ class ActiveSite:
         for session in tuple(self._sessions):
             if session.deadline <= now:
                 session.expire()
+        if self.backlog.pace is not None and self.backlog.waiting:
+            self._work()
 
     def close(self) -> None:
         """Leave idle sessions politely, break off the others; what they did is not recorded, as after a crash."""
@@ -109,12 +117,14 @@ class ActiveSite:
         self._endings.postpone(self.backlog.drain())
 
     @property
-    def has_sessions(self) -> bool:
-        return bool(self._sessions)
+    def needs_sweep(self) -> bool:
+        return bool(self._sessions) or (self.backlog.pace is not None and bool(self.backlog.waiting))
 
     def may_be_dropped(self, now: float, unused_for: float) -> bool:
         """Nothing is going on here, and nothing worth remembering."""
-        return self.backlog.is_idle and now - max(self.last_used, self.backlog.suspended_until) > unused_for
+        backlog = self.backlog
+        is_owed = backlog.pace is not None and backlog.pace.is_owed(now)  # a rate is none if it is forgotten
+        return backlog.is_idle and not is_owed and now - max(self.last_used, backlog.suspended_until) > unused_for
 
     def view(self) -> SiteView:
         return self._standing.view(self.site, len(self._idle))
@@ -125,22 +135,25 @@ class ActiveSite:
         """The next one first, so that the peer has work while we settle this one."""
         backlog, dialogue = self.backlog, session.dialogue
         outcomes = dialogue.outcomes
-        seconds = self._equipment.clock.monotonic() - session.began
+        now = self._equipment.clock.monotonic()
         if not dialogue.usable and self._goes_to_another(session, transaction):
             return
-        sequel = self._sequel(session, transaction)
+        sequel = None  # mostly the outcomes are all there is
+        if needs_sequel(outcomes) or transaction.is_suspected:
+            sequel = self._sequel(session, transaction)
         if sequel is not None and sequel.again:
             backlog.waiting.appendleft(again(backlog, transaction, sequel))
         else:
             backlog.ended(transaction)
         if dialogue.usable:
-            backlog.succeeded()
-            if session.served < (dialogue.peer.most_messages or self._messages):
-                self._serve(session, backlog.take())
+            backlog.succeeded(is_too_much=sequel is not None and sequel.is_told_off)
+            is_fresh = now - self._sessions[session] < LONGEST_SESSION
+            if is_fresh and session.served < (dialogue.peer.most_messages or self._messages):
+                self._serve(session, backlog.take(now))
             else:
                 session.quit()
                 self._part(session)
-        self._endings.tell(transaction, outcomes, seconds)
+        self._endings.tell(transaction, outcomes, now - session.began)
         self._endings.settle(transaction, outcomes, sequel, dialogue.place.host)
         if backlog.waiting:
             self._work()
@@ -157,9 +170,14 @@ class ActiveSite:
     def _work(self) -> None:
         """Somebody waits: those who rest take him, or others are opened."""
         backlog = self.backlog
-        while self._idle and backlog.waiting:  # they count as live, so that the window may allow no new one
-            self._serve(self._idle.pop(), backlog.take())
-        while backlog.may_open and not self._is_closing:
+        now = 0.0
+        if backlog.pace is not None:
+            self._equipment.watch()
+            now = self._equipment.clock.monotonic()
+        # Who rests counts as live, so that the window may allow no new one.
+        while self._idle and backlog.waiting and backlog.has_turn(now):
+            self._serve(self._idle.pop(), backlog.take(now))
+        while backlog.may_open and backlog.has_turn(now) and not self._is_closing:
             self._equipment.spawn(self._open(backlog.begin_opening()))
 
     def _serve(self, session: Session, transaction: Transaction | None) -> None:
@@ -167,30 +185,20 @@ class ActiveSite:
         peer = session.dialogue.peer
         while transaction is not None:
             if len(transaction.ordinals) > 1:
-                transaction = self._cut(transaction, peer)
+                transaction = cut(self.backlog, transaction, peer)
             outcomes = self._begin(session, transaction)
             if outcomes is None:
                 return
             # Later, and not from here: whoever is told may at once send the next, and so on without end.
             asyncio.get_running_loop().call_soon(self._endings.settle, transaction, outcomes)
             self.backlog.ended(transaction)
-            transaction = None if session.is_over else self.backlog.take()
-        if session.is_over or self.backlog.waiting or self._is_closing:
+            transaction = None if session.is_over else self.backlog.take(self._equipment.clock.monotonic())
+        if session.is_over or self.backlog.is_crowded or self._is_closing:
             session.quit()  # there are more sessions than the window allows
             self._part(session)
         else:
             session.rest()
             self._idle.append(session)
-
-    def _cut(self, transaction: Transaction, peer: Capabilities) -> Transaction:
-        """What the server says that it takes (LIMITS), and what was learned since it was planned, may be less."""
-        shape = self.backlog.shape
-        most = min(peer.most_recipients or shape.most_recipients, shape.most_recipients)
-        domains = shape.most_domains or peer.most_domains
-        if len(transaction.ordinals) <= most and not domains:
-            return transaction
-        parts = plan(transaction.legs(), Shape(most, domains))
-        return self.backlog.instead(transaction, parts) if len(parts) > 1 else transaction
 
     def _begin(self, session: Session, transaction: Transaction) -> Mapping[int, Outcome] | None:
         """None: it is under way. Else its outcomes, and the session is as free as before."""
@@ -226,8 +234,11 @@ class ActiveSite:
             self._work()
             return True
         backlog.ended(transaction)
-        if backlog.turned_away(self._equipment.clock.monotonic()):
-            reason = next(outcome for outcome in dialogue.outcomes.values() if isinstance(outcome, Deferred))
+        reason = next(outcome for outcome in dialogue.outcomes.values() if isinstance(outcome, Deferred))
+        if len(self.site.exchangers) > 1:
+            self._equipment.dialer.strike(self.site, dialogue.place.host, reason)
+            backlog.slow_down()
+        elif backlog.turned_away(self._equipment.clock.monotonic()):
             self._endings.suspend(backlog.drain(), reason, 0, 0.0)
         return False
 
@@ -245,25 +256,25 @@ class ActiveSite:
             raise
         if isinstance(result, Opened):
             backlog.opened()
-            equipment = self._equipment
-            chunking = equipment.dialer.settings.chunking
-            session = Session(result, owner=self, clock=clock, spawn=equipment.spawn, chunking=chunking)
-            self._sessions.add(session)
+            session = self._equipment.session(result, self)
+            self._sessions[session] = clock.monotonic()
             self._equipment.watch()
-            self._serve(session, backlog.take())
+            self._serve(session, backlog.take(clock.monotonic()))
             self._work()  # a bug may have cost this one at once
             return
         backlog.not_opened()
         if backlog.turned_away(clock.monotonic()):
-            self._endings.suspend(backlog.drain(), result, mark, clock.monotonic() - began)
+            spent = clock.monotonic() - began if is_mute(result) else 0.0
+            self._endings.suspend(backlog.drain(), result, mark, spent)
 
-    def _sequel(self, session: Session, transaction: Transaction) -> Sequel | None:
-        """What else is to be done; and what was learned is remembered. None, mostly: the outcomes are all there is."""
+    def _sequel(self, session: Session, transaction: Transaction) -> Sequel:
+        """What else is to be done; and what was learned is remembered."""
         dialogue = session.dialogue
-        outcomes, sequel = dialogue.outcomes, None
-        if needs_sequel(outcomes):
-            facts = Facts(dialogue.usable, dialogue.is_unheard, dialogue.is_unsure)
-            sequel = follow(transaction.legs(), outcomes, facts)
+        mode = self._equipment.dialer.settings.next_mx_on_4xx
+        facts = Facts(dialogue.usable, dialogue.is_unheard, dialogue.is_unsure, mode)
+        sequel = follow(transaction.legs(), dialogue.outcomes, facts)
+        if dialogue.is_unsure:
+            self._endings.doubt(transaction, dialogue.outcomes, dialogue.place.host)
         if learn(self._equipment.habits, self._equipment.clock.monotonic(), transaction, session, sequel):
             self._look_up_habit()
         return sequel
@@ -273,5 +284,5 @@ class ActiveSite:
         self.backlog.shape = self._habit.shape
 
     def _part(self, session: Session) -> None:
-        self._sessions.discard(session)
+        self._sessions.pop(session, None)
         self.backlog.closed()

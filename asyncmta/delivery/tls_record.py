@@ -1,7 +1,8 @@
 """How TLS went with each host: counted, and what people should know said once for each host and not for each message.
 
-Promises: bounded (the host that was not heard of for the longest is forgotten first). A host that falls back to clear,
-or no longer offers the TLS that it had, is in the log once, until TLS works there again. Never: a decision.
+Promises: bounded (what was not heard of for the longest is forgotten first). A host that falls back to clear, or no
+longer offers the TLS that it had, is in the log once for each of its addresses, until TLS works there again; apart by
+address, since one of several machines may be the broken one. Never: a decision.
 
 RFC 7435; reliability.md T04.
 """
@@ -32,26 +33,26 @@ class TlsRecord:
         self.resumed = 0
         self.fallbacks = 0
         self._log = note
-        self._hosts: OrderedDict[str, _Best] = OrderedDict()
+        self._hosts: OrderedDict[tuple[str, str], _Best] = OrderedDict()
 
-    def secured(self, host: str, *, is_resumed: bool) -> None:
+    def secured(self, host: str, ip: str, *, is_resumed: bool) -> None:
         self.handshakes += 1
         self.resumed += is_resumed
-        self._keep(host, _Best.SECURED)
+        self._keep((host, ip), _Best.SECURED)
 
     def fell_back(self, host: str, ip: str, reason: str) -> None:
         """The handshake failed, and mail goes there in clear."""
         self.fallbacks += 1
-        if self._keep(host, _Best.FELL_BACK) is not _Best.FELL_BACK:
+        if self._keep((host, ip), _Best.FELL_BACK) is not _Best.FELL_BACK:
             self._note("tls_fallback", host, ip, reason)
 
     def not_offered(self, host: str, ip: str) -> None:
         """No news of a host that never had it."""
-        if self._hosts.get(host) is _Best.SECURED:
-            self._keep(host, _Best.DROPPED)
+        if self._hosts.get((host, ip)) is _Best.SECURED:
+            self._keep((host, ip), _Best.DROPPED)
             self._note("tls_dropped", host, ip, "STARTTLS is no longer offered")
 
-    def _keep(self, host: str, best: _Best) -> _Best | None:
+    def _keep(self, host: tuple[str, str], best: _Best) -> _Best | None:
         before = self._hosts.get(host)
         self._hosts[host] = best
         self._hosts.move_to_end(host)

@@ -1,12 +1,12 @@
 """A session at work: the protocol on an opened transport, running one transaction after another with the dialogue.
 
-No task, no future and no timer for a message: octets that arrive are fed to the dialogue, and what it asks for is
-written in the same turn; a deadline is only noted, and a sweep once a second compares it. Small content in memory goes
-in one write with its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast
-as the peer reads. Promises: each transaction that was started is handed back
-finished, once, whatever happens to the connection. Never: a choice of what comes next; that is the owner's.
+No task, no future and no timer for a message: octets that arrive are fed to the dialogue, what it asks for is written
+in the same turn, and a deadline is only noted: a sweep once a second compares it. Small content goes in one write with
+its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast as the peer
+reads; what the peer cannot take as it is, is recoded first. Promises: each transaction that was started is handed back
+finished, once, whatever happens to the connection. Never: a choice of what comes next.
 
-RFC 5321 4.5.3.2 (timeouts by stage; ten minutes after the dot, RFC 1047).
+RFC 1047, RFC 3030.
 """
 
 from __future__ import annotations
@@ -16,29 +16,25 @@ import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
-from msgspec.structs import replace
-
 from asyncmta.delivery.backlog import Transaction
-from asyncmta.delivery.commands import Capabilities
-from asyncmta.delivery.counted import counted
+from asyncmta.delivery.conversion import Conversion
+from asyncmta.delivery.counted import Octets, counted
 from asyncmta.delivery.dialogue import Dialogue, Step
+from asyncmta.delivery.patience import BLOCK_TIME, FRESH, IDLE_TIME, before_the_dot, until_reply
 from asyncmta.delivery.qmtp import QmtpDialogue
+from asyncmta.delivery.remedy import Fitted, Remedy, find_remedy
 from asyncmta.delivery.session import Opened
-from asyncmta.delivery.verdict import Fault, Stage
-from asyncmta.mail.envelope import ContentUnavailable
-from asyncmta.mail.outcome import Place
+from asyncmta.delivery.verdict import Fault
+from asyncmta.mail.envelope import Content, ContentUnavailable, Envelope
+from asyncmta.mail.reply import Reply
 from asyncmta.system.clock import Clock
 
-IDLE_TIME = 5.0
-BLOCK_TIME = 180.0
-STAGE_TIME = {Stage.MAIL: 300.0, Stage.RCPT: 300.0, Stage.DATA: 120.0, Stage.DOT: 600.0}
-BEFORE_THE_DOT = 7200.0  # for all of a transaction but its end: patience with a drip has a bound
 SMALL = 32768  # below, one joined write is cheaper than several buffers, and what a refused MAIL costs is little
-# For so long after its last reply a peer has not gone for idleness. Later the content waits for the reply to MAIL: with
-# a connection that is closed already nobody could tell whether it was taken.
-FRESH = 1.0
+NOTHING = Content(0, b"", False, 0)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
+AnyDialogue = Dialogue | QmtpDialogue
+Work = Callable[..., Coroutine[Any, Any, None]]
 
 
 class Owner(Protocol):
@@ -54,76 +50,40 @@ class Owner(Protocol):
         """A bug; the session deals with its consequences."""
 
 
-def _dialogue(protocol: str, peer: Capabilities, place: Place) -> Dialogue | QmtpDialogue:
-    return QmtpDialogue(peer, place) if protocol == "qmtp" else Dialogue(peer, place, lmtp=protocol == "lmtp")
-
-
 class Session(asyncio.Protocol):
     """`deadline` is on the clock's monotonic scale; `transaction` is None while it is idle."""
 
     __slots__ = (
-        "_clock",
-        "_content",
-        "_heard",
-        "_owner",
-        "_resumed",
-        "_spawn",
-        "_transport",
-        "began",
-        "deadline",
-        "dialogue",
-        "is_over",
-        "served",
-        "transaction",
-    )
+        "_clock", "_content", "_conversion", "_facts", "_heard", "_is_fitting", "_owner", "_resumed", "_spawn",
+        "_transport", "began", "deadline", "dialogue", "is_over", "served", "transaction",
+    )  # fmt: skip
 
-    def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn, chunking: bool = True) -> None:
-        peer = opened.peer if chunking else replace(opened.peer, chunking=False)
-        self.dialogue = _dialogue(opened.protocol, peer, opened.place)
+    def __init__(
+        self, opened: Opened, dialogue: AnyDialogue, *, owner: Owner, clock: Clock, spawn: Spawn, conversion: Conversion
+    ) -> None:
+        self.dialogue = dialogue
         self.transaction: Transaction | None = None
-        self.served = 0
-        self.began = 0.0
-        self.deadline = math.inf
+        self.served, self.is_over, self.began, self.deadline = 0, False, 0.0, math.inf
         self._transport = opened.transport
-        self._owner = owner
-        self._clock = clock
-        self._spawn = spawn
+        self._owner, self._clock, self._spawn, self._conversion = owner, clock, spawn, conversion
         self._heard = clock.monotonic()  # when the peer last had something to answer
-        self._content: tuple[bytes, ...] | AsyncIterator[bytes] = ()
+        self._is_fitting = False  # nothing was said of the transaction yet
+        self._content: Octets = ()
+        self._facts = NOTHING
         self._resumed: asyncio.Event | None = None
-        self.is_over = False
         opened.transport.set_protocol(self)
 
     # -- what the owner calls ----------------------------------------------------------------------------------------
 
-    def start(self, transaction: Transaction, content: tuple[bytes, ...] | AsyncIterator[bytes]) -> bool:
+    def start(self, transaction: Transaction, content: Octets) -> bool:
         """Begin a transaction. False: it is over at once, without a word to the peer; the session stays idle."""
         consignment = transaction.consignment
-        dialogue = self.dialogue
-        envelope = consignment.envelope
-        facts = consignment.content
-        now = 0.0 if envelope.timing is None else self._clock.now()
-        began = self._clock.monotonic()
-        at_once = facts.wire_size < SMALL and began - self._heard < FRESH and isinstance(content, tuple)
-        step = dialogue.begin(envelope, transaction.ordinals, facts, now, at_once=at_once)
-        if step is Step.DONE:
-            return False
-        if dialogue.opening:
-            content = counted(content, facts)
-        self.transaction = transaction
-        self.began = began
-        if dialogue.is_out:
-            assert isinstance(content, tuple)
-            self.deadline = began + 600.0  # STAGE_TIME[Stage.DOT]
-            self._transport.write(b"".join((dialogue.out, *content)))
-        else:
-            self._content = content
-            self.deadline = began + 300.0  # STAGE_TIME[Stage.MAIL]
-            if step is Step.CONTENT:
-                self._send_content()
-            else:
-                self._transport.write(dialogue.out)
-        return True
+        envelope, facts = consignment.envelope, consignment.content
+        if facts.eight_bit or envelope.body == "BINARYMIME":
+            remedy = find_remedy(self.dialogue.peer, envelope, facts, self._conversion.eight_bit)
+            if remedy is not None:
+                return self._start_fitting(transaction, content, remedy)
+        return self._begin(transaction, envelope, facts, content)
 
     def rest(self) -> None:
         """Nothing to do for the moment."""
@@ -155,8 +115,8 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            if self.transaction is None:
-                self._end()  # a 421 before it closes, as a rule; nobody asked for anything
+            if self.transaction is None or self._is_fitting:
+                self.connection_lost(None)  # a 421 before it closes, as a rule; nobody asked for anything
                 return
             dialogue = self.dialogue
             before = dialogue.progress
@@ -197,44 +157,93 @@ class Session(asyncio.Protocol):
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    def _start_fitting(self, transaction: Transaction, content: Octets, remedy: Remedy | Reply) -> bool:
+        """What else is in its way is said before any work is done."""
+        consignment, dialogue = transaction.consignment, self.dialogue
+        envelope = remedy.envelope if isinstance(remedy, Remedy) else consignment.envelope
+        now = 0.0 if envelope.timing is None else self._clock.now()
+        if dialogue.begin(envelope, transaction.ordinals, consignment.content, now) is Step.DONE:
+            return False
+        if not isinstance(remedy, Remedy):
+            dialogue.refuse(remedy)
+            return False
+        self.transaction, self._is_fitting, self.began = transaction, True, self._clock.monotonic()
+        self._wait_for_reply()
+        self._spawn(self._guarded(transaction, self._fit, content, remedy))
+        return True
+
+    async def _fit(self, transaction: Transaction, content: Octets, remedy: Remedy) -> None:
+        fitted = await self._conversion.run(content, transaction.consignment.content, remedy)
+        if self.transaction is not transaction:
+            return
+        self._is_fitting = False
+        if not isinstance(fitted, Fitted):
+            self.dialogue.refuse(fitted)
+            self._finish()
+        elif not self._begin(transaction, fitted.envelope, fitted.facts, fitted.content):
+            self._finish()
+
+    def _begin(self, transaction: Transaction, envelope: Envelope, facts: Content, content: Octets) -> bool:
+        dialogue = self.dialogue
+        now = 0.0 if envelope.timing is None else self._clock.now()
+        began = self._clock.monotonic()
+        at_once = facts.wire_size < SMALL and began - self._heard < FRESH and isinstance(content, tuple)
+        step = dialogue.begin(envelope, transaction.ordinals, facts, now, at_once=at_once)
+        if step is Step.DONE:
+            return False
+        if dialogue.opening:
+            content = counted(content, facts)
+        self.transaction, self.began = transaction, began
+        self._content, self._facts = content, facts
+        self._wait_for_reply()
+        if dialogue.is_out:
+            assert isinstance(content, tuple)
+            self._transport.write(b"".join((dialogue.out, *content)))
+        elif step is Step.CONTENT:
+            self._send_content()
+        else:
+            self._transport.write(dialogue.out)
+        return True
+
     def _send_content(self) -> None:
         content, self._content = self._content, ()
-        if isinstance(content, tuple):
-            assert self.transaction is not None
-            dialogue = self.dialogue
-            self._content_sent()
-            if self.transaction.consignment.content.wire_size < SMALL:
-                self._transport.write(b"".join((dialogue.opening, *content, dialogue.ending)))
-            else:
-                self._transport.writelines((dialogue.opening, *content, dialogue.ending))
+        transaction, dialogue = self.transaction, self.dialogue
+        assert transaction is not None
+        if not isinstance(content, tuple):
+            self._wait_for_block()
+            self._spawn(self._guarded(transaction, self._stream, content))
+            return
+        self._content_sent()
+        if self._facts.wire_size < SMALL:
+            self._transport.write(b"".join((dialogue.opening, *content, dialogue.ending)))
         else:
-            self._be_patient(BLOCK_TIME)
-            self._spawn(self._stream(content))
+            self._transport.writelines((dialogue.opening, *content, dialogue.ending))
 
-    async def _stream(self, chunks: AsyncIterator[bytes]) -> None:
+    async def _stream(self, transaction: Transaction, chunks: AsyncIterator[bytes]) -> None:
         """Send content that has to be read first; without its dot unless it came whole. What was announced with its
         size ends with its last octet, and may be answered before the iterator says that it is over."""
-        transaction = self.transaction
-        assert transaction is not None
         opening = self.dialogue.opening
-        left = transaction.consignment.content.size if opening else -1
+        left = self._facts.size if opening else -1
         self._transport.write(opening)
+        async for chunk in chunks:
+            if self.transaction is not transaction:
+                return
+            left -= len(chunk)
+            if left:
+                self._wait_for_block()
+            else:
+                self._content_sent()
+            self._transport.write(chunk)
+            if self._resumed is not None:
+                await self._resumed.wait()
+        if self.transaction is transaction:
+            self._content_sent()
+            self._transport.write(self.dialogue.ending)
+
+    async def _guarded(self, transaction: Transaction, work: Work, content: Octets, *arguments: object) -> None:
+        """Work on the content of a transaction: what goes wrong ends the transaction, if it is not over already."""
         try:
-            async for chunk in chunks:
-                if self.transaction is not transaction:
-                    return
-                left -= len(chunk)
-                if left:
-                    self._be_patient(BLOCK_TIME)
-                else:
-                    self._content_sent()
-                self._transport.write(chunk)
-                if self._resumed is not None:
-                    await self._resumed.wait()
-            if self.transaction is transaction:
-                if not opening:
-                    self._content_sent()
-                self._transport.write(self.dialogue.ending)
+            await work(transaction, content, *arguments)
         except ContentUnavailable as error:
             if self.transaction is transaction:
                 self._fail(Fault.CONTENT, str(error))
@@ -242,7 +251,7 @@ class Session(asyncio.Protocol):
             if self.transaction is transaction:
                 self._bug(error)
         finally:
-            close = getattr(chunks, "aclose", None)
+            close = getattr(content, "aclose", None)
             if close is not None:
                 await close()
 
@@ -251,21 +260,17 @@ class Session(asyncio.Protocol):
         self._wait_for_reply()
 
     def _wait_for_reply(self) -> None:
-        """Behind the end of the content ten minutes are never cut short, since that makes duplicates (RFC 1047); nor
-        where the content has gone with the commands, since the peer may answer all of it at its end."""
-        stage = self.dialogue.stage
-        if stage is Stage.DOT:
-            self.deadline = self._clock.monotonic() + 600.0
-        else:
-            self._be_patient(600.0 if self.dialogue.is_out else STAGE_TIME[stage])
+        dialogue, now = self.dialogue, self._clock.monotonic()
+        self.deadline = until_reply(dialogue.stage, is_out=dialogue.is_out, now=now, began=self.began)
 
-    def _be_patient(self, seconds: float) -> None:
-        self.deadline = min(self._clock.monotonic() + seconds, self.began + BEFORE_THE_DOT)
+    def _wait_for_block(self) -> None:
+        self.deadline = before_the_dot(BLOCK_TIME, now=self._clock.monotonic(), began=self.began)
 
     def _finish(self) -> None:
         transaction, self.transaction = self.transaction, None
         assert transaction is not None
         self._content = ()
+        self._is_fitting = False
         self.served += 1
         self._heard = self._clock.monotonic()
         if not self.dialogue.usable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import random
 
 import pytest
@@ -227,8 +228,21 @@ async def test_binary_to_a_next_hop_and_a_mailbox(world, content, extensions):
 
 
 async def test_binary_to_a_next_hop_that_takes_no_such_thing(world):
-    """It comes back, and the report holds what can stand in one."""
+    """It is recoded, and decodes to what it was."""
     mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    await send_binary(mta, ["bob@b.example"], BINARY)
+    await world.run()
+    [message] = sink.messages
+    _, _, body = BINARY.partition(b"\r\n\r\n")
+    assert email.message_from_bytes(message.content).get_payload(decode=True) == body
+    assert message.content.isascii()
+    assert wire.clean_line_ends(message.content)
+
+
+async def test_binary_to_a_next_hop_that_takes_no_such_thing_where_nothing_is_recoded(world):
+    """It comes back, and the report holds what can stand in one."""
+    mta = await world.mta("a.example", remote={"eight_bit": "bounce"})
+    sink = await world.sink("b.example")
     await send_binary(mta, ["bob@b.example"], BINARY)
     await world.run()
     assert sink.messages == []

@@ -3,6 +3,7 @@ another way; nothing goes through mutilated."""
 
 from __future__ import annotations
 
+import email
 import ssl
 
 import pytest
@@ -55,16 +56,37 @@ async def test_too_big_all_the_same(world, size):
     assert b"Too big for me" in report
 
 
+WITHOUT_8BITMIME = SinkSettings(extensions=("PIPELINING",))
+
+
 async def test_without_8bitmime(world):
-    """Either it is sent as it is, or it is reported; it is not mutilated."""
-    mta = await world.mta("a.example")
-    sink = await world.sink("b.example", settings=SinkSettings(extensions=("PIPELINING",)))
+    """It is recoded, and decodes to what it was."""
+    mta, sink = await world.mta("a.example"), await world.sink("b.example", settings=WITHOUT_8BITMIME)
     await mta.mta.submit("alice@a.example", ["bob@b.example"], EIGHT_BIT)
     await world.run()
-    assert len(sink.messages) + len(mta.mailbox("alice")) == 1
-    for message in sink.messages:
-        assert without_received(message.content).endswith(EIGHT_BIT)
+    [message] = sink.messages
+    assert message.content.isascii()
+    assert email.message_from_bytes(message.content).get_payload(decode=True) == bytes(range(128, 256)) + b"\r\n"
     assert not sink.violations
+
+
+async def test_without_8bitmime_a_signed_part_comes_back(world):
+    mta, sink = await world.mta("a.example"), await world.sink("b.example", settings=WITHOUT_8BITMIME)
+    signed = b"Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\n\xfc\r\n--x--\r\n"
+    await mta.mta.submit("alice@a.example", ["bob@b.example"], signed)
+    report = await report_of(world, mta)
+    assert failed_recipients(report) == ["bob@b.example"]
+    assert b"Status: 5.6.3" in report
+    assert sink.messages == []
+
+
+async def test_without_8bitmime_it_is_sent_as_it_is_where_the_settings_say_so(world):
+    mta = await world.mta("a.example", remote={"eight_bit": "send"})
+    sink = await world.sink("b.example", settings=WITHOUT_8BITMIME)
+    await mta.mta.submit("alice@a.example", ["bob@b.example"], EIGHT_BIT)
+    await world.run()
+    [message] = sink.messages
+    assert without_received(message.content).endswith(EIGHT_BIT)
 
 
 @pytest.mark.parametrize("answer", ["454 4.7.0 TLS not available", "220 2.0.0 Go ahead", CLOSE])

@@ -245,3 +245,31 @@ async def test_tls_that_is_broken_is_told_of_once(world):
         assert len(sink.messages) == number
     assert [line["host"] for line in mta.events("tls_fallback")] == ["mx.b.example"]
     assert mta.events("deferred") == []
+
+
+async def test_sessions_one_after_another_resume_their_tls(world, provider):
+    mta = await world.mta("a.example", remote={"messages_per_session": 1}, **smarthost(provider, **LOGIN))
+    for number in range(1, 5):
+        await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
+        await world.idle()
+        assert len(provider.messages) == number
+    record = mta.mta._dialer.introductions.record
+    assert (record.handshakes, record.resumed, record.fallbacks) == (4, 3, 0)
+
+
+async def test_the_level_of_one_exchanger(world, authority):
+    """By its name, whatever domain it is for; and no [[site]] takes TLS from a route that demands it."""
+    await world.sink("a1.example", "a2.example", host="mx.strict.example")
+    lax = await world.sink("b.example", "c.example", settings=SinkSettings(tls=context_of(authority, "mx.b.example")))
+    sites = [{"hosts": ["mx.strict.example"], "tls": "require"}, {"hosts": [".b.example"], "tls": "none"}]
+    route = {"recipient": "c.example", "via": "mx", "tls": "require"}
+    mta = await world.mta("a.example", site=sites, route=[route])
+    world.resolver.set("c.example", {"MX": [(10, "mx.b.example")]})
+    await mta.mta.submit("alice@a.example", ["x@a1.example", "x@a2.example", "x@b.example", "x@c.example"], CONTENT)
+    await world.idle()
+    assert sorted((message.recipients, message.tls) for message in lax.messages) == [
+        (("x@b.example",), False),
+        (("x@c.example",), True),
+    ]
+    [row] = mta.mta.queue()
+    assert sorted(recipient.address for recipient in row.recipients) == ["x@a1.example", "x@a2.example"]

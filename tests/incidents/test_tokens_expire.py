@@ -181,3 +181,37 @@ async def test_in_real_time_a_token_is_revoked_between_two_messages(tmp_path, ce
             assert list(mta.queue()) == []
         assert authority.given == 5
         assert sink.sessions_seen == 5
+
+
+@pytest.mark.parametrize("auth", ["xoauth2", "oauthbearer"])
+async def test_from_one_of_us_to_another(world, certificates, begin, tmp_path, monkeypatch, auth):
+    """The client's part and the server's part of the same mechanisms, and a token that has been taken back."""
+    authority = Authority(world.clock.now, said=3600)
+    provider = world.house("provider.example")
+    trusted = trustme.CA()
+    trusted.cert_pem.write_to_path(tmp_path / "other.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "other.pem"))
+    trusted.issue_cert(provider.host).private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    listener = {"address": provider.address, "port": world.port, "role": "submission", "tls": "required"}
+    provider.tables |= {"listener": [listener], "tls": {"certificate": str(tmp_path / "server.pem")}}
+    provider.tables["auth"] = {"failure_delay": "0s"}  # time stands still
+    provider.authenticator = Checker(authority)
+    await provider.open()
+    url = await begin(authority)
+    house = await world.mta(route=[route(url, f"{provider.host}:{world.port}", auth=auth)])
+    for number in range(1, 6):
+        await house.send(ME, ["you@provider.example"], CONTENT)
+        await world.idle()
+        assert len(provider.mailbox("you")) == number
+        await world.advance(61.0)
+    assert house.events("deferred") == []
+    assert authority.given == 5
+    assert {line["login"] for line in provider.events("accepted")} == {ME}
+
+
+class Checker:
+    def __init__(self, authority):
+        self._authority = authority
+
+    async def check_token(self, mechanism, login, token):
+        return self._authority.is_good(login, token)

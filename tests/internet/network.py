@@ -16,6 +16,7 @@ from typing import Any
 from asyncmta.testing.clock import FakeClock
 
 TICK = 0.005
+MOST_TURNS = 1_000_000
 LATE = 1e-5  # seconds; a time that has been on the Unix scale is good to a microsecond, and no real timer is exact
 
 
@@ -60,13 +61,14 @@ class Network:
     async def settle(self) -> None:
         """Until nobody has anything to do before time passes. asyncio keeps what is ready in `_ready`."""
         ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
-        while True:
+        for _ in range(MOST_TURNS):
             await asyncio.sleep(0)
             if ready:
                 continue
             if not self.is_busy():
                 return
             await asyncio.sleep(0.0001)  # a thread has no event that says it is done
+        raise RuntimeError(f"somebody is never at rest at {self.clock.monotonic()}: {[str(each) for each in ready]}")
 
     async def run(self, until: Callable[[], object], *, limit: float) -> None:
         """From due time to due time; TimeoutError after `limit` seconds of the clock, or when there is nothing more."""

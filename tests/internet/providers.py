@@ -32,6 +32,7 @@ EQUALS: tuple[Shape, ...] = (((0, 1),),)
 OVERLAPPING: tuple[Shape, ...] = (((0, 1),), ((1, 2),), ((0, 2),))
 SAME_BEST: tuple[Shape, ...] = (((0,), (1,)), ((0,), (2,)), ((0,), (1, 2)), ((0,),))
 DEEP: tuple[Shape, ...] = (((0, 1), (2,), (3,)), ((1, 2), (3,)), ((0, 1),))
+SIX: tuple[Shape, ...] = (((0,), (1,), (2,), (3,), (4,), (5,)),)
 PLAIN = (ONE, TWO, EQUALS, OVERLAPPING, SAME_BEST, DEEP)
 
 
@@ -67,6 +68,16 @@ class Provider(Struct, eq=False):
         return frozenset(tiers[0])
 
 
+def tiers_of(provider: Provider) -> set[frozenset[int]]:
+    """The sets of hosts that can be the best for some of its domains together: the best tiers, and what they share."""
+    tiers = {provider.best_tier(domain) for domain in provider.domains}
+    while True:
+        shared = {one & other for one in tiers for other in tiers if one & other} - tiers
+        if not shared:
+            return tiers
+        tiers |= shared
+
+
 def _least_hosts(tiers: set[frozenset[int]]) -> int:
     """So few hosts that each of the tiers has one of them."""
     hosts = sorted(frozenset().union(*tiers))
@@ -92,11 +103,12 @@ def providers() -> list[Provider]:
         Provider("20 messages", ONE, Habit(messages=20)),
         Provider("refuses", EQUALS, refuses, ends="expired"),
         Provider("silent", TWO, silent, ends="expired"),
-        Provider("says 554", ONE, rude, ends="failed"),
+        Provider("says 554", ONE, rude, ends="expired"),
         Provider("backup: refuses", TWO, ill={0: refuses}),
         Provider("backup: silent", TWO, ill={0: silent}),
         Provider("backup: 554", TWO, ill={0: rude}),
         Provider("half dead", OVERLAPPING, ill={1: refuses}),
+        Provider("last of six", SIX, ill=dict.fromkeys(range(5), silent)),
     ]
     lockstep = Habit(offers=("8BITMIME",))
     plain = [Provider("lock-step", EQUALS, lockstep, is_sick=False)]
@@ -133,7 +145,7 @@ def build(hosts: Hosts, chance: random.Random, domains: int) -> Internet:
     for number in range(domains - lost):
         domain = f"d{number}.example"
         # A sixth of the domains is with the special ones; the plain ones are of very different size.
-        at = number // 6 % 16 if number % 6 == 0 else 16 + int(44 * chance.random() ** 2)
+        at = number // 6 % 17 if number % 6 == 0 else 17 + int(43 * chance.random() ** 2)
         _serve(internet, internet.providers[at], domain, number)
     for number in range(lost):
         domain = f"lost{number}.example"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -69,6 +70,7 @@ class Host:
         self.reports: list[bytes] = []
         self.dials = self.sessions_seen = self.most_at_once = self.transactions = self.refused = 0
         self.open: set[SinkWire] = set()
+        self.untold: Counter[tuple[str, str]] = Counter()  # letter and recipient, taken without a word
         self._seen: dict[tuple[str, str], float] = {}
 
     # -- what a client meets -----------------------------------------------------------------------------------------
@@ -76,24 +78,32 @@ class Host:
     async def let_in(self, place: Place, patience: float) -> Opened | Failed | Deferred:
         """Connect, greeting and EHLO: three round trips."""
         network, habit = self.network, self.habit
+        if habit.down in {"silent", "refuses"}:
+            return await self.shut_out(place, patience if habit.down == "silent" else 0.0)
         self.dials += 1
-        if habit.down == "silent":
-            await network.wait(patience)
-            return blame(Stage.CONNECT, Fault.TIMEOUT, place=place)
-        await network.wait(2 * self.latency)
-        if habit.down == "refuses":
-            return blame(Stage.CONNECT, Fault.CONNECT, "Connection refused", place)
-        await network.wait(2 * self.latency + habit.pause)
+        await network.wait(4 * self.latency + habit.pause)
         if habit.down:
-            return _refusal(b"554 5.7.1 No mail from you\r\n", place)
+            return refusal(b"554 5.7.1 No mail from you\r\n", place)
         if habit.sessions and len(self.open) >= habit.sessions:
-            return _refusal(b"421 4.7.0 Too many connections from you\r\n", place)
+            return refusal(b"421 4.7.0 Too many connections from you\r\n", place)
         ours, theirs = connect(network, self.latency, habit.pause)
-        theirs.set_protocol(session := Server(self))
+        theirs.set_protocol(session := self.serve())
         session.connection_made(theirs)
         await network.wait(2 * self.latency + habit.pause)
         offered = {keyword.lower(): "" for keyword in habit.offers} | {"size": str(self.settings.max_size)}
         return Opened(ours, read_capabilities(offered, verified_tls=False), place)
+
+    async def shut_out(self, place: Place, patience: float) -> Deferred:
+        """Nobody answers, for so long; 0: the connection is refused."""
+        self.dials += 1
+        await self.network.wait(patience or 2 * self.latency)
+        if patience:
+            return blame(Stage.CONNECT, Fault.TIMEOUT, place=place)
+        return blame(Stage.CONNECT, Fault.CONNECT, "Connection refused", place)
+
+    def serve(self) -> Server:
+        """The server's end of a session."""
+        return Server(self)
 
     # -- what the sessions call --------------------------------------------------------------------------------------
 
@@ -176,14 +186,15 @@ class Server(SinkSession):
 class Hosts:
     """All exchangers by address: what stands in for opening sessions over a real network."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, kind: type[Host] = Host) -> None:
         self.network = network
+        self.kind = kind
         self.by_ip: dict[str, Host] = {}
         self.strays: list[str] = []
 
     def add(self, name: str, habit: Habit, latency: float) -> Host:
         number = len(self.by_ip)
-        host = Host(name, f"20.{number // 250}.{number % 250}.1", habit, latency, self.network)
+        host = self.kind(name, f"20.{number // 250}.{number % 250}.1", habit, latency, self.network)
         self.by_ip[host.ip] = host
         return host
 
@@ -196,7 +207,8 @@ class Hosts:
         return await host.let_in(Place(target.host, target.ip), manners.connect_timeout)
 
 
-def _refusal(octets: bytes, place: Place) -> Failed | Deferred:
+def refusal(octets: bytes, place: Place) -> Failed | Deferred:
+    """A greeting that is none."""
     outcome = judge(Stage.GREETING, parse_reply(octets), place)
     assert isinstance(outcome, Failed | Deferred)
     return outcome

@@ -10,50 +10,113 @@ from collections import Counter
 
 import pytest
 from peerkit.corpus import KINDS, Corpus
+from peerkit.dovecot_host import DovecotHost
 from peerkit.exim_host import EximHost
 from peerkit.hosts import Host
 from peerkit.opensmtpd_host import OpensmtpdHost
-from peerkit.postfix_host import PostfixHost
+from peerkit.parts_corpus import PartsCorpus, leaves
+from peerkit.postfix_host import PostfixHost, PostfixOfSevenBits, PostfixWithoutChunking
 from peerkit.posting import Posting, recipients
 from peerkit.receiver import wait
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(1200)]
 
+FAILED = '"event":"failed"'
 CONFIG = """
 [limits]
 accept_long_lines = true
 [[route]]
 recipient = "*"
-via = "smarthost"
-hosts = ["{address}:{port}"]
-tls = "none"
+via = "{via}"
+hosts = ["{where}"]
+{tls}
 """
 
 
+@pytest.fixture
+def relaying_to(serving):
+    """An MTA that sends everything to this host."""
+
+    def relaying_to(host, *, via="smarthost", where=""):
+        tls = "" if where else 'tls = "none"'
+        return serving(CONFIG.format(via=via, where=where or f"{host.address}:{host.port}", tls=tls)).start()
+
+    return relaying_to
+
+
+@pytest.fixture
+def messages(long):
+    return 10_000 if long else 140 * len(KINDS)
+
+
 @pytest.mark.parametrize("kind", [PostfixHost, EximHost, OpensmtpdHost], ids=lambda kind: kind.name)
-def test_what_arrives_is_what_was_sent(kind, serving, seed, long):
-    messages = 10_000 if long else 140 * len(KINDS)
+def test_what_arrives_is_what_was_sent(kind, relaying_to, seed, messages):
     with kind() as host:
-        mta = serving(CONFIG.format(address=host.address, port=host.port)).start()
-        compare(mta, host, Corpus(seed, longest_line=host.longest_line, smtputf8=host.takes_smtputf8), messages)
+        compare(relaying_to(host), host, seed, messages)
 
 
-def compare(mta, host: Host, corpus: Corpus, messages: int) -> None:
+def test_the_same_by_data_to_one_that_takes_chunks(relaying_to, seed, messages):
+    with PostfixWithoutChunking() as host:
+        compare(relaying_to(host), host, seed, messages // 4)
+
+
+def test_dovecot_by_lmtp(relaying_to, seed, messages):
+    with DovecotHost() as host:
+        compare(relaying_to(host, via="lmtp"), host, seed, messages)
+
+
+def test_dovecot_by_lmtp_over_its_socket(relaying_to, seed, messages):
+    with DovecotHost() as host:
+        compare(relaying_to(host, via="lmtp", where=f"unix:{host.socket}"), host, seed, messages // 4)
+
+
+@pytest.mark.parametrize("kind", [PostfixHost, OpensmtpdHost], ids=lambda kind: kind.name)
+def test_binary_parts_are_the_same_when_they_are_decoded(kind, relaying_to, seed, messages):
+    """Nobody offers BINARYMIME, so that they go as base64."""
+    with kind() as host:
+        compare_parts(relaying_to(host), host, PartsCorpus(seed, binary=True), messages // 10)
+
+
+def test_eight_bits_are_the_same_when_they_are_decoded(relaying_to, seed, messages):
+    with PostfixOfSevenBits() as host:
+        compare_parts(relaying_to(host), host, PartsCorpus(seed, binary=False), messages // 10)
+
+
+def compare(mta, host: Host, seed: int, messages: int) -> None:
+    """The corpus of odd messages: each copy is as it was."""
+    corpus = Corpus(seed, longest_line=host.longest_line, smtputf8=host.takes_smtputf8)
+    changed: Counter[str] = Counter()
+    for number, content in relayed(mta, host, corpus, messages):
+        sent = corpus.message(number)
+        if content != sent.content:
+            changed[sent.kind] += 1
+            print(f"{number}, {sent.kind}: {first_difference(sent.content, content)}")
+    assert not changed
+
+
+def compare_parts(mta, host: Host, corpus: PartsCorpus, messages: int) -> None:
+    for number, content in relayed(mta, host, corpus, messages):
+        assert content.isascii()
+        assert leaves(content) == corpus.parts(number), number
+
+
+def relayed(mta, host: Host, corpus: Corpus | PartsCorpus, messages: int) -> list[tuple[int, bytes]]:
+    """Hand them in, wait until each recipient has a copy, and exactly one: the number and content of each."""
     Posting(mta.port, corpus, messages, host.domain).run()
     expected = {address: number for number in range(messages) for address in recipients(number, host.domain)}
-    enough = wait(lambda: host.count() >= len(expected), 600)
-    assert enough, f"{host.count()} of {len(expected)} arrived\n{mta.tail()}\n{host.said()}"
+    assert wait(lambda: host.count() >= len(expected) or FAILED in mta.tail(), 100 + messages / 25), host.said()
+    assert not has_failed(mta), has_failed(mta)
+    assert host.count() >= len(expected), f"{host.count()} of {len(expected)} arrived\n{mta.tail()}\n{host.said()}"
     assert mta.stop() == 0
     assert mta.asyncmta("queue", "list").stdout == b""
     arrived = host.arrived()
     assert Counter(address for address, _ in arrived) == dict.fromkeys(expected, 1)
-    changed: Counter[str] = Counter()
-    for address, content in arrived:
-        sent = corpus.message(expected[address])
-        if content != sent.content:
-            changed[sent.kind] += 1
-            print(f"{sent.number}, {sent.kind}: {first_difference(sent.content, content)}")
-    assert not changed
+    return [(expected[address], content) for address, content in arrived]
+
+
+def has_failed(mta) -> str:
+    """The first recipient that was given up."""
+    return next((line for line in mta.log.read_text().splitlines() if FAILED in line), "")
 
 
 def first_difference(sent: bytes, come: bytes) -> str:

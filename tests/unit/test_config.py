@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from asyncmta.config import InvalidConfig, Settings, own_hostname
-from asyncmta.config_tables import kind_of, known_paths
+from asyncmta.config_tables import ARRAYS, kind_of, known_paths
 from asyncmta.inbound.certificate_files import Pair, TlsFiles
 from asyncmta.inbound.throttle import Rate
 from asyncmta.mail.address import parse_address
@@ -68,12 +68,13 @@ def test_the_shipped_file_says_the_defaults_and_explains_every_key() -> None:
     for path in known_paths():
         assert re.search(rf"^(# )?{path.rpartition('.')[2]} = ", text, re.MULTILINE), path
     examples = {}
-    for name in ("route", "rule"):
+    for name in ("route", "rule", "source"):
         block = text.partition(f"# [[{name}]]\n")[2].partition("\n\n")[0]
         examples[name] = [tomllib.loads("\n".join(line[2:] for line in block.splitlines()))]
     settings = Settings.from_dict(examples)
     assert settings.routes[0].hosts == ("smtp.provider.example:587",)
     assert settings.rules[0].reply == "550 5.7.1 Not from there"
+    assert settings.sources[0].addresses == ("192.0.2.7",)
 
 
 def test_paths_are_relative_to_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +132,9 @@ def test_values_of_every_kind_from_the_environment() -> None:
         ASYNCMTA_RELAY__DOMAINS="",
         ASYNCMTA_LOCAL__MAILBOXES="alice,bob@a.example",
         ASYNCMTA_DNS__SERVERS="127.0.0.1,[::1]:5353,::2",
+        ASYNCMTA_ROUTE__0__VIA="smarthost",
+        ASYNCMTA_ROUTE__0__HOSTS="a.example:25,b.example:25",
+        ASYNCMTA_ROUTE__0__WEIGHTS="3, 1",
         ASYNCMTA_CONFIG="/does/not/matter",
         OTHER="x",
     )
@@ -142,6 +146,7 @@ def test_values_of_every_kind_from_the_environment() -> None:
     assert settings.relay.networks == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
     assert settings.relay.domains == ()
     assert settings.local.mailboxes == ("alice", "bob@a.example")
+    assert settings.routes[0].weights == (3, 1)
     assert settings.dns.servers == ("127.0.0.1:53", "[::1]:5353", "[::2]:53")
     assert loaded(ASYNCMTA_LOCAL__MAILBOXES="any").local.mailboxes == "any"
 
@@ -347,7 +352,9 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "hostname": "mx.example.org",
         "listener": [{"port": 0}, {"address": "::1", "port": 0}],
         "route": [{"via": "smarthost", "hosts": ["[::1]:25"], "tls": "none", "username": "u", "password": "hush"}],
+        "source": [{"hosts": [".Big.example"], "addresses": ["192.0.2.7"]}],
         "rule": [{"client": "192.0.2.0/24", "sender": ["<>", "example.com"], "action": "tag", "tag": "hm"}],
+        "site": [{"hosts": [".example.net"], "limits": ["20/min", "5 sessions"]}],
         "limits": {"connections_per_client": "60/90s"},
         "admin": {"listen": "127.0.0.1:8025", "token": "murmur"},
         "local": {"mailboxes": ["alice"]},
@@ -368,7 +375,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
     names = {path.replace(".0.", ".") for path in known_paths()}
     flat = {key for key, value in shown.items() if not isinstance(value, dict | list)}
     flat |= {f"{name}.{key}" for name, table in shown.items() if isinstance(table, dict) for key in table}
-    flat |= {f"{name}.{key}" for name in ("listener", "certificate", "route", "rule") for key in shown[name][0]}
+    flat |= {f"{name}.{key}" for name in ARRAYS for key in shown[name][0]}
     assert flat == names
 
 

@@ -160,3 +160,12 @@ def test_a_fault_of_one_key_hides_no_other_and_brings_none() -> None:
     with pytest.raises(InvalidConfig) as caught:
         Settings.from_dict({"route": [{**HOST, "username": "me", "token_url": "nonsense"}]})
     assert len(caught.value.faults) == 1
+
+
+def test_every_route_as_it_is_shown_can_be_read_again() -> None:
+    hosts = {"smarthost": ["a.example:25"], "lmtp": ["a.example:24"], "qmtp": ["a.example:209"]}
+    ways = ("mx", "smarthost", "lmtp", "qmtp", "hold", "discard", "reject")
+    settings = Settings.from_dict({"route": [{"via": via, "hosts": hosts.get(via, [])} for via in ways]})
+    shown = settings.effective()
+    assert [route["tls"] for route in shown["route"]] == ["", "verify", "opportunistic", "", "", "", ""]
+    assert Settings.from_dict(shown).effective() == shown

@@ -1,9 +1,10 @@
-"""Dovecot as the last stop: its LMTP server, into one Maildir for everybody."""
+"""Dovecot as the last stop: its LMTP server, into a few Maildirs."""
 
 from __future__ import annotations
 
 import os
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -26,7 +27,7 @@ default_internal_group = nogroup
 default_login_user = nobody
 first_valid_uid = 0
 import_environment = LD_LIBRARY_PATH
-mail_location = maildir:{home}/mail
+mail_location = maildir:{home}/mail/%-1.1n:INDEX=MEMORY
 mail_fsync = never
 lmtp_user_concurrency_limit = 0
 userdb {{
@@ -46,6 +47,9 @@ service lmtp {{
     address = 127.0.0.1
     port = {port}
   }}
+  unix_listener {home}/lmtp {{
+    mode = 0666
+  }}
 }}
 service auth {{
   chroot =
@@ -60,10 +64,28 @@ service stats {{
 
 
 class DovecotHost(Host):
-    """`port` speaks LMTP."""
+    """`port` speaks LMTP, and so does `socket`. A copy for one of several recipients does not say for which; so
+    there is a Maildir for each last letter of their names, which tells "m1" from "m1-too", and the sender has the
+    number."""
 
     name = "dovecot"
     adds = frozenset({b"return-path", b"delivered-to", b"received"})
+
+    def maildirs(self) -> list[pathlib.Path]:
+        return [
+            path
+            for path in self.maildir.iterdir()
+            if len(path.name) == 1 and (path / "new").exists() and (path / "cur").exists()
+        ]
+
+    def recipient(self, maildir: pathlib.Path, fields: dict[bytes, bytes]) -> str:
+        number = re.search(rb"<s(\d+)@", fields[b"return-path"])
+        assert number is not None, fields
+        return f"m{int(number[1])}{'-too' if maildir.name == 'o' else ''}@{self.domain}"
+
+    @property
+    def socket(self) -> str:
+        return str(self.home / "lmtp")
 
     def command(self) -> list[str]:
         lmtp = LMTP.resolve() / "usr" / "lib" / "dovecot" / "lmtp"

@@ -117,33 +117,43 @@ class Host(ABC):
 
     # -- what has come -----------------------------------------------------------------------------------------------
 
+    def maildirs(self) -> list[pathlib.Path]:
+        return [self.maildir]
+
+    def recipient(self, maildir: pathlib.Path, fields: dict[bytes, bytes]) -> str:
+        """For whom a copy is, by the fields in front."""
+        address = ADDRESS.search(fields[self.names_recipient])
+        assert address is not None, fields
+        return address[1].decode()
+
     def count(self) -> int:
-        """How many are in the Maildir."""
-        return sum(len(os.listdir(self.maildir / folder)) for folder in ("new", "cur"))
+        """How many have come."""
+        return sum(len(os.listdir(maildir / folder)) for maildir in self.maildirs() for folder in ("new", "cur"))
 
     def arrived(self) -> list[tuple[str, bytes]]:
         """Recipient and content of each, with CRLF lines."""
-        files = [path for folder in ("new", "cur") for path in (self.maildir / folder).iterdir()]
-        return [self._unwrap(path.read_bytes()) for path in files]
+        found = []
+        for maildir in self.maildirs():
+            for path in (*(maildir / "new").iterdir(), *(maildir / "cur").iterdir()):
+                fields, content = self._unwrap(path.read_bytes())
+                found.append((self.recipient(maildir, fields), content))
+        return found
 
-    def _unwrap(self, stored: bytes) -> tuple[str, bytes]:
-        """The fields in front taken off, up to and with the one Received of ours."""
-        at, recipient, is_ours = 0, "", False
+    def _unwrap(self, stored: bytes) -> tuple[dict[bytes, bytes], bytes]:
+        """The fields in front taken off, up to and with the one Received of ours; and the rest."""
+        at, is_ours = 0, False
+        fields: dict[bytes, bytes] = {}
         while not is_ours:
             field = FIELD.match(stored, at)
             assert field is not None, f"what is this on top? {stored[at : at + 300]!r}"
             name = field[1].lower()
             assert name in self.adds, f"{self.name} put {field[0]!r} on top"
-            if name == self.names_recipient:
-                address = ADDRESS.search(field[0])
-                assert address is not None, field[0]
-                recipient = address[1].decode()
             is_ours = name == b"received" and OURS.search(field[0]) is not None
+            fields[name] = field[0]
             at = field.end()
-        assert recipient, f"for whom is this? {stored[:500]!r}"
         content = stored[at:]
         assert b"\r" not in content
-        return recipient, content.replace(b"\n", b"\r\n")
+        return fields, content.replace(b"\n", b"\r\n")
 
 
 def in_private(

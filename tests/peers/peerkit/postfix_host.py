@@ -41,6 +41,7 @@ message_size_limit = 0
 message_drop_headers =
 header_size_limit = 4194304
 local_header_rewrite_clients =
+{more}
 """
 MASTER = """
 127.0.0.1:{port} inet n - n - 50 smtpd
@@ -65,6 +66,7 @@ class PostfixHost(Host):
     name = "postfix"
     adds = frozenset({b"return-path", b"x-original-to", b"delivered-to", b"received"})
     takes_smtputf8 = True
+    more = ""
 
     def command(self) -> list[str]:
         postfix = postfix_program("postfix")
@@ -75,7 +77,7 @@ class PostfixHost(Host):
         (self.home / "log").chmod(0o777)
         words = {"home": self.home, "top": POSTFIX.resolve(), "owner": OWNER, "group": GROUP, "domain": self.domain}
         uid = (self.maildir).stat().st_uid
-        (self.home / "etc" / "main.cf").write_text(MAIN.format(uid=uid, **words))
+        (self.home / "etc" / "main.cf").write_text(MAIN.format(uid=uid, more=self.more, **words))
         (self.home / "etc" / "master.cf").write_text(MASTER.format(port=self.port))
         return [*private, postfix, "-c", str(self.home / "etc"), "start-fg"]
 
@@ -85,3 +87,16 @@ class PostfixHost(Host):
     def log(self) -> str:
         path = self.home / "log" / "maillog"
         return path.read_text(errors="replace") if path.exists() else "no log"
+
+
+class PostfixWithoutChunking(PostfixHost):
+    """Content comes by DATA."""
+
+    more = "smtpd_discard_ehlo_keywords = chunking, silent-discard"
+
+
+class PostfixOfSevenBits(PostfixHost):
+    """As a server that knows no 8BITMIME (nor SMTPUTF8, which needs it)."""
+
+    takes_smtputf8 = False
+    more = "smtpd_discard_ehlo_keywords = 8bitmime, smtputf8, silent-discard"

@@ -222,6 +222,18 @@ async def test_slow_name_servers_are_charged_for(world: World) -> None:
     assert said(outcome) == (Deferred, Cause.CONNECT, "451 4.4.1")  # of those that were not asked for nothing is known
 
 
+async def test_an_address_that_was_found_too_late_is_not_dialled(world: World) -> None:
+    class Slow(FakeResolver):
+        async def addresses(self, host: str) -> AddressAnswer:
+            world.clock.advance(5.0)
+            return Addresses(("8.8.8.1",))
+
+    world.dialer.resolver = Slow()
+    assert said(await world.dial("mx.example", budget=5.0)) == (Deferred, Cause.CONNECT, "451 4.4.1")
+    assert world.network.ips == []
+    assert len(world.dialer.dead) == 0
+
+
 # -- dead hosts --------------------------------------------------------------------------------------------------------
 
 
@@ -343,7 +355,7 @@ async def test_an_address_where_we_listen_is_a_loop(make_world: Callable[..., Wo
 
 
 async def test_sources_by_rule(make_world: Callable[..., World]) -> None:
-    rule = SourceRule(exchangers=("*.big.example",), addresses=("192.0.2.7",), hostname="seven.example")
+    rule = SourceRule(hosts=(".big.example",), addresses=("192.0.2.7",), helo="seven.example")
     world = make_world(sources=(rule,), source_addresses=("192.0.2.1", "2001:db8::1"))
     world.host("mx.big.example", "8.8.8.1", "2606:4700::1")
     world.host("mx.example", "8.8.8.2", "2606:4700::2")

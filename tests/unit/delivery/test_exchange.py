@@ -18,6 +18,7 @@ from asyncmta.delivery.exchange import (
     not_public,
     site_of_domain,
     site_of_hosts,
+    weighted,
 )
 from asyncmta.mail.outcome import Cause, Deferred, Failed
 
@@ -153,3 +154,13 @@ def test_a_host_without_address() -> None:
     assert status(no_address("a.example", NoSuchDomain())) == (Failed, Cause.DNS, "550 5.4.4")
     assert status(no_address("a.example", TemporaryFailure("x"))) == (Deferred, Cause.DNS, "451 4.4.3")
     assert status(not_public("a.example", "10.0.0.1")) == (Deferred, Cause.DNS, "451 4.4.4")
+
+
+def test_weights_make_equals_of_hosts_that_were_in_order() -> None:
+    site = site_of_hosts(("a.example:25", "b.example:26"), "verify")
+    assert weighted(site, ()) is site
+    equals = weighted(site, (3, 0)).exchangers
+    assert [(host.host, host.port, host.rank, host.weight) for host in equals] == [
+        ("a.example", 25, 0, 3),
+        ("b.example", 26, 0, 0),
+    ]

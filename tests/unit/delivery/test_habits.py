@@ -8,7 +8,7 @@ import pytest
 
 from asyncmta.delivery import habits as module
 from asyncmta.delivery.exchange import Exchanger, Site
-from asyncmta.delivery.habits import ONE_DOMAIN_FOR, PERHAPS_FOR, RECIPIENTS_FOR, Habits, Rule
+from asyncmta.delivery.habits import ONE_DOMAIN_FOR, PERHAPS_FOR, RECIPIENTS_FOR, Habits, SiteRule
 from asyncmta.delivery.transaction import Shape
 
 
@@ -59,10 +59,10 @@ def test_both_are_kept_beside_one_another() -> None:
 
 def test_an_operator_knows_better() -> None:
     rules = [
-        Rule((".google.com",), one_domain=False),
-        Rule(("a.example", "b.example"), one_domain=True),
-        Rule(("a.example",), one_domain=False),
-        Rule(("c.example",)),
+        SiteRule((".google.com",), one_domain=False),
+        SiteRule(("a.example", "b.example"), one_domain=True),
+        SiteRule(("a.example",), one_domain=False),
+        SiteRule(("c.example",)),
     ]
     habits = Habits(100, rules)
     assert habits.of(site("aspmx.l.google.com"), 0.0).shape.most_domains == 0

@@ -75,15 +75,25 @@ async def test_a_policy_that_cannot_be_looked_up_defers(client_tls: TlsContexts,
     assert notes.events == ["internal_error"]
 
 
-async def test_the_same_grant_has_the_same_token(client_tls: TlsContexts, clock: FakeClock) -> None:
+async def test_the_same_grant_has_the_same_token(client_tls: TlsContexts, clock: FakeClock, tmp_path: Path) -> None:
     introductions = Introductions(clock=clock, contexts=client_tls)
-    login = Login("me", "", "auto", Grant(file="/token"))
+    (tmp_path / "token").write_text("t1")
+    login = Login("me", "", "auto", Grant(file=str(tmp_path / "token")))
     sites = [site_of_hosts((host,), "verify", login, implicit_tls=True) for host in ("a:1", "b:2")]
     first, second = [await introduced(introductions, site) for site in sites]
     assert first.tokens is second.tokens is not None
     assert first.implicit_tls
     password = site_of_hosts(("a:1",), "verify", Login("me", "x"))
     assert (await introduced(introductions, password)).tokens is None
+
+
+async def test_without_a_token_nobody_is_called(client_tls: TlsContexts, clock: FakeClock, tmp_path: Path) -> None:
+    introductions = Introductions(clock=clock, contexts=client_tls)
+    login = Login("me", "", "auto", Grant(file=str(tmp_path / "none")))
+    found = await introductions.manners(site_of_hosts(("a:1",), "verify", login), "a", "us.example", 30.0)
+    assert isinstance(found, Deferred)
+    assert str(found.reply).startswith("454 4.7.0 no access token: ")
+    assert (found.cause, found.scope, found.place.host) == (Cause.REFUSED, Scope.SITE, "a")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -187,6 +188,22 @@ async def test_a_host_that_lost_its_tls_is_told_of(client_tls: TlsContexts, serv
     assert said == [("tls_dropped", "localhost")]
 
 
+async def test_a_handshake_that_hangs_leads_to_clear(client_tls: TlsContexts, scripted: Any, until: Any) -> None:
+    """T05: after its minute, and where nobody wants more."""
+    clock, record = FakeClock(), TlsRecord()
+    hanging = [GREETING, HELLO, (STARTTLS, b"220 go\r\n"), (b"\x16", ...)]
+    async with scripted(hanging, [GREETING, HELLO]) as server:
+        task = asyncio.create_task(opened(server.address, client_tls, clock=clock, record=record))
+        await until(lambda: server.got and b"\x16" in server.got[0])
+        clock.advance(59.0)
+        await clock.settle()
+        assert len(server.got) == 1
+        clock.advance(1.0)
+        result = await task
+        assert isinstance(result, Opened)
+        assert (result.place.tls, record.fallbacks) == ("", 1)
+
+
 async def test_implicit_tls_has_no_clear_way(client_tls: TlsContexts, scripted: Any) -> None:
     async with scripted([GREETING, HELLO]) as server:
         outcome = await opened(server.address, client_tls, implicit_tls=True)
@@ -220,6 +237,17 @@ async def test_silence_in_implicit_tls_is_silence_of_the_greeting(
         assert isinstance(outcome, Deferred)
         assert outcome.cause is Cause.TIMEOUT
         assert "greeting" in outcome.reply.text
+
+
+async def test_an_implicit_handshake_that_hangs(client_tls: TlsContexts, scripted: Any, until: Any) -> None:
+    clock = FakeClock()
+    async with scripted([(b"\x16", ...)]) as server:
+        task = asyncio.create_task(opened(server.address, client_tls, clock=clock, implicit_tls=True))
+        await until(lambda: server.got and b"\x16" in server.got[0])
+        clock.advance(60.0)
+        outcome = await task
+        assert isinstance(outcome, Deferred)
+        assert (outcome.cause, len(server.got)) == (Cause.TIMEOUT, 1)
 
 
 @pytest.mark.parametrize("reason", ["", "not the certificate that it should be"])
@@ -290,3 +318,49 @@ def test_files_that_are_no_client_certificate(identity: Identity, tmp_path: Path
     with pytest.raises(IdentityRefused, match=r"none\.pem: cannot be read: No such file") as caught:
         check_identity(Identity(identity.certificate, str(tmp_path / "none.pem")))
     assert caught.value.key == "key"
+
+
+# -- what is judged at "verify" ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "is_right"),
+    [
+        (["mx.example.org"], "mx.example.org", True),
+        (["mx.example.org"], "MX.Example.ORG", True),
+        (["a.example", "mx.example.org"], "mx.example.org", True),
+        (["*.example.org"], "mx.example.org", True),
+        (["*.example.org"], "a.mx.example.org", False),
+        (["*.example.org"], "example.org", False),
+        (["mx.example.org"], "mx.example.com", False),
+        (["mx.example.org"], "mx.example.org.evil.example", False),
+        (["192.0.2.1"], "mx.example.org", False),
+        (["mx.example.org"], "127.0.0.1", False),
+    ],
+)
+async def test_names_in_certificates(
+    authority: trustme.CA, trusting: TlsContexts, names: list[str], host: str, is_right: bool
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    async with SmtpSink(SinkSettings(tls=context)) as sink:
+        outcome = await opened(sink.address, trusting, tls="verify", host=host)
+        assert isinstance(outcome, Opened) is is_right
+        assert isinstance(await opened(sink.address, trusting, tls="require", host=host), Opened)
+
+
+async def test_certificates_that_are_over_or_of_nobody(authority: trustme.CA, trusting: TlsContexts) -> None:
+    over = authority.issue_cert("localhost", not_after=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
+    for issued, why in (
+        (over, "certificate has expired"),
+        (trustme.CA().issue_cert("localhost"), "unable to get local issuer certificate"),
+        (authority.issue_cert(common_name="localhost"), "Hostname mismatch"),
+    ):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(context)
+        async with SmtpSink(SinkSettings(tls=context)) as sink:
+            outcome = await opened(sink.address, trusting, tls="verify")
+            assert isinstance(outcome, Deferred)
+            assert outcome.cause is Cause.TLS
+            assert why in outcome.reply.text
+            assert [line for _, line in sink.commands] == ["EHLO us.example", "STARTTLS"]

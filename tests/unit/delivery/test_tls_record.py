@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from asyncmta.delivery import tls_record
-from asyncmta.delivery.tls_policy import LEVELS, Demand, raised
+from asyncmta.delivery.exchange import Exchanger, Site, site_of_hosts
+from asyncmta.delivery.tls_policy import LEVELS, Demand, SiteLevel, level_of, raised
 from asyncmta.delivery.tls_record import TlsRecord
 
 
@@ -29,7 +30,7 @@ def test_a_host_that_falls_back_is_in_the_log_once() -> None:
     record.fell_back("b.example", "192.0.2.1", "454 no")
     assert notes.said == [("warning", "tls_fallback", "a.example"), ("warning", "tls_fallback", "b.example")]
     assert record.fallbacks == 4
-    record.secured("a.example", is_resumed=False)
+    record.secured("a.example", "192.0.2.1", is_resumed=False)
     record.fell_back("a.example", "192.0.2.1", "454 no")
     assert len(notes.said) == 3
 
@@ -38,7 +39,7 @@ def test_a_host_that_no_longer_offers_it_is_in_the_log_once() -> None:
     notes = Notes()
     record = TlsRecord(notes.note)
     record.not_offered("never.example", "192.0.2.1")
-    record.secured("a.example", is_resumed=True)
+    record.secured("a.example", "192.0.2.1", is_resumed=True)
     record.not_offered("a.example", "192.0.2.1")
     record.not_offered("a.example", "192.0.2.1")
     assert notes.said == [("warning", "tls_dropped", "a.example")]
@@ -56,6 +57,15 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [host for _, _, host in notes.said] == ["a", "b", "c", "b"]
 
 
+def test_one_machine_of_two_that_is_broken_is_in_the_log_once() -> None:
+    said = []
+    record = TlsRecord(lambda level, event, **facts: said.append((event, facts["ip"])))
+    for _ in range(3):
+        record.fell_back("a.example", "192.0.2.1", "454 no")
+        record.secured("a.example", "192.0.2.2", is_resumed=False)
+    assert said == [("tls_fallback", "192.0.2.1")]
+
+
 def test_without_a_log() -> None:
     record = TlsRecord()
     record.fell_back("a.example", "192.0.2.1", "454 no")
@@ -71,3 +81,25 @@ def test_a_certificate_that_is_judged_has_to_come() -> None:
     judged = Demand(judge=lambda _: "")
     assert [raised(level, judged) for level in LEVELS] == ["require", "require", "require", "verify"]
     assert raised("none", Demand()) == "none"
+
+
+RULES = (SiteLevel(("mx.a.example",), "verify"), SiteLevel((".example",), "none"), SiteLevel(("mx.a.example",), "none"))
+
+
+@pytest.mark.parametrize(
+    ("level", "host", "expected"),
+    [
+        ("opportunistic", "mx.a.example", "verify"),
+        ("opportunistic", "mx.b.example", "none"),
+        ("opportunistic", "mx.b.test", "opportunistic"),
+        ("none", "mx.a.example", "verify"),
+        ("require", "mx.a.example", "verify"),
+        ("require", "mx.b.example", "require"),
+        ("verify", "mx.b.example", "verify"),
+    ],
+)
+def test_levels_by_the_names_of_exchangers(level: str, host: str, expected: str) -> None:
+    site = Site("mx:x", (Exchanger(host),), level)
+    assert level_of(site, host, RULES) == expected
+    assert level_of(site, host, ()) == level
+    assert level_of(site_of_hosts((f"{host}:25",), level), host, RULES) == level  # a route named it
