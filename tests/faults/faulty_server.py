@@ -27,6 +27,9 @@ PROPER = {
     Step.MAIL: b"250 2.1.0 sender ok",
     Step.DATA: b"354 go on",
     Step.DOT: b"250 2.0.0 taken",
+    Step.ANSWER_1: b"250 2.0.0 saved",
+    Step.ANSWER_2: b"250 2.0.0 saved",
+    Step.ANSWER_3: b"250 2.0.0 saved",
     Step.QUIT: b"221 2.0.0 bye",
     Step.RCPT_1: b"250 2.1.5 recipient ok",
     Step.RCPT_2: b"250 2.1.5 recipient ok",
@@ -34,6 +37,7 @@ PROPER = {
     Step.EHLO: b"250 odd.example",
     Step.EHLO_AGAIN: b"250 odd.example",
 }
+ANSWERS = (Step.ANSWER_1, Step.ANSWER_2, Step.ANSWER_3)
 RCPTS = (Step.RCPT_1, Step.RCPT_2, Step.RCPT_3)
 MIDDLE = 50_000  # octets of content after which its middle is reached
 
@@ -72,6 +76,7 @@ class Account(Struct):
     commands: list[str] = field(default_factory=list)
     stuck: int = 0  # how often it came to wait for time to pass
     empty: int = 0  # contents for nobody
+    refused: set[str] = field(default_factory=set)  # whom it refused for good, in the place for that
     drips: list[Callable[[], None]] = field(default_factory=list)
 
     def copies(self, recipient: str) -> int:
@@ -79,10 +84,12 @@ class Account(Struct):
 
 
 class FaultyServer:
-    """`manner` may be changed at any time; sessions look at it for each reply."""
+    """`manner` may be changed at any time; sessions look at it for each reply. `whim`: a manner for each connection,
+    and another one for each transaction."""
 
-    def __init__(self, ip: str = "127.0.0.1", port: int = 0, manner: Manner | None = None) -> None:
-        self.manner = manner or Manner()
+    def __init__(self, ip: str = "127.0.0.1", port: int = 0, whim: Callable[[], Manner] | None = None) -> None:
+        self.manner = Manner()
+        self.whim = whim
         self.account = Account()
         self.ip = ip
         self.port = port
@@ -126,6 +133,7 @@ class _Over(Exception):
 class _Session:
     def __init__(self, server: FaultyServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._server = server
+        self._chosen = server.whim() if server.whim is not None else None
         self._account = server.account
         self._reader = reader
         self._writer = writer
@@ -134,6 +142,11 @@ class _Session:
         self._accepted: list[str] = []
         self._has_sender = False
         self._is_secure = False
+        self._is_store = False
+
+    @property
+    def _manner(self) -> Manner:
+        return self._server.manner if self._chosen is None else self._chosen
 
     async def run(self) -> None:
         await self._reply(Step.GREETING)
@@ -143,6 +156,7 @@ class _Session:
             verb = text.partition(" ")[0].upper()
             match verb:
                 case "EHLO" | "LHLO":
+                    self._is_store = verb == "LHLO"
                     await self._hello()
                 case "HELO":
                     await self._reply(Step.HELO)
@@ -155,16 +169,19 @@ class _Session:
                     await self._reply(Step.RSET)
                 case "MAIL":
                     self._transaction += 1
+                    self._chosen = self._server.whim() if self._server.whim is not None else None
                     self._asked = 0
                     self._accepted.clear()
                     self._has_sender = await self._reply(Step.MAIL) == 250
                 case "RCPT":
                     await self._recipient(text)
                 case "DATA":
-                    if not (self._accepted or self._server.manner.gives_354_to_nobody):
+                    if not (self._accepted or self._manner.gives_354_to_nobody):
                         self._say(b"554 5.5.1 no valid recipients")
-                    elif await self._reply(Step.DATA) == 354:
+                    elif (code := await self._reply(Step.DATA)) == 354:
                         await self._content()
+                    elif 500 <= code < 600:
+                        self._account.refused.update(self._accepted)
                 case "BDAT":
                     await self._chunk(int(text.split()[1]))
                 case "QUIT":
@@ -175,7 +192,7 @@ class _Session:
 
     async def _hello(self) -> None:
         step = Step.EHLO_AGAIN if self._is_secure else Step.EHLO
-        manner = self._server.manner
+        manner = self._manner
         if manner.refuses_ehlo:
             self._say(b"502 5.5.1 what is EHLO")
         elif self._goes_wrong(step):
@@ -194,8 +211,8 @@ class _Session:
         if self._goes_wrong(Step.HANDSHAKE):
             await self._reader.read(65536)  # what the client says first
             await self._reply(Step.HANDSHAKE)
-        assert self._server.manner.tls is not None
-        await self._writer.start_tls(self._server.manner.tls)
+        assert self._manner.tls is not None
+        await self._writer.start_tls(self._manner.tls)
         self._is_secure = True
 
     async def _recipient(self, text: str) -> None:
@@ -203,19 +220,22 @@ class _Session:
         if not self._has_sender:
             self._say(b"503 5.5.1 MAIL first")
             return
-        if self._server.manner.refuses in text:
+        if self._manner.refuses in text:
             self._say(b"550 5.1.1 nobody of that name")
             return
         name = text[text.index("<") + 1 : text.index("@")]
-        if (answer := self._server.manner.answers.get(name)) is not None:
+        if (answer := self._manner.answers.get(name)) is not None:
             self._say(answer)
             if not answer.startswith(b"250"):
                 return
             code = 250
         else:
             code = await self._reply(RCPTS[min(self._asked, 3) - 1])
+        address = text[text.index("<") + 1 : text.index(">")]
         if code == 250:
-            self._accepted.append(text[text.index("<") + 1 : text.index(">")])
+            self._accepted.append(address)
+        elif 500 <= code < 600:
+            self._account.refused.add(address)
 
     async def _content(self) -> None:
         seen = 0
@@ -232,7 +252,11 @@ class _Session:
         await self._take(seen)
 
     async def _chunk(self, size: int) -> None:
-        await self._reader.readexactly(size)
+        seen = min(size, MIDDLE)
+        await self._reader.readexactly(seen)
+        if seen < size and self._goes_wrong(Step.CONTENT):
+            await self._reply(Step.CONTENT)
+        await self._reader.readexactly(size - seen)
         if self._accepted:
             await self._take(size)
         else:
@@ -241,7 +265,7 @@ class _Session:
 
     async def _take(self, size: int) -> None:
         """Whoever does not refuse what came has it, whatever he says."""
-        manner = self._server.manner
+        manner = self._manner
         if not self._accepted:
             self._account.empty += 1
             self._say(b"554 5.5.1 no valid recipients")
@@ -252,9 +276,14 @@ class _Session:
             self._accepted.clear()
             self._say(answer)
             return
-        act = self._server.manner.act if self._goes_wrong(Step.DOT) else None
+        if self._is_store:
+            await self._take_for_each(size)
+            return
+        act = self._manner.act if self._goes_wrong(Step.DOT) else None
         if act is None or not 400 <= act.code < 600:
             self._account.taken.append(Taken(tuple(self._accepted), size))
+        elif act.code >= 500:
+            self._account.refused.update(self._accepted)
         self._accepted.clear()
         await self._reply(Step.DOT)
         if manner.leaves_after >= 0:
@@ -265,11 +294,21 @@ class _Session:
             await asyncio.sleep(0.005)  # so that the client has seen the reply, and rests
             await self._reply(Step.IDLE)
 
+    async def _take_for_each(self, size: int) -> None:
+        """RFC 2033 4.2: saved for one after the other, and answered for each."""
+        accepted = tuple(self._accepted)
+        self._accepted.clear()
+        for step, recipient in zip(ANSWERS, accepted, strict=False):
+            act = self._manner.act if self._goes_wrong(step) else None
+            if act is None or not 400 <= act.code < 600:
+                self._account.taken.append(Taken((recipient,), size))
+            await self._reply(step)
+
     def _say(self, line: bytes) -> None:
         self._writer.write(line + b"\r\n")
 
     def _goes_wrong(self, step: Step) -> bool:
-        manner = self._server.manner
+        manner = self._manner
         return manner.act is not None and manner.at is step and manner.transaction in (0, self._transaction)
 
     async def _reply(self, step: Step) -> int:
@@ -278,7 +317,7 @@ class _Session:
         if not self._goes_wrong(step):
             self._say(proper)
             return int(proper[:3])
-        act = self._server.manner.act
+        act = self._manner.act
         assert act is not None
         await self._perform(act)
         return act.code

@@ -131,6 +131,7 @@ OPENING: tuple[Pair, ...] = (
     *_rows(Kind.PIPELINED, Step.GREETING, _ALL | {Fault.CODE_2: GARBAGE, Fault.OUR_NAME: LOOP}),
     *_rows(Kind.LOGIN, Step.GREETING, _ALL | {Fault.CODE_2: GARBAGE, Fault.OUR_NAME: WELCOME}),
     *_rows(Kind.PIPELINED, Step.EHLO, _ALL | _ASKED_AGAIN | {Fault.OUR_NAME: LOOP}),
+    *_rows(Kind.STORE, Step.EHLO, _ALL | {Fault.OUR_NAME: WELCOME}),
     *_rows(Kind.OLD, Step.HELO, _ALL),
     *_rows(Kind.TLS, Step.STARTTLS, _STARTTLS_WHERE_OFFERED),
     *_rows(Kind.TLS, Step.HANDSHAKE, dict.fromkeys(_HANDSHAKE, WELCOME)),

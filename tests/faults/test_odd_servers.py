@@ -9,10 +9,11 @@ import ssl
 from collections.abc import Callable
 
 import pytest
+from msgspec import structs
 
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Outcome
 from tests.faults.faulty_server import FaultyServer, Manner
-from tests.faults.words import Act, Step
+from tests.faults.words import Act, Step, Then
 from tests.unit.delivery.conftest import Post
 
 EHLO = b"250-odd.example\r\n"
@@ -153,6 +154,36 @@ async def test_a_session_that_is_closed_as_it_is_used_again_costs_nobody_anythin
         assert len(post.log.attempts) == 1000
         assert not post.log.bugs
         assert post.transport.sites()[0].suspended_until is None
+
+
+# -- L09: who may have it is asked first, and if only to say so --------------------------------------------------------
+
+
+@pytest.mark.parametrize("salt", range(8))
+async def test_what_may_have_arrived_goes_to_the_same_host_again(make_post: Callable[..., Post], salt: int) -> None:
+    """Two exchangers of one preference, which come in another order each time."""
+    broken = Manner(act=Act(b"", Then.CLOSE), at=Step.DOT)
+    async with FaultyServer() as one, FaultyServer("127.0.0.2", one.port) as other:
+        post = make_post(port=one.port)
+        post.resolver.set("example.net", {"MX": [(10, "a.example"), (10, "b.example")]})
+        for host, server in (("a.example", one), ("b.example", other)):
+            post.resolver.set(host, {"A": [server.ip]})
+            server.manner = broken
+        post.salt = salt
+        (first,) = post.message("bob@example.net")
+        post.transport.deliver([first], post.results)
+        await post.results.wait_for(1)
+        assert isinstance(post.results.outcome(first), Deferred)
+        assert sorted(server.account.copies("bob@example.net") for server in (one, other)) == [0, 1]
+        had = one if one.account.taken else other
+        one.manner = other.manner = Manner()
+        post.salt = salt + 1
+        post.transport.resume(None)
+        second = structs.replace(first, attempts=1)
+        post.transport.deliver([second], post.results)
+        await post.results.wait_for(2)
+        assert isinstance(post.results.outcome(second), Delivered)
+        assert had.account.copies("bob@example.net") == 2
 
 
 # -- M20: what has changed since yesterday -----------------------------------------------------------------------------

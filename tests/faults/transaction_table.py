@@ -7,6 +7,8 @@ the message as long as it is not known.
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from tests.faults.words import Fault, Kind, Pair, Step, Verdict
 
 WELCOME = Verdict("DDD", is_used_again=True)
@@ -89,9 +91,10 @@ def _rcpt(at: int) -> dict[Fault, Verdict]:
     refused[Fault.CODE_552] = Verdict(
         refused[Fault.CODE_552].outcomes.replace("F", "E"), "REFUSED", "452 4.5.3", "RECIPIENT", is_used_again=True
     )
-    if at:
-        # Somebody was taken before: the rest is sent again at once, in the next transaction.
-        refused[Fault.CODE_452] = refused[Fault.CODE_552] = Verdict("DDD", is_used_again=True)
+    for fault in (Fault.CODE_452, Fault.CODE_552):
+        # It took so many, and the rest goes at once in a transaction of its own; who is alone there and refused again
+        # is no longer one too many, and goes elsewhere.
+        refused[fault] = WELCOME if at else structs.replace(refused[fault], next_host=True)
     return _BROKEN | refused | _WELCOME
 
 
@@ -126,6 +129,18 @@ _CONTENT = {
     Fault.CODE_552: Verdict("FFF", "REFUSED", "552 5.5.3", "MESSAGE"),
 }
 
+# A tunnel that breaks off without a word of farewell, or in the middle of a record.
+_OVER_TLS = (
+    Fault.FIN,
+    Fault.RST,
+    Fault.SILENCE,
+    Fault.HALF_A_LINE,
+    Fault.GARBAGE,
+    Fault.BYE,
+    Fault.CODE_4,
+    Fault.CODE_5,
+)
+
 # Whatever the peer says while nobody asked: the session is over, and nobody suffers.
 _IDLE = dict.fromkeys(
     (
@@ -145,7 +160,8 @@ _IDLE = dict.fromkeys(
 )
 
 
-# The session was closed while it rested, or at this very moment: the message goes to a new one, and nobody is told.
+# The session was closed while it rested, or at this very moment, or is of no use any more: the message goes to a new
+# one, and nobody is told.
 _UNHEARD = dict.fromkeys(
     (Fault.FIN, Fault.RST, Fault.HALF_A_LINE, Fault.UNFINISHED, Fault.BYE, Fault.BYE_STAYS), WELCOME
 )
@@ -154,6 +170,7 @@ _RSET = {
     Fault.SILENCE: TIMEOUT,
     Fault.DRIP: TIMEOUT,
     **_UNHEARD,
+    **dict.fromkeys(_REFUSED, WELCOME),
     **_WELCOME,
 }
 
@@ -169,6 +186,31 @@ _CHUNKED = {
     Step.RCPT_2: _all_sent(_rcpt(1)),
     Step.RCPT_3: _all_sent(_rcpt(2)),
     Step.DOT: _DOT | {Fault.EXTRA: _MAYBE_GARBAGE, Fault.EXTRA_5: _MAYBE_GARBAGE},
+}
+
+
+# A mail store answers the dot for each recipient; who has been answered for is out of danger, as long as it is certain
+# which answer was whose.
+def _answer(at: int) -> dict[Fault, Verdict]:
+    answered = "D" * at
+    broken = {
+        fault: structs.replace(
+            verdict, outcomes=answered + verdict.outcomes[at:], next_host=verdict.next_host and not at
+        )
+        for fault, verdict in _all_sent(_BROKEN).items()
+    }
+    refused = {fault: _of_one(at, verdict) for fault, verdict in _REFUSED.items()}
+    refused[Fault.CODE_452] = WELCOME if at else structs.replace(refused[Fault.CODE_452], next_host=True)
+    return broken | refused | _WELCOME | {Fault.EXTRA: Verdict("DDD"), Fault.EXTRA_5: _MAYBE_GARBAGE}
+
+
+_STORE = {
+    Step.MAIL: _MAIL,
+    Step.RCPT_2: _rcpt(1),
+    Step.DATA: _DATA,
+    Step.ANSWER_1: _answer(0),
+    Step.ANSWER_2: _answer(1),
+    Step.ANSWER_3: _answer(2),
 }
 
 # QUIT is said, and its reply not waited for.
@@ -192,7 +234,12 @@ TRANSACTION: tuple[Pair, ...] = (
     *(row for step, verdicts in _STEPS.items() for row in _rows(Kind.PIPELINED, step, verdicts)),
     *(row for step, verdicts in _STEPS.items() for row in _rows(Kind.LOCK_STEP, step, verdicts)),
     *(row for step, verdicts in _CHUNKED.items() for row in _rows(Kind.CHUNKED, step, verdicts)),
+    *(row for step, verdicts in _STORE.items() for row in _rows(Kind.STORE, step, verdicts)),
     *_rows(Kind.STREAMED, Step.CONTENT, _CONTENT),
+    *_rows(Kind.STREAMED_CHUNK, Step.CONTENT, _CONTENT),
+    *_rows(Kind.TLS, Step.MAIL, {fault: _MAIL[fault] for fault in _OVER_TLS}),
+    *_rows(Kind.TLS, Step.DATA, {fault: _DATA[fault] for fault in _OVER_TLS}),
+    *_rows(Kind.TLS, Step.DOT, {fault: _DOT[fault] for fault in _OVER_TLS}),
     *_rows(Kind.PIPELINED, Step.IDLE, _IDLE),
     *_rows(Kind.REUSED, Step.MAIL, _MAIL | _UNHEARD),
     *_rows(Kind.RESET, Step.RSET, _RSET),

@@ -29,6 +29,9 @@ class Step(Enum):
     DATA = "DATA"
     CONTENT = "the middle of the content"
     DOT = "the dot"
+    ANSWER_1 = "the dot: the answer for the first of three (LMTP)"
+    ANSWER_2 = "the dot: the answer for the second of three (LMTP)"
+    ANSWER_3 = "the dot: the answer for the last of three (LMTP)"
     IDLE = "nothing: the session rests"
     QUIT = "QUIT"
 
@@ -40,12 +43,14 @@ class Kind(Enum):
     LOCK_STEP = "lock-step"
     CHUNKED = "BDAT"
     STREAMED = "large content"
+    STREAMED_CHUNK = "large content by BDAT"
     OLD = "HELO"
     TLS = "TLS where offered"
     TLS_REQUIRED = "TLS required"
     LOGIN = "login"
     REUSED = "the second transaction of a session"
     RESET = "after a transaction in which nobody was accepted"
+    STORE = "LMTP"
     LAST = "the last transaction of a session"
 
 

@@ -131,3 +131,19 @@ def test_refused_data_is_for_all_that_were_accepted() -> None:
     outcome = dialogue.outcomes[0]
     assert isinstance(outcome, Deferred)
     assert outcome.cause is Cause.REFUSED
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        b"250 b\r\n550 5.1.1 c\r\n250 d\r\n250 one too many\r\n",
+        b"250 b\r\n250 c\r\n250 d\r\n550 5.1.1 one too many\r\n",
+    ],
+)
+def test_a_reply_too_many_among_different_ones_leaves_nobody_answered(heard: bytes) -> None:
+    """Whose refusal it is cannot be known: nobody bounces for it, and nobody counts as delivered."""
+    dialogue = sent()
+    assert dialogue.feed(heard) is Step.DONE
+    assert kinds(dialogue) == "EEE"
+    assert dialogue.is_unsure
+    assert not dialogue.usable
