@@ -82,10 +82,6 @@ class QmtpDialogue:
         self.ending = b"," + netstring(sender) + netstring(b"".join(map(netstring, recipients)))
         return Step.CONTENT
 
-    def refuse(self, said: Reply) -> None:
-        """The transaction that was begun is over before anything of it went out."""
-        self.outcomes |= dict.fromkeys(self._sent, Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
-
     @property
     def stage(self) -> Stage:
         return Stage.DOT if self.is_out else Stage.DATA
