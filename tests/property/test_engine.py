@@ -148,7 +148,7 @@ class Log:
 
 
 class World:
-    def __init__(self, peers: dict[str, Host], ways: list[list[tuple[int, str]]]) -> None:
+    def __init__(self, peers: dict[str, Host], ways: list[list[tuple[int, str]]], remote: RemoteSettings) -> None:
         self.peers = peers
         self.taken: Counter[str] = Counter()
         self.known_dead: set[str] = set()
@@ -162,7 +162,7 @@ class World:
         dialer = Dialer(
             clock=self.clock,
             resolver=resolver,
-            settings=RemoteSettings(allow_private_exchangers=True, recipients_per_transaction=10),
+            settings=remote,
             hostname="us.example",
             tls=TLS,
             open_session=self._open,
@@ -217,15 +217,23 @@ class World:
     ways=st.lists(records, min_size=1, max_size=6),
     peers=st.fixed_dictionaries(dict.fromkeys(HOSTS, hosts)),
     recipients=st.lists(st.integers(0, 5), min_size=1, max_size=30),
+    remote=st.builds(
+        RemoteSettings,
+        allow_private_exchangers=st.just(True),
+        recipients_per_transaction=st.sampled_from([2, 10]),
+        sessions_per_site=st.sampled_from([1, 20]),
+        messages_per_session=st.sampled_from([1, 2, 100]),
+        next_mx_on_4xx=st.sampled_from(["all-failed", "per-recipient", "never"]),
+    ),
 )
 def test_one_end_and_one_copy_for_everybody(
-    ways: list[list[tuple[int, str]]], peers: dict[str, Host], recipients: list[int]
+    ways: list[list[tuple[int, str]]], peers: dict[str, Host], recipients: list[int], remote: RemoteSettings
 ) -> None:
     addresses = [parse_address(f"r{n}@d{at % len(ways)}.example") for n, at in enumerate(recipients)]
     envelope = Envelope(None, tuple(map(Recipient, addresses)))
 
     async def play() -> None:
-        world = World(peers, ways)
+        world = World(peers, ways, remote)
         for _ in range(2):  # and once more, with what has been learned
             world.taken.clear()
             await world.deliver(envelope)
