@@ -29,7 +29,7 @@ from asyncmta.config_kinds import (
 )
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, Residents, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
-from asyncmta.config_sites import SiteTable
+from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -146,12 +146,6 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     mxps: Annotated[bool, Flag()] = False
     next_mx_on_4xx: Annotated[str, Choice(("all-failed", "per-recipient", "never"))] = "all-failed"
     fallback: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
-
-
-class SourceTable(Struct, frozen=True, kw_only=True):
-    exchangers: Annotated[tuple[str, ...], TextList(Text(texts.exchanger))] = ()
-    addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
-    helo: Annotated[str, Text(texts.host_name, optional=True)] = ""
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):

@@ -178,7 +178,7 @@ class Dialogue:
         return self._finish(blame(Stage.DOT if self.is_unsure else stage, fault, detail, self.place))
 
     def _is_shifted(self, rest: bytes) -> bool:
-        """Does what came behind the last reply say that one too many came? In LMTP: if it matters whose it is."""
+        """Was one reply too many? So behind a refusal of DATA, without a 354 between, or among answers that differ."""
         if self.is_lmtp and self.stage is Stage.DOT:
             return rest[:1] != b"2" or any(type(said) is not Delivered for said in self.outcomes.values())
         return self.stage is Stage.DATA or (self._is_at_once and rest[:3] != b"421")
@@ -213,9 +213,8 @@ class Dialogue:
             return self._wants_content() if heard.code < 400 else self._finish(judge(stage, heard, self.place))
         if self.opening and heard.code in NO_BDAT and self._accepted:
             self.usable = False  # the content was read as commands, perhaps
-            return self._finish(
-                blame(stage, Fault.GARBAGE, f"CHUNKING is offered, and BDAT refused: {heard}", self.place)
-            )
+            detail = f"CHUNKING is offered, and BDAT refused: {heard}"
+            return self._finish(blame(stage, Fault.GARBAGE, detail, self.place))
         self._needs_reset = bool(self.opening) and heard.code >= 400  # RFC 3030 2: or the rest is undefined
         if self.is_lmtp and self._accepted:
             return self._answered_for_one(heard)
@@ -287,8 +286,7 @@ class Dialogue:
             self.usable = False  # RFC 2033 4.2 wants a 503; how many replies the dot would get, nobody can say
             return self._finish(None)
         # RFC 2920 3.1: the server wants content for nobody. An empty message ends the matter.
-        self.out = DOT
-        self.is_out = True
+        self.out, self.is_out = DOT, True
         return Step.WRITE
 
     def _finish(self, outcome: Outcome | None) -> Step:

@@ -1,12 +1,12 @@
 """A session at work: the protocol on an opened transport, running one transaction after another with the dialogue.
 
-No task, no future and no timer for a message: octets that arrive are fed to the dialogue, and what it asks for is
-written in the same turn; a deadline is only noted, and a sweep once a second compares it. Small content in memory goes
-in one write with its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast
-as the peer reads; what the peer cannot take as it is, is recoded first. Promises: each transaction that was started is
-handed back finished, once, whatever happens to the connection. Never: a choice of what comes next.
+No task, no future and no timer for a message: octets that arrive are fed to the dialogue, what it asks for is written
+in the same turn, and a deadline is only noted: a sweep once a second compares it. Small content goes in one write with
+its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast as the peer
+reads; what the peer cannot take as it is, is recoded first. Promises: each transaction that was started is handed back
+finished, once, whatever happens to the connection. Never: a choice of what comes next.
 
-RFC 5321 4.5.3.2 (timeouts by stage; ten minutes after the dot, RFC 1047).
+RFC 1047, RFC 3030.
 """
 
 from __future__ import annotations
@@ -237,8 +237,7 @@ class Session(asyncio.Protocol):
             if self._resumed is not None:
                 await self._resumed.wait()
         if self.transaction is transaction:
-            if not opening:
-                self._content_sent()
+            self._content_sent()
             self._transport.write(self.dialogue.ending)
 
     async def _guarded(self, transaction: Transaction, work: Work, content: Octets, *arguments: object) -> None:

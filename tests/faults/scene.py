@@ -27,12 +27,14 @@ LONGEST = 7300.0  # no pass of one transaction takes longer
 EXTENSIONS = {
     Kind.LOCK_STEP: (),
     Kind.CHUNKED: ("PIPELINING", "CHUNKING", "BINARYMIME"),
+    Kind.STREAMED_CHUNK: ("PIPELINING", "CHUNKING"),
     Kind.TLS: ("PIPELINING", "STARTTLS"),
     Kind.TLS_REQUIRED: ("PIPELINING", "STARTTLS"),
     Kind.LOGIN: ("PIPELINING", "AUTH PLAIN"),
 }
 # Where nobody listens, where somebody listens and never accepts, and where no way leads to.
 ELSEWHERE = {Fault.REFUSED: "127.0.0.3", Fault.NO_ANSWER: "127.0.0.4", Fault.UNREACHABLE: "255.255.255.255"}
+LARGE = {Kind.STREAMED, Kind.STREAMED_CHUNK}
 LINE = b"x" * 76 + b"\r\n"
 CHUNK = LINE * 800
 CHUNKS = 400  # more than the buffers of a connection hold
@@ -81,7 +83,7 @@ class Scene:
     async def pass_(self, *recipients: str, is_large: bool = False) -> dict[str, Outcome]:
         """One attempt for these, to its end; time passes whenever a server waits for that."""
         post = self.post
-        facts: dict[str, Any] = {"content": _much(), "large": len(CHUNK) * CHUNKS} if is_large else {}
+        facts: dict[str, Any] = {"content": _much, "large": len(CHUNK) * CHUNKS} if is_large else {}
         consignment = self.begin(*recipients, **facts)
         await self._wait_for(consignment)
         result = {recipient: post.results.outcome(consignment, ordinal) for ordinal, recipient in enumerate(recipients)}

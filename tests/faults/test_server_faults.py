@@ -16,7 +16,7 @@ import pytest
 from asyncmta.mail.outcome import Deferred, Delivered, Outcome
 from tests.faults.fault_table import TABLE
 from tests.faults.faulty_server import FaultyServer
-from tests.faults.scene import RECIPIENTS, Scene, full, letters, make_scene
+from tests.faults.scene import CHUNK, CHUNKS, LARGE, RECIPIENTS, Scene, full, letters, make_scene
 from tests.faults.words import Fault, Kind, Pair
 from tests.unit.delivery.conftest import Post
 
@@ -79,7 +79,7 @@ async def test_alone(
     if pair.fault is Fault.NO_ANSWER:
         stack.enter_context(full(server.port))
     scene = await make_scene(pair, make_post, [server], server_tls)
-    outcomes = await scene.pass_(*RECIPIENTS, is_large=pair.kind is Kind.STREAMED)
+    outcomes = await scene.pass_(*RECIPIENTS, is_large=pair.kind in LARGE)
     _check_first(pair, outcomes)
     _check_duplicates_are_counted(scene, outcomes)
     _check_accounts(scene, exact=False)
@@ -104,8 +104,11 @@ async def test_beside_another(
     if pair.fault is Fault.NO_ANSWER:
         stack.enter_context(full(servers[0].port))
     scene = await make_scene(pair, make_post, servers, server_tls)
-    outcomes = await scene.pass_(*RECIPIENTS, is_large=pair.kind is Kind.STREAMED)
+    outcomes = await scene.pass_(*RECIPIENTS, is_large=pair.kind in LARGE)
     assert bool(servers[1].account.connections) is pair.verdict.next_host
     assert letters(outcomes) == ("DDD" if pair.verdict.next_host else pair.verdict.outcomes)
     _check_accounts(scene, exact=False)
+    if pair.kind in LARGE and pair.verdict.next_host:
+        whole = len(CHUNK) * CHUNKS
+        assert servers[1].account.taken[0].octets == whole + (3 if pair.kind is Kind.STREAMED else 0)  # and the dot
     assert not scene.post.log.bugs

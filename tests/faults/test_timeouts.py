@@ -55,7 +55,7 @@ async def _much() -> AsyncIterator[bytes]:
 
 
 def _begin(scene: Scene, *, is_large: bool) -> Consignment:
-    facts: dict[str, Any] = {"content": _much(), "large": len(CHUNK) * CHUNKS} if is_large else {}
+    facts: dict[str, Any] = {"content": _much, "large": len(CHUNK) * CHUNKS} if is_large else {}
     return scene.begin("bob@example.net", "eve@example.net", "joe@example.net", **facts)
 
 

@@ -129,6 +129,18 @@ _CONTENT = {
     Fault.CODE_552: Verdict("FFF", "REFUSED", "552 5.5.3", "MESSAGE"),
 }
 
+# A tunnel that breaks off without a word of farewell, or in the middle of a record.
+_OVER_TLS = (
+    Fault.FIN,
+    Fault.RST,
+    Fault.SILENCE,
+    Fault.HALF_A_LINE,
+    Fault.GARBAGE,
+    Fault.BYE,
+    Fault.CODE_4,
+    Fault.CODE_5,
+)
+
 # Whatever the peer says while nobody asked: the session is over, and nobody suffers.
 _IDLE = dict.fromkeys(
     (
@@ -148,7 +160,8 @@ _IDLE = dict.fromkeys(
 )
 
 
-# The session was closed while it rested, or at this very moment: the message goes to a new one, and nobody is told.
+# The session was closed while it rested, or at this very moment, or is of no use any more: the message goes to a new
+# one, and nobody is told.
 _UNHEARD = dict.fromkeys(
     (Fault.FIN, Fault.RST, Fault.HALF_A_LINE, Fault.UNFINISHED, Fault.BYE, Fault.BYE_STAYS), WELCOME
 )
@@ -157,6 +170,7 @@ _RSET = {
     Fault.SILENCE: TIMEOUT,
     Fault.DRIP: TIMEOUT,
     **_UNHEARD,
+    **dict.fromkeys(_REFUSED, WELCOME),
     **_WELCOME,
 }
 
@@ -222,6 +236,10 @@ TRANSACTION: tuple[Pair, ...] = (
     *(row for step, verdicts in _CHUNKED.items() for row in _rows(Kind.CHUNKED, step, verdicts)),
     *(row for step, verdicts in _STORE.items() for row in _rows(Kind.STORE, step, verdicts)),
     *_rows(Kind.STREAMED, Step.CONTENT, _CONTENT),
+    *_rows(Kind.STREAMED_CHUNK, Step.CONTENT, _CONTENT),
+    *_rows(Kind.TLS, Step.MAIL, {fault: _MAIL[fault] for fault in _OVER_TLS}),
+    *_rows(Kind.TLS, Step.DATA, {fault: _DATA[fault] for fault in _OVER_TLS}),
+    *_rows(Kind.TLS, Step.DOT, {fault: _DOT[fault] for fault in _OVER_TLS}),
     *_rows(Kind.PIPELINED, Step.IDLE, _IDLE),
     *_rows(Kind.REUSED, Step.MAIL, _MAIL | _UNHEARD),
     *_rows(Kind.RESET, Step.RSET, _RSET),

@@ -43,6 +43,7 @@ class Kind(Enum):
     LOCK_STEP = "lock-step"
     CHUNKED = "BDAT"
     STREAMED = "large content"
+    STREAMED_CHUNK = "large content by BDAT"
     OLD = "HELO"
     TLS = "TLS where offered"
     TLS_REQUIRED = "TLS required"

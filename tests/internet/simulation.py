@@ -117,6 +117,7 @@ async def _simulate(plan: Plan, patch: pytest.MonkeyPatch) -> Result:
         {
             "hostname": "mta.example",
             "spool": "/spool",
+            "listener": [{"address": "127.0.0.1", "port": 0}],  # nobody calls; there is always one
             "queue": {"lifetime": "6h", "bounce_lifetime": "6h"},  # mail for the dead is tried in vain for ever
             "log": {"format": "json"},
         }

@@ -95,7 +95,7 @@ class Post:
         self.resolver = FakeResolver()
         self.results = Results()
         self.routes: dict[str, Route] = {}
-        self.content: dict[int, tuple[bytes, ...] | AsyncIterator[bytes] | Exception] = {}
+        self.content: dict[int, Any] = {}  # parts, an iterator or what makes one, an exception
         self.salt = 0
         self.dialer = Dialer(
             clock=self.clock,
@@ -116,6 +116,8 @@ class Post:
 
     def _read_content(self, queue_id: QueueId) -> tuple[bytes, ...] | AsyncIterator[bytes]:
         content = self.content.get(queue_id, CONTENT)
+        if callable(content):  # to be read more than once
+            content = content()
         if isinstance(content, Exception):
             raise content
         return content
