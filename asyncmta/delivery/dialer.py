@@ -141,6 +141,10 @@ class Dialer:
             if exchanger.host == host:
                 self.dead.failed(host, exchanger.port or self.settings.port, self.clock.monotonic(), why)
 
+    def was_dead(self, host: tuple[str, int]) -> bool:
+        """Was it, when it was dialled last?"""
+        return self.dead.is_known(host[0], host[1] or self.settings.port)
+
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""
         for exchanger in site.exchangers:

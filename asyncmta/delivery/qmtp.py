@@ -122,6 +122,10 @@ class QmtpDialogue:
         self.outcomes[self._sent[self.progress]] = outcome
         self.progress += 1
 
+    def refuse(self, said: Reply) -> None:
+        """The transaction that was begun is over before an octet of it was sent: this peer cannot have the message."""
+        self.outcomes |= dict.fromkeys(self._sent, Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
+
     def fail(self, fault: Fault, detail: str = "") -> Step:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable, Container, Coroutine, Sequence
 from itertools import chain
 from typing import Any
-from zlib import crc32
 
 from msgspec import Struct
 
@@ -245,10 +244,9 @@ class RemoteTransport:
             for leg in legs:
                 leg.parcel.way = self._doubts.way(leg)
         for leg in legs:
-            if leg.trail.steps and leg.parcel.consignment.attempts and self._is_tired(leg, 1):
-                consignment = leg.parcel.consignment
-                salt = crc32(b"%d %d" % (consignment.queue_id, consignment.attempts))
-                leg.parcel.way = leaping(leg.parcel.way, leg.trail, salt)
+            attempts = leg.parcel.consignment.attempts
+            if attempts and leg.trail.steps and self._is_tired(leg, 1):
+                leg.parcel.way = leaping(leg.parcel.way, leg.trail, attempts, self._dialer.was_dead)
         groups, stranded = group([leg for leg in legs if not self._is_tired(leg)])
         for leg in chain(stranded, filter(self._is_tired, legs)):
             try:

@@ -9,7 +9,7 @@ RFC 5321 5.1 (by preference); seeds Q-22, Q-35, Q-40, Q-41.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -124,11 +124,16 @@ def next_site(way: Way, trail: Trail) -> Site | None:
     return None if trail.is_loop else next(_left(way, trail), None)
 
 
-def leaping(way: Way, trail: Trail, salt: int) -> Way:
-    """The same way, for the last try of a pass: by one of those that are left, whom the salt decides. So nobody is
-    kept from being tried for ever by those in front of him, who fail in each pass and use up what it may try."""
+def leaping(way: Way, trail: Trail, turn: int, is_dead: Callable[[Host], bool]) -> Way:
+    """The same way, for the last try of a pass: by one of those that are left, another in each turn, and by nobody who
+    was dead when he was tried last if there are others. So nobody is kept from being tried for ever by those in front
+    of him, who fail in each pass and use up what it may try."""
     left = list(_left(way, trail))
-    return Way((left[salt % len(left)], *way.tiers)) if left else way
+    if not left:
+        return way
+    left = [site for site in left if not all(map(is_dead, hosts_of(site)))] or left
+    # By the golden ratio: whatever number of turns lies between two of them, all come soon.
+    return Way((left[(turn * 0x9E37_79B9_7F4A_7C15 % (1 << 64)) * len(left) >> 64], *way.tiers))
 
 
 def _left(way: Way, trail: Trail) -> Iterator[Site]:

@@ -237,6 +237,15 @@ ALIASES = [
         "later, 4.4.3",
     ),
     Fault(
+        "the exchanger is an alias of a host without address",
+        {
+            **names("alias.test"),
+            ("alias.test", "CNAME"): [cname("alias.test", "txt.test")],
+            ("txt.test", "TXT"): [],
+        },
+        "later, 4.4.3",
+    ),
+    Fault(
         "the exchanger is an alias of itself",
         {**names("alias.test"), ("alias.test", "CNAME"): [cname("alias.test", "alias.test")]},
         "later, 4.4.3",

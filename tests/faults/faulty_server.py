@@ -241,11 +241,11 @@ class _Session:
         seen = 0
         tail = b""
         while not (tail.endswith(b"\r\n.\r\n") or tail == b".\r\n"):
-            line = await self._reader.readline()
-            if not line:
+            octets = await self._reader.read(65536)  # nothing comes behind the dot before it is answered
+            if not octets:
                 return
-            seen += len(line)
-            tail = (tail + line)[-5:]
+            seen += len(octets)
+            tail = (tail + octets)[-5:]
             if seen > MIDDLE and self._goes_wrong(Step.CONTENT):
                 await self._reply(Step.CONTENT)
                 seen = -1 << 60

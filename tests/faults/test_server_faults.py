@@ -17,7 +17,7 @@ from asyncmta.mail.outcome import Deferred, Delivered, Outcome
 from tests.faults.fault_table import TABLE
 from tests.faults.faulty_server import FaultyServer
 from tests.faults.scene import CHUNK, CHUNKS, LARGE, RECIPIENTS, Scene, full, letters, make_scene
-from tests.faults.words import Fault, Pair
+from tests.faults.words import Fault, Kind, Pair
 from tests.unit.delivery.conftest import Post
 
 

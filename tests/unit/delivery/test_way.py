@@ -92,11 +92,25 @@ def test_who_was_tried_nowhere_waits_for_the_first_that_may_be() -> None:
 def test_the_last_try_of_a_pass_is_at_anybody_who_is_left() -> None:
     way = by_mx((10, "a.example"), (10, "b.example"), (20, "c.example"), (30, "d.example"))
     trail = NO_TRAIL.failed([("a.example", 0)], DOWN)
-    first = [leaping(way, trail, salt).tiers[0].key for salt in range(4)]
-    assert first == ["mx:b.example", "mx:c.example", "mx:d.example", "mx:b.example"]
-    assert leaping(way, trail, 1).tiers[1:] == way.tiers
+    sites = {"mx:b.example", "mx:c.example", "mx:d.example"}
+    for every in (1, 2, 3, 4, 5):
+        turns = [leaping(way, trail, every * turn, lambda _: False) for turn in range(12)]
+        assert {each.tiers[0].key for each in turns} == sites
+        assert {each.tiers[1:] for each in turns} == {way.tiers}
     everybody = trail.failed([host for tier in way.tiers for host in hosts_of(tier)], DOWN)
-    assert leaping(way, everybody, 1) is way
+    assert leaping(way, everybody, 1, lambda _: False) is way
+
+
+def test_who_was_dead_is_tried_in_vain_only_if_all_were() -> None:
+    way = by_mx((10, "a.example"), (20, "b.example"), (20, "c.example"), (30, "d.example"))
+    trail = NO_TRAIL.failed([("a.example", 0)], DOWN)
+    for turn in range(9):
+        assert leaping(way, trail, turn, lambda host: host[0] != "d.example").tiers[0].key == "mx:d.example"
+        assert leaping(way, trail, turn, lambda host: host[0] != "b.example").tiers[0].key == "mx:b.example,c.example"
+    assert {leaping(way, trail, turn, lambda _: True).tiers[0].key for turn in range(9)} == {
+        "mx:b.example,c.example",
+        "mx:d.example",
+    }
 
 
 def test_a_pass_that_ends_before_the_way_does_says_nothing_for_good() -> None:
