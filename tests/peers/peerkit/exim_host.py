@@ -65,8 +65,8 @@ maildir:
 
 
 class EximHost(Host):
-    """It delivers as the user that it receives as, so that its program need not be setuid (a copy of .tools is not); and
-    from its queue, since a process for each message at once would be hundreds."""
+    """It delivers as the user that it receives as, so that its program need not be setuid (a copy of .tools is not);
+    and from its queue, since a process for each message at once would be hundreds."""
 
     name = "exim"
     adds = frozenset({b"envelope-to", b"received"})
