@@ -23,8 +23,9 @@ from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_kinds import Text, Unfit, named
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
+from asyncmta.config_route_table import RouteTable
 from asyncmta.config_routes import rule_of
-from asyncmta.config_sites import SiteTable
+from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.config_sources import Sources
 from asyncmta.config_tables import (
     ARRAYS,
@@ -42,8 +43,6 @@ from asyncmta.config_tables import (
     QueueTable,
     RelayTable,
     RemoteTable,
-    RouteTable,
-    SourceTable,
     Tables,
     TlsTable,
     kinds,

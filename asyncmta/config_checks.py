@@ -19,7 +19,7 @@ from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_routes import check_transport
-from asyncmta.config_sites import check_site
+from asyncmta.config_sites import check_site, check_source
 from asyncmta.config_tables import ListenerTable, Tables
 from asyncmta.config_texts import is_loopback, split_port
 from asyncmta.mail.address import parse_address
@@ -45,7 +45,8 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         check_rule(f"rule.{index}", rule, given, report)
     for index, site in enumerate(tables.site):
         check_site(f"site.{index}", site, report)
-    _check_sources(tables, report)
+    for index, source in enumerate(tables.source):
+        check_source(f"source.{index}", source, report)
     check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)
@@ -113,16 +114,6 @@ def _overlap(one: str, other: str) -> bool:
     if first == second:
         return True
     return first.version == second.version and (first.is_unspecified or second.is_unspecified)
-
-
-def _check_sources(tables: Tables, report: Report) -> None:
-    for index, source in enumerate(tables.source):
-        if not source.exchangers:
-            report(
-                f"source.{index}.exchangers", "needs at least one host; for all others there is remote.source_addresses"
-            )
-        if not source.addresses:
-            report(f"source.{index}.addresses", "needs at least one address of ours")
 
 
 def _check_auth(tables: Tables, report: Report) -> None:

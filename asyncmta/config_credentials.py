@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asyncmta.config_tables import PASSWORD_MECHANISMS, TOKEN_MECHANISMS, RouteTable
+from asyncmta.config_route_table import PASSWORD_MECHANISMS, TOKEN_MECHANISMS, RouteTable
 from asyncmta.config_texts import is_loopback, split_port
 from asyncmta.credentials import Identity
 from asyncmta.delivery.client_tls import IdentityRefused, check_identity

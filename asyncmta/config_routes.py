@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asyncmta import routing
-from asyncmta.config_tables import PipeTable, RouteTable
+from asyncmta.config_route_table import RouteTable
+from asyncmta.config_tables import PipeTable
 from asyncmta.credentials import Grant, Identity
 from asyncmta.mail.replies import REJECTED_BY_RULE
 

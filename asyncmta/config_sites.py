@@ -1,4 +1,4 @@
-"""The table `[[site]]` of config.toml: how the exchangers of some names are to be treated, as a rule of `delivery`.
+"""The tables `[[site]]` and `[[source]]` of config.toml: how some hosts are treated, and from where dialled.
 
 As in `config_tables`, a key is declared once, with its kind and its default. Never: files, the environment.
 
@@ -35,6 +35,13 @@ def site_host(text: str) -> str:
     return "." + texts.host_name(text[1:]) if text.startswith(".") else texts.host_name(text)
 
 
+def site_host_or_address(text: str) -> str:
+    try:
+        return texts.ip_address(text)
+    except Unfit:
+        return site_host(text)
+
+
 class FlagOrAuto(Struct, frozen=True):
     """true, false, or "auto", which is None."""
 
@@ -52,6 +59,12 @@ class FlagOrAuto(Struct, frozen=True):
         return "auto" if value is None else value
 
 
+class SourceTable(Struct, frozen=True, kw_only=True):
+    hosts: Annotated[tuple[str, ...], TextList(Text(site_host_or_address))] = ()
+    addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
+    helo: Annotated[str, Text(texts.host_name, optional=True)] = ""
+
+
 class SiteTable(Struct, frozen=True, kw_only=True):
     hosts: Annotated[tuple[str, ...], TextList(Text(site_host))] = ()
     limits: Annotated[tuple[str, ...], TextList(Text(limit))] = ()
@@ -64,6 +77,13 @@ def check_site(path: str, table: SiteTable, report: Callable[..., None]) -> None
         report(
             f"{path}.hosts", 'must name at least one host, such as "mx.example.net" or ".example.net" (all below it)'
         )
+
+
+def check_source(path: str, table: SourceTable, report: Callable[..., None]) -> None:
+    if not table.hosts:
+        report(f"{path}.hosts", "must name at least one host; for all others there is remote.source_addresses")
+    if not table.addresses:
+        report(f"{path}.addresses", "must name at least one address of ours")
 
 
 def rule_of_site(table: SiteTable) -> SiteRule:

@@ -26,11 +26,10 @@ from asyncmta.config_kinds import (
     TextList,
     TextListOr,
     Whole,
-    WholeList,
 )
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, Residents, RuleEntry
-from asyncmta.config_sites import SiteTable
-from asyncmta.delivery.tls_policy import LEVELS
+from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
+from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -39,12 +38,6 @@ KIB, MIB = 1 << 10, 1 << 20
 LOOPBACK = (texts.network("127.0.0.0/8"), texts.network("::1/128"))
 
 Path = Text(texts.any_text, is_path=True)
-OptionalPath = Text(texts.any_text, optional=True, is_path=True)
-
-TLS_LEVEL = Choice(LEVELS)
-OPTIONAL_LEVEL = Choice(("", *LEVELS))
-PASSWORD_MECHANISMS = ("plain", "login", "cram-md5")
-TOKEN_MECHANISMS = ("xoauth2", "oauthbearer")
 
 
 class General(Struct, frozen=True, kw_only=True):
@@ -132,36 +125,6 @@ class QueueTable(Struct, frozen=True, kw_only=True):
     min_free_space: Annotated[int, Size(0, 1 << 50)] = 200 * MIB
 
 
-class RouteTable(Struct, frozen=True, kw_only=True):
-    recipient: Annotated[str, Text(texts.route_pattern)] = "*"
-    sender: Annotated[str, Text(texts.route_pattern)] = "*"
-    via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "qmtp", "pipe", "hold", "discard", "reject"))] = "mx"
-    hosts: Annotated[tuple[str, ...], TextList(Text(texts.next_hop))] = ()
-    weights: Annotated[tuple[int, ...], WholeList(Whole(0, 65535))] = ()
-    tls: Annotated[str, OPTIONAL_LEVEL] = ""
-    username: Annotated[str, Text(texts.any_text, optional=True)] = ""
-    password: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
-    implicit_tls: Annotated[bool, Flag()] = False
-    certificate: Annotated[str, OptionalPath] = ""
-    key: Annotated[str, OptionalPath] = ""
-    auth: Annotated[str, Choice(("auto", *PASSWORD_MECHANISMS, *TOKEN_MECHANISMS))] = "auto"
-    token_file: Annotated[str, OptionalPath] = ""
-    token_command: Annotated[tuple[str, ...], TextList(Text(texts.any_text), repeats=True)] = ()
-    token_url: Annotated[str, Text(texts.token_url, optional=True)] = ""
-    client_id: Annotated[str, Text(texts.any_text, optional=True)] = ""
-    client_secret: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
-    refresh_token: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
-    token_scope: Annotated[str, Text(texts.any_text, optional=True)] = ""
-    command: Annotated[tuple[str, ...], TextList(Text(texts.argument), repeats=True)] = ()
-    per: Annotated[str, Choice(("recipient", "message"))] = "recipient"
-    line_end: Annotated[str, Choice(("lf", "crlf"))] = "lf"
-
-    @property
-    def level(self) -> str:
-        """The TLS level where the table says it, or what leaving it out means; "": as `[remote]` says, or none."""
-        return self.tls or {"smarthost": "verify", "lmtp": "opportunistic"}.get(self.via, "")
-
-
 class PipeTable(Struct, frozen=True, kw_only=True):
     enabled: Annotated[bool, Flag()] = False
     processes: Annotated[int, Whole(1, 1000)] = 10
@@ -183,12 +146,6 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     mxps: Annotated[bool, Flag()] = False
     next_mx_on_4xx: Annotated[str, Choice(("all-failed", "per-recipient", "never"))] = "all-failed"
     fallback: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
-
-
-class SourceTable(Struct, frozen=True, kw_only=True):
-    exchangers: Annotated[tuple[str, ...], TextList(Text(texts.exchanger))] = ()
-    addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
-    helo: Annotated[str, Text(texts.host_name, optional=True)] = ""
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):

@@ -90,16 +90,6 @@ def ip_address(text: str) -> str:
         raise Unfit(f'expected an IP address such as "192.0.2.1" or "::1", got {named(text)}') from None
 
 
-def exchanger(text: str) -> str:
-    """A host as DNS or a route names it, `*.` and a domain for all below it, or an address."""
-    if text.startswith("*."):
-        return "*." + host_name(text[2:])
-    try:
-        return ip_address(text)
-    except Unfit:
-        return host_name(text)
-
-
 def listen_address(text: str) -> str:
     return text if text == "localhost" else ip_address(text)
 

@@ -2,8 +2,9 @@
 
 Transactions of one message stand behind one another, up to ten, and are sent so on one session; what comes of that
 message later joins the last of them while it waits, or stands behind it. The window grows by one with each success and
-shrinks by one when the site turns a session away or says that it is too much; with nobody left inside, the site is
-suspended, a minute at first and doubling up to a quarter of an hour. Never: sockets, the time (an argument), content.
+shrinks by one when the site turns a session away or says that it is too much, after which it takes twice as many
+successes to grow; with nobody left inside, the site is suspended, a minute at first and doubling up to a quarter of an
+hour. Never: sockets, the time (an argument), content.
 
 Seeds Q-13, Q-30, D-62, D-102.
 """
@@ -24,6 +25,7 @@ FIRST_WINDOW = 5
 FIRST_SUSPENSION = 60.0
 LONGEST_SUSPENSION = 900.0
 MOST_IN_A_ROW = 10
+MOST_NEEDED = 128
 
 
 class Backlog:
@@ -31,8 +33,10 @@ class Backlog:
 
     __slots__ = (
         "_failures",
+        "_good",
         "_growing",
         "_joined",
+        "_needed",
         "live",
         "most_sessions",
         "opening",
@@ -53,6 +57,8 @@ class Backlog:
         self.suspended_until = 0.0
         self.waiting: deque[Transaction] = deque()  # those at the head of a row
         self._failures = 0
+        self._good = 0  # transactions since the window was last opened
+        self._needed = 1  # how many it takes: more for each time it was too wide
         self._joined = 0
         # Of messages with more recipients than came so far: the last of its row, which the next ones may join. Large
         # messages come in turns, some recipients each, so that others are not held up (D-62).
@@ -120,11 +126,14 @@ class Backlog:
         return legs
 
     def instead(self, transaction: Transaction, parts: list[Transaction]) -> Transaction:
-        """Other ones take its place, in a row, and who stood behind it behind them; returns the first, which is to be
-        sent or to wait at the front."""
+        """Other ones take its place, in rows, and who stood behind it behind them; returns the first, which is to be
+        sent or to wait at the front. Further rows wait there already."""
         last = parts[-1]
-        for ahead, behind in pairwise(parts):
-            ahead.behind = behind
+        for place, (ahead, behind) in enumerate(pairwise(parts), 1):
+            if place % MOST_IN_A_ROW:
+                ahead.behind = behind
+        for head in reversed(parts[MOST_IN_A_ROW::MOST_IN_A_ROW]):
+            self.waiting.appendleft(head)
         last.behind, transaction.behind = transaction.behind, None
         if self._growing.get(transaction.consignment.queue_id) is transaction:
             self._growing[transaction.consignment.queue_id] = last
@@ -165,6 +174,7 @@ class Backlog:
     def opened(self) -> None:
         self.opening -= 1
         self.live += 1
+        self._needed = max(1, self._needed // 2)
 
     def not_opened(self) -> None:
         self.opening -= 1
@@ -178,11 +188,16 @@ class Backlog:
         if is_too_much:
             self.slow_down()
         elif self.window < self.most_sessions:
-            self.window += 1
+            self._good += 1
+            if self._good >= self._needed:
+                self._good = 0
+                self.window += 1
 
     def slow_down(self) -> None:
         """A session broke in the middle of its work, or was told that we are too many."""
         self.window = max(1, self.window - 1)
+        self._good = 0
+        self._needed = min(2 * self._needed, MOST_NEEDED)
 
     def turned_away(self, now: float) -> bool:
         """A session could not be opened, or was sent away at once. True: nobody is left inside, suspended from now."""

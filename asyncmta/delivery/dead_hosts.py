@@ -39,6 +39,10 @@ class DeadHosts:
         dead = self._hosts.get((host, port))
         return dead.why if dead is not None and dead.until > now else None
 
+    def is_known(self, host: str, port: int) -> bool:
+        """Was it dead when it was dialled last, however long ago that was?"""
+        return (host, port) in self._hosts
+
     def probe(self, host: str, port: int, until: float) -> None:
         """Somebody dials it: if it was dead it stays so for all others until then, or until it is known."""
         dead = self._hosts.get((host, port))

@@ -122,7 +122,7 @@ class Dialer:
         self.open: OpenSession = open_session or session.open_session
         self.is_own = is_own if is_own is not None else _never
         self.obstacle = obstacle or (network.obstacle if open_session is None else _no_obstacle)
-        self.any_source = SourceRule(exchangers=(), addresses=settings.source_addresses)
+        self.any_source = SourceRule(hosts=(), addresses=settings.source_addresses)
         self._salt = salt if salt is not None else _random_salt
 
     async def dial(self, site: Site, budget: float | None = None) -> Opened | Failed | Deferred:
@@ -140,6 +140,10 @@ class Dialer:
         for exchanger in site.exchangers:
             if exchanger.host == host:
                 self.dead.failed(host, exchanger.port or self.settings.port, self.clock.monotonic(), why)
+
+    def was_dead(self, host: tuple[str, int]) -> bool:
+        """Was it, when it was dialled last?"""
+        return self.dead.is_known(host[0], host[1] or self.settings.port)
 
     def revive(self, site: Site) -> None:
         """Somebody wants to know: what is remembered of dead hosts does not count for this site."""

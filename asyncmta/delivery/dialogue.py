@@ -54,16 +54,15 @@ class Dialogue:
         self.usable = True
         self.is_cut_off = False  # the peer went away, by closing or by 421
         self.is_unsure = False  # all content went out, and some recipient got no answer to it: was it taken?
-        self.out = b""
+        self.out = self._held = b""
         self.outcomes: dict[int, Outcome] = {}
         self._sent: tuple[int, ...] = ()
         self._commands: list[bytes] = []
-        self._accepted = 0
         # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
-        self._at = 0
+        self._at = self._accepted = 0
         self._awaited: tuple[int, ...] = ()
         self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
-        self._held, self._needs_reset = b"", False
+        self._needs_reset = False
         self._of_all: Outcome | None = None
         self.opening = b""  # what stands before content (BDAT, if it goes without dots doubled), and behind it
         self.ending = DOT
@@ -82,8 +81,7 @@ class Dialogue:
         same write; then `is_out` is true."""
         peer = self.peer
         self.outcomes = {}
-        self._of_all = None
-        self._accepted = 0
+        self._of_all, self._accepted = None, 0
         self.is_out = self.is_unsure = self._is_at_once = False
         self._sent = ordinals
         self._at = -1 if self._needs_reset else 0

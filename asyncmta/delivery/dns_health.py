@@ -1,13 +1,14 @@
 """Are the name servers there? From what look-ups met with: that they are gone is noticed once, and that they are back.
 
-A single name whose own servers are silent looks the same from here, so it takes three names without any answer between
-them; a connection that is refused is enough at once. Any answer at all, a failure told included, means that they are
+A zone whose own servers are silent looks the same from here, were it a block list that is asked all the time, so it
+takes names in three of them (by their last two labels) without any answer between; a connection that is refused is
+enough at once. Any answer at all, a failure told included, means that they are
 there. Never: the log, the time, sockets.
 """
 
 from __future__ import annotations
 
-NAMES_NEEDED = 3
+ZONES_NEEDED = 3
 
 
 class DnsHealth:
@@ -25,6 +26,6 @@ class DnsHealth:
         """Nobody said anything about this name; True when that begins a time without them."""
         if self.is_down:
             return False
-        self._silent.add(name)
-        self.is_down = is_certain or len(self._silent) >= NAMES_NEEDED
+        self._silent.add(".".join(name.rsplit(".", 2)[-2:]))
+        self.is_down = is_certain or len(self._silent) >= ZONES_NEEDED
         return self.is_down

@@ -13,11 +13,13 @@ from msgspec.structs import replace
 
 from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import Dialer
+from asyncmta.delivery.dialogue import Dialogue
 from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.habits import Habits
+from asyncmta.delivery.qmtp import QmtpDialogue
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.transaction import Leg
-from asyncmta.delivery.transfer import Owner, Session
+from asyncmta.delivery.transfer import AnyDialogue, Owner, Session
 from asyncmta.mail.envelope import QueueId, ReadContent
 from asyncmta.mail.outcome import Place
 from asyncmta.mail.reply import Reply
@@ -58,9 +60,12 @@ class Equipment(Struct, frozen=True):
 
     def session(self, opened: Opened, owner: Owner) -> Session:
         """What was opened, at work for this owner."""
-        if not self.dialer.settings.chunking:
-            opened = replace(opened, peer=replace(opened.peer, chunking=False))
-        return Session(opened, owner=owner, clock=self.clock, spawn=self.spawn, conversion=self.conversion)
+        peer = opened.peer if self.dialer.settings.chunking else replace(opened.peer, chunking=False)
+        if opened.protocol == "qmtp":
+            dialogue: AnyDialogue = QmtpDialogue(peer, opened.place)
+        else:
+            dialogue = Dialogue(peer, opened.place, lmtp=opened.protocol == "lmtp")
+        return Session(opened, dialogue, owner=owner, clock=self.clock, spawn=self.spawn, conversion=self.conversion)
 
 
 class SiteView(Struct, frozen=True):

@@ -29,3 +29,7 @@ class Pace:
     def take(self, now: float) -> None:
         """One goes."""
         self._free_at = max(self._free_at, now) + self._interval
+
+    def is_owed(self, now: float) -> bool:
+        """Does what went before still count?"""
+        return self._free_at > now

@@ -82,10 +82,6 @@ class QmtpDialogue:
         self.ending = b"," + netstring(sender) + netstring(b"".join(map(netstring, recipients)))
         return Step.CONTENT
 
-    def refuse(self, said: Reply) -> None:
-        """The transaction that was begun is over before anything of it went out."""
-        self.outcomes |= dict.fromkeys(self._sent, Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
-
     @property
     def stage(self) -> Stage:
         return Stage.DOT if self.is_out else Stage.DATA
@@ -125,6 +121,10 @@ class QmtpDialogue:
             raise InvalidNetstring("neither K nor Z nor D")
         self.outcomes[self._sent[self.progress]] = outcome
         self.progress += 1
+
+    def refuse(self, said: Reply) -> None:
+        """The transaction that was begun is over before an octet of it was sent: this peer cannot have the message."""
+        self.outcomes |= dict.fromkeys(self._sent, Failed(Cause.REFUSED, said, Scope.MESSAGE, self.place))
 
     def fail(self, fault: Fault, detail: str = "") -> Step:
         """The transaction ends here, by a fault of the connection or of ours."""

@@ -26,7 +26,7 @@ from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.sites import ActiveSite
 from asyncmta.delivery.transaction import Done, Leg
 from asyncmta.delivery.verdict import Fault, Stage, blame
-from asyncmta.delivery.way import Way, way_of
+from asyncmta.delivery.way import Way, hosts_of, leaping, not_tried, way_of
 from asyncmta.mail.envelope import Consignment, ReadContent
 from asyncmta.mail.outcome import Deferred, Postponed
 from asyncmta.routing import Mx, Route, Smarthost
@@ -123,20 +123,22 @@ class RemoteTransport:
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
-            known = self._known.get(consignments[0].destination)
-            if known is not None and known.until > self._clock.monotonic() and not self._doubts:
-                known.site.take_whole(consignments[0], known.way, done)
+            consignment = consignments[0]
+            known = self._known.get(consignment.destination)
+            is_doubtful = consignment.attempts and self._doubts
+            if known is not None and known.until > self._clock.monotonic() and not is_doubtful:
+                known.site.take_whole(consignment, known.way, done)
                 return
         self._gather(consignments, done)
 
     def resume(self, destinations: Container[str] | None) -> None:
         """An operator wants what waits for these (None: for all) tried now: their sites are no longer suspended."""
-        for destination, known in self._known.items():
-            if destinations is None or destination in destinations:
-                for tier in known.way.tiers:
-                    self._dialer.revive(tier)
-                    if (site := self._sites.get(tier.key)) is not None:
-                        site.backlog.resume()
+        known = [each for name, each in self._known.items() if destinations is None or name in destinations]
+        hosts = {host for each in known for tier in each.way.tiers for host in hosts_of(tier)}
+        for site in self._sites.values():  # also those of what is left of a tier, or of what some have in common
+            if destinations is None or not hosts.isdisjoint(hosts_of(site.site)):
+                self._dialer.revive(site.site)
+                site.backlog.resume()
 
     @property
     def possible_duplicates(self) -> int:
@@ -233,9 +235,18 @@ class RemoteTransport:
     def _onward(self, legs: Sequence[Leg]) -> None:
         """Legs of one message set out, or go on from where they could not be taken: each to the best site that is left
         to it, together with whoever goes there too."""
+        if self._is_closing:
+            postponed = self._stopping()
+            for leg in legs:
+                leg.parcel.postpone(leg.ordinals, postponed, not_tried(postponed))
+            return
         if self._doubts:
             for leg in legs:
                 leg.parcel.way = self._doubts.way(leg)
+        for leg in legs:
+            attempts = leg.parcel.consignment.attempts
+            if attempts and leg.trail.steps and self._is_tired(leg, 1):
+                leg.parcel.way = leaping(leg.parcel.way, leg.trail, attempts, self._dialer.was_dead)
         groups, stranded = group([leg for leg in legs if not self._is_tired(leg)])
         for leg in chain(stranded, filter(self._is_tired, legs)):
             try:
@@ -245,9 +256,10 @@ class RemoteTransport:
         for site, together in groups:
             self._active(site).join(together)
 
-    def _is_tired(self, leg: Leg) -> bool:
-        """Has this pass tried enough for it?"""
-        return leg.trail.steps >= MOST_STEPS or leg.trail.spent >= self._budget
+    def _is_tired(self, leg: Leg, ahead: int = 0) -> bool:
+        """Has this pass tried enough for it, or may it try only so many more?"""
+        trail = leg.trail
+        return trail.steps + ahead >= MOST_STEPS or trail.spent >= self._budget * (1 - ahead / CONNECT_TIMES)
 
     def _stopping(self) -> Postponed:
         return Postponed(self._clock.now(), "stopping")

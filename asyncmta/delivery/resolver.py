@@ -190,7 +190,10 @@ class Resolver:
         return found if isinstance(found, TemporaryFailure) else sure(await self._look_again(name, "AAAA"))
 
     async def _look_again(self, name: str, kind: str) -> Absence:
-        servers = self._settings.servers or self._channel().nameservers
+        try:
+            servers = self._settings.servers or self._channel().nameservers
+        except Exception as error:  # as in `_query`
+            return TemporaryFailure(f"{type(error).__name__}: {error}")
         return await second_look(name, kind, servers=servers, clock=self._clock, seconds=self._settings.timeout)
 
     async def _query(self, kind: str, name: str) -> Sequence[Row] | NoSuchDomain | NoData | TemporaryFailure:

@@ -122,7 +122,9 @@ class ActiveSite:
 
     def may_be_dropped(self, now: float, unused_for: float) -> bool:
         """Nothing is going on here, and nothing worth remembering."""
-        return self.backlog.is_idle and now - max(self.last_used, self.backlog.suspended_until) > unused_for
+        backlog = self.backlog
+        is_owed = backlog.pace is not None and backlog.pace.is_owed(now)  # a rate is none if it is forgotten
+        return backlog.is_idle and not is_owed and now - max(self.last_used, backlog.suspended_until) > unused_for
 
     def view(self) -> SiteView:
         return self._standing.view(self.site, len(self._idle))

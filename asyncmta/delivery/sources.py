@@ -12,16 +12,14 @@ from msgspec import Struct
 
 
 class SourceRule(Struct, frozen=True, kw_only=True):
-    """`exchangers`: host names or addresses, `*.example.org` for all names below; `helo` is for EHLO ("": ours)."""
+    """`hosts`: names or addresses, `.example.org` for all names below it; `helo` is for EHLO ("": our own name)."""
 
-    exchangers: tuple[str, ...]
+    hosts: tuple[str, ...]
     addresses: tuple[str, ...]
     helo: str = ""
 
     def names(self, host: str) -> bool:
-        return any(
-            host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern for pattern in self.exchangers
-        )
+        return any(host.endswith(name) if name.startswith(".") else host == name for name in self.hosts)
 
 
 def source_for(rules: Sequence[SourceRule], host: str, default: SourceRule) -> SourceRule:

@@ -47,11 +47,8 @@ def _read(path: str) -> bytes:
 
 
 async def _run(command: tuple[str, ...]) -> bytes:
-    nothing = asyncio.subprocess.DEVNULL
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=nothing, stdout=asyncio.subprocess.PIPE, stderr=nothing, start_new_session=True
-        )
+        process = await _started(command)
     except OSError as error:
         raise NoToken(f"{command[0]}: cannot be run: {error.strerror}") from None
     assert process.stdout is not None
@@ -63,10 +60,36 @@ async def _run(command: tuple[str, ...]) -> bytes:
             raise NoToken(f"{command[0]}: printed more than {MAX_ANSWER} octets")
         code = await process.wait()
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await _end(process)
     if code:
         raise NoToken(f"{command[0]}: ended with {code}")
     return bytes(printed)
+
+
+async def _started(command: tuple[str, ...]) -> asyncio.subprocess.Process:
+    """In a group of its own, and without our settings, which may have secrets of others in them."""
+    nothing = asyncio.subprocess.DEVNULL
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            stdin=nothing,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=nothing,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("ASYNCMTA_")},
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # It may run already, and would be left alone with what it has started.
+        with suppress(OSError):
+            await _end(await starting)
+        raise
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from asyncmta.delivery.way import NO_TRAIL, Trail, Way, not_tried
+from asyncmta.delivery.way import NO_TRAIL, Trail, Way, next_site, not_tried
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Deferred, Outcome, Postponed
 
@@ -68,8 +68,9 @@ class Leg(Struct, frozen=True, eq=False):
         self.parcel.settle(self.ordinals, outcomes)
 
     def conclude(self) -> None:
-        """There is nowhere left to go."""
-        result = self.trail.conclude(self.ordinals)
+        """There is nowhere left to go, or the pass has tried enough."""
+        is_cut_short = next_site(self.parcel.way, self.trail) is not None
+        result = self.trail.conclude(self.ordinals, is_cut_short=is_cut_short)
         if isinstance(result, Postponed):
             self.parcel.postpone(self.ordinals, result, not_tried(result))
         else:

@@ -1,12 +1,12 @@
 """A session at work: the protocol on an opened transport, running one transaction after another with the dialogue.
 
-No task, no future and no timer for a message: octets that arrive are fed to the dialogue, and what it asks for is
-written in the same turn; a deadline is only noted, and a sweep once a second compares it. Small content in memory goes
-in one write with its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast
-as the peer reads; what the peer cannot take as it is, is recoded first. Promises: each transaction that was started is
-handed back finished, once, whatever happens to the connection. Never: a choice of what comes next.
+No task, no future and no timer for a message: octets that arrive are fed to the dialogue, what it asks for is written
+in the same turn, and a deadline is only noted: a sweep once a second compares it. Small content goes in one write with
+its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast as the peer
+reads; what the peer cannot take as it is, is recoded first. Promises: each transaction that was started is handed back
+finished, once, whatever happens to the connection. Never: a choice of what comes next.
 
-RFC 5321 4.5.3.2 (timeouts by stage; ten minutes after the dot, RFC 1047).
+RFC 1047, RFC 3030.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any, Protocol
 from asyncmta.delivery.backlog import Transaction
 from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.counted import Octets, counted
-from asyncmta.delivery.dialogue import Step
+from asyncmta.delivery.dialogue import Dialogue, Step
 from asyncmta.delivery.patience import BLOCK_TIME, FRESH, IDLE_TIME, before_the_dot, until_reply
+from asyncmta.delivery.qmtp import QmtpDialogue
 from asyncmta.delivery.remedy import Fitted, Remedy, find_remedy
 from asyncmta.delivery.session import Opened
-from asyncmta.delivery.tongues import speech_on
 from asyncmta.delivery.verdict import Fault
 from asyncmta.mail.envelope import Content, ContentUnavailable, Envelope
 from asyncmta.mail.reply import Reply
@@ -33,6 +33,7 @@ SMALL = 32768  # below, one joined write is cheaper than several buffers, and wh
 NOTHING = Content(0, b"", False, 0)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
+AnyDialogue = Dialogue | QmtpDialogue
 Work = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -57,19 +58,19 @@ class Session(asyncio.Protocol):
         "_transport", "began", "deadline", "dialogue", "is_over", "served", "transaction",
     )  # fmt: skip
 
-    def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn, conversion: Conversion) -> None:
-        self.dialogue = speech_on(opened)
+    def __init__(
+        self, opened: Opened, dialogue: AnyDialogue, *, owner: Owner, clock: Clock, spawn: Spawn, conversion: Conversion
+    ) -> None:
+        self.dialogue = dialogue
         self.transaction: Transaction | None = None
-        self.served, self.began, self.deadline = 0, 0.0, math.inf
+        self.served, self.is_over, self.began, self.deadline = 0, False, 0.0, math.inf
         self._transport = opened.transport
-        self._owner, self._clock, self._spawn = owner, clock, spawn
+        self._owner, self._clock, self._spawn, self._conversion = owner, clock, spawn, conversion
         self._heard = clock.monotonic()  # when the peer last had something to answer
-        self._conversion = conversion
         self._is_fitting = False  # nothing was said of the transaction yet
         self._content: Octets = ()
         self._facts = NOTHING
         self._resumed: asyncio.Event | None = None
-        self.is_over = False
         opened.transport.set_protocol(self)
 
     # -- what the owner calls ----------------------------------------------------------------------------------------
@@ -90,11 +91,13 @@ class Session(asyncio.Protocol):
 
     def expire(self) -> None:
         """The deadline is past."""
-        if self.transaction is not None:
-            self._fail(Fault.TIMEOUT)
-        elif not self.is_over:
+        if self.is_over:
+            return
+        if self.transaction is None:
             self.quit()
             self._owner.gone(self)
+        else:
+            self._fail(Fault.TIMEOUT)
 
     def quit(self) -> None:
         """Leave politely. The 221 is not waited for: it would tell us nothing."""
@@ -164,8 +167,7 @@ class Session(asyncio.Protocol):
         if not isinstance(remedy, Remedy):
             dialogue.refuse(remedy)
             return False
-        self.transaction, self._is_fitting = transaction, True
-        self.began = self._clock.monotonic()
+        self.transaction, self._is_fitting, self.began = transaction, True, self._clock.monotonic()
         self._wait_for_reply()
         self._spawn(self._guarded(transaction, self._fit, content, remedy))
         return True
@@ -192,17 +194,15 @@ class Session(asyncio.Protocol):
         if dialogue.opening:
             content = counted(content, facts)
         self.transaction, self.began = transaction, began
+        self._content, self._facts = content, facts
+        self._wait_for_reply()
         if dialogue.is_out:
             assert isinstance(content, tuple)
-            self.deadline = began + 600.0  # STAGE_TIME[Stage.DOT]
             self._transport.write(b"".join((dialogue.out, *content)))
+        elif step is Step.CONTENT:
+            self._send_content()
         else:
-            self._content, self._facts = content, facts
-            self.deadline = began + 300.0  # STAGE_TIME[Stage.MAIL]
-            if step is Step.CONTENT:
-                self._send_content()
-            else:
-                self._transport.write(dialogue.out)
+            self._transport.write(dialogue.out)
         return True
 
     def _send_content(self) -> None:
@@ -237,8 +237,7 @@ class Session(asyncio.Protocol):
             if self._resumed is not None:
                 await self._resumed.wait()
         if self.transaction is transaction:
-            if not opening:
-                self._content_sent()
+            self._content_sent()
             self._transport.write(self.dialogue.ending)
 
     async def _guarded(self, transaction: Transaction, work: Work, content: Octets, *arguments: object) -> None:

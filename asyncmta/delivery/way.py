@@ -9,7 +9,7 @@ RFC 5321 5.1 (by preference); seeds Q-22, Q-35, Q-40, Q-41.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -50,7 +50,7 @@ class Trail(Struct, frozen=True):
             tried=self.tried.union(hosts),
             failures=(*self.failures, failure),
             spent=self.spent + spent,
-            steps=self.steps + 1,
+            steps=self.steps + (failure.cause is not Cause.DNS),  # what has no address costs nobody anything
             is_loop=failure.cause is Cause.LOOP,
         )
 
@@ -64,20 +64,21 @@ class Trail(Struct, frozen=True):
         """They were asked, and did not take these recipients now."""
         return replace(self, tried=self.tried.union(hosts), said={**self.said, **said}, steps=self.steps + 1)
 
-    def conclude(self, ordinals: tuple[int, ...]) -> dict[int, Outcome] | Postponed:
-        """What it comes to when nobody is left. For good only if every host said so; what a server said of a
-        recipient tells more than that another could not be reached."""
+    def conclude(self, ordinals: tuple[int, ...], *, is_cut_short: bool = False) -> dict[int, Outcome] | Postponed:
+        """What it comes to when nobody is left, or (`is_cut_short`) somebody who is not tried in this pass. For good
+        only if every host said so; what a server said of a recipient tells more than that another could not be
+        reached."""
         if not self.failures and not self.said:
             assert self.postponed is not None, "somebody was tried, or passed by"
             return self.postponed
-        rest = self._of_sites()
+        rest = self._of_sites(is_cut_short)
         return {ordinal: self.said.get(ordinal, rest) for ordinal in ordinals}
 
-    def _of_sites(self) -> Outcome:
+    def _of_sites(self, is_cut_short: bool) -> Outcome:
         for failure in reversed(self.failures):
             if isinstance(failure, Deferred):
                 return failure
-        if self.postponed is None and self.failures:
+        if self.postponed is None and self.failures and not is_cut_short:
             return self.failures[-1]
         return not_tried(self.postponed)
 
@@ -120,14 +121,26 @@ def manner_of(site: Site) -> tuple[str, str]:
 
 def next_site(way: Way, trail: Trail) -> Site | None:
     """The best that is left: the first tier with a host that was not tried, without those that were."""
-    tried = trail.tried
-    if trail.is_loop:
-        return None
+    return None if trail.is_loop else next(_left(way, trail), None)
+
+
+def leaping(way: Way, trail: Trail, turn: int, is_dead: Callable[[Host], bool]) -> Way:
+    """The same way, for the last try of a pass: by one of those that are left, another in each turn, and by nobody who
+    was dead when he was tried last if there are others. So nobody is kept from being tried for ever by those in front
+    of him, who fail in each pass and use up what it may try."""
+    left = list(_left(way, trail))
+    if not left:
+        return way
+    left = [site for site in left if not all(map(is_dead, hosts_of(site)))] or left
+    # By the golden ratio: whatever number of turns lies between two of them, all come soon.
+    return Way((left[(turn * 0x9E37_79B9_7F4A_7C15 % (1 << 64)) * len(left) >> 64], *way.tiers))
+
+
+def _left(way: Way, trail: Trail) -> Iterator[Site]:
     for tier in way.tiers:
-        left = [exchanger for exchanger in tier.exchangers if _host_of(exchanger) not in tried]
+        left = [exchanger for exchanger in tier.exchangers if _host_of(exchanger) not in trail.tried]
         if left:
-            return tier if len(left) == len(tier.exchangers) else narrowed(tier, left)
-    return None
+            yield tier if len(left) == len(tier.exchangers) else narrowed(tier, left)
 
 
 def preferring(way: Way, host: str) -> Way:

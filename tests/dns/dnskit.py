@@ -79,8 +79,9 @@ class World:
         said = reply(451, "4.3.2", "reached")
         return Deferred(Cause.REFUSED, said, Scope.SITE, Place(target.host, target.ip))
 
-    async def deliver(self, domain: str = DOMAIN, *, waits: bool = False) -> str:
-        """In words: which addresses were reached in turn, or when and why not. `waits`: for the deadlines of ours."""
+    async def deliver(self, domain: str = DOMAIN, *, waits: float = 0.0) -> str:
+        """In words: which addresses were reached in turn, or when and why not. `waits`: nobody answers, so
+        that the clock is moved on each time that so many real seconds are over."""
         self._minted += 1
         self.dialled = []
         self.transport.resume(None)  # what an earlier message met with is not the subject here
@@ -98,7 +99,7 @@ class World:
         self.transport.deliver([consignment], lambda _, result: came.set_result(result))
         async with asyncio.timeout(30):
             while not came.done():
-                await asyncio.sleep(0.02 if waits else 0.001)
+                await asyncio.sleep(waits or 0.001)
                 if waits and not came.done():
                     self.clock.advance(TIMEOUT)
         result = came.result()
@@ -106,6 +107,7 @@ class World:
         return self._words(result[0])
 
     def _words(self, outcome: Outcome) -> str:
+        assert all(line.isprintable() for line in outcome.reply.lines), outcome
         if self.dialled:
             assert "reached" in str(outcome.reply), outcome
             return "reaches " + ", ".join(self.dialled)

@@ -37,7 +37,7 @@ async def test_truncated_and_tcp_is_refused(tls: TlsContexts) -> None:
     world = World(server, tls)
     server.zone[DOMAIN, "MX"] = Says(flags=0x8380)
     try:
-        assert await world.deliver(waits=True) == "later, 4.4.3"
+        assert await world.deliver(waits=0.02) == "later, 4.4.3"
     finally:
         await world.close()
         await server.stop()
@@ -47,7 +47,7 @@ async def test_nobody_at_the_port(server: NameServer, tls: TlsContexts) -> None:
     world = World(server, tls, servers=(f"127.0.0.1:{closed_port()}",))
     try:
         for n in range(5):
-            assert await world.deliver(f"d{n}.test", waits=True) == "later, 4.4.3"
+            assert await world.deliver(f"d{n}.test", waits=0.02) == "later, 4.4.3"
         assert said(world) == ["resolver_down"]
     finally:
         await world.close()
@@ -67,7 +67,7 @@ async def test_the_second_server_when_the_first_is_not_there(server: NameServer,
 async def test_an_answer_that_comes_too_late(world: World) -> None:
     good(world.server)
     world.server.is_holding = True
-    assert await world.deliver(waits=True) == "later, 4.4.3"
+    assert await world.deliver(waits=0.02) == "later, 4.4.3"
     world.server.release()
     await asyncio.sleep(0.02)
     world.clock.advance(60.0)
@@ -77,7 +77,7 @@ async def test_an_answer_that_comes_too_late(world: World) -> None:
 async def test_name_servers_that_are_gone_are_told_once_and_their_coming_back_too(world: World) -> None:
     for n in range(20):
         world.zone[f"d{n}.test", "MX"] = SILENT
-        assert await world.deliver(f"d{n}.test", waits=True) == "later, 4.4.3"
+        assert await world.deliver(f"d{n}.test", waits=0.02) == "later, 4.4.3"
     assert said(world) == ["resolver_down"]
     good(world.server)
     for _ in range(2):
@@ -92,7 +92,7 @@ async def test_name_servers_that_are_gone_are_told_once_and_their_coming_back_to
 async def test_one_domain_whose_servers_are_silent_says_nothing_about_ours(world: World) -> None:
     world.zone["dead.test", "MX"] = SILENT
     for _ in range(4):
-        assert await world.deliver("dead.test", waits=True) == "later, 4.4.3"
+        assert await world.deliver("dead.test", waits=0.02) == "later, 4.4.3"
         world.clock.advance(60.0)
     assert said(world) == []
 
@@ -103,7 +103,7 @@ async def test_a_server_that_starts_after_us(tls: TlsContexts) -> None:
     await late.start()  # somewhere else, until it is started where it is looked for
     world = World(late, tls, servers=(f"127.0.0.1:{port}",))
     await late.stop()
-    assert await world.deliver(waits=True) == "later, 4.4.3"
+    assert await world.deliver(waits=0.02) == "later, 4.4.3"
     server = NameServer()
     good(server)
     await server.start(port)
@@ -129,9 +129,9 @@ async def test_the_settings_of_the_system_are_read_again_while_nobody_answers(
     monkeypatch.setattr(resolver_module.aiodns, "DNSResolver", of_the_system)
     world = World(server, tls)
     try:
-        assert await world.deliver(waits=True) == "later, 4.4.3"
+        assert await world.deliver(waits=0.02) == "later, 4.4.3"
         world.clock.advance(2 * ANEW_INTERVAL)
-        assert await world.deliver(waits=True) == "later, 4.4.3"
+        assert await world.deliver(waits=0.02) == "later, 4.4.3"
         system[:] = [server.address]
         world.clock.advance(2 * ANEW_INTERVAL)
         assert await world.deliver() == "reaches 8.8.8.1"

@@ -13,7 +13,7 @@ async def test_it_starts_without_and_goes_on_with_them(world):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    house = world.house("a.example", dns={"servers": [f"127.0.0.1:{port}"], "timeout": "1s"})
+    house = world.house("a.example", dns={"servers": [f"127.0.0.1:{port}"], "timeout": "60s"})
     house.resolver = None  # its own, which asks over the network
     await house.open()
     sink = await world.sink("d0.example")

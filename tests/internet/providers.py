@@ -32,6 +32,7 @@ EQUALS: tuple[Shape, ...] = (((0, 1),),)
 OVERLAPPING: tuple[Shape, ...] = (((0, 1),), ((1, 2),), ((0, 2),))
 SAME_BEST: tuple[Shape, ...] = (((0,), (1,)), ((0,), (2,)), ((0,), (1, 2)), ((0,),))
 DEEP: tuple[Shape, ...] = (((0, 1), (2,), (3,)), ((1, 2), (3,)), ((0, 1),))
+SIX: tuple[Shape, ...] = (((0,), (1,), (2,), (3,), (4,), (5,)),)
 PLAIN = (ONE, TWO, EQUALS, OVERLAPPING, SAME_BEST, DEEP)
 
 
@@ -107,6 +108,7 @@ def providers() -> list[Provider]:
         Provider("backup: silent", TWO, ill={0: silent}),
         Provider("backup: 554", TWO, ill={0: rude}),
         Provider("half dead", OVERLAPPING, ill={1: refuses}),
+        Provider("last of six", SIX, ill=dict.fromkeys(range(5), silent)),
     ]
     lockstep = Habit(offers=("8BITMIME",))
     plain = [Provider("lock-step", EQUALS, lockstep, is_sick=False)]
@@ -143,7 +145,7 @@ def build(hosts: Hosts, chance: random.Random, domains: int) -> Internet:
     for number in range(domains - lost):
         domain = f"d{number}.example"
         # A sixth of the domains is with the special ones; the plain ones are of very different size.
-        at = number // 6 % 16 if number % 6 == 0 else 16 + int(44 * chance.random() ** 2)
+        at = number // 6 % 17 if number % 6 == 0 else 17 + int(43 * chance.random() ** 2)
         _serve(internet, internet.providers[at], domain, number)
     for number in range(lost):
         domain = f"lost{number}.example"

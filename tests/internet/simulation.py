@@ -73,8 +73,8 @@ class Result(Struct):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What is simulated. `healthy_only`: without the letters for sick providers. `temper`: the servers have moods for an
-    hour, this likely at each step. `counts`: how many letters there are with so many recipients."""
+    """What is simulated. `healthy_only`: without the letters for sick providers. `temper`: the servers have moods for
+    an hour, this likely at each step. `counts`: how many letters there are with so many recipients."""
 
     seed: int
     healthy_only: bool = False
@@ -117,6 +117,7 @@ async def _simulate(plan: Plan, patch: pytest.MonkeyPatch) -> Result:
         {
             "hostname": "mta.example",
             "spool": "/spool",
+            "listener": [{"address": "127.0.0.1", "port": 0}],  # nobody calls; there is always one
             "queue": {"lifetime": "6h", "bounce_lifetime": "6h"},  # mail for the dead is tried in vain for ever
             "log": {"format": "json"},
         }

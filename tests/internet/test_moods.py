@@ -10,6 +10,11 @@ import os
 
 import pytest
 
+from asyncmta.delivery import sequel
+from asyncmta.delivery.remote import RemoteTransport
+from asyncmta.delivery.way import Trail
+from asyncmta.mail.outcome import Cause, Delivered, Failed, Scope
+from asyncmta.mail.reply import reply
 from tests.internet.mail import FEW, faults
 from tests.internet.simulation import Plan, simulate
 
@@ -28,3 +33,36 @@ def test_the_accounts_close(seed: int, temper: float) -> None:
     assert result.bugs == []
     untold = sum(bool(host.untold) for host in hosts)
     assert result.events["possible_duplicate"] >= untold
+
+
+# -- the simulation can fail: engines that are broken on purpose
+
+
+SMALL = Plan(seed=1, temper=0.3, domains=300, counts=((50, 3), (10, 10), (1, 20)))
+
+
+def test_a_second_copy_without_a_reason_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = sequel._goes_on
+    monkeypatch.setattr(
+        sequel, "_goes_on", lambda outcome, *more: isinstance(outcome, Delivered) or goes_on(outcome, *more)
+    )
+    result = simulate(SMALL)
+    assert any("taken 2 times (0 untold)" in fault for fault in faults(result.letters, result.internet))
+
+
+def test_a_recipient_who_is_forgotten_on_the_way_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    onward = RemoteTransport._onward
+    monkeypatch.setattr(
+        RemoteTransport, "_onward", lambda self, legs: onward(self, [leg for leg in legs if not leg.trail.steps])
+    )
+    with pytest.raises(TimeoutError):
+        simulate(SMALL)
+
+
+def test_a_bounce_before_its_time_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Failed(Cause.CONNECT, reply(550, "5.4.4", "gone"), Scope.SITE)
+    monkeypatch.setattr(Trail, "_of_sites", lambda *_: gone)
+    result = simulate(SMALL)
+    assert any(
+        "taken 0 times (0 untold), reported 1 times" in fault for fault in faults(result.letters, result.internet)
+    )

@@ -107,4 +107,5 @@ def test_keys_are_equal_exactly_for_the_same_mailbox(one: str, other: str, first
     same = one == other and first.lower() == second.lower()
     assert (plain.mailbox_key == address(other, second, False).mailbox_key) == same
     with contextlib.suppress(InvalidAddress):  # where it needs no quotes, quotes change nothing
-        assert parse_address(f"{one}@{first}").mailbox_key == plain.mailbox_key
+        bare = parse_address(f"{one}@{first}")
+        assert one.startswith('"') or bare.mailbox_key == plain.mailbox_key  # a quote would be a quoted string's

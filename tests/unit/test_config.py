@@ -352,7 +352,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "hostname": "mx.example.org",
         "listener": [{"port": 0}, {"address": "::1", "port": 0}],
         "route": [{"via": "smarthost", "hosts": ["[::1]:25"], "tls": "none", "username": "u", "password": "hush"}],
-        "source": [{"exchangers": ["*.Big.example"], "addresses": ["192.0.2.7"]}],
+        "source": [{"hosts": [".Big.example"], "addresses": ["192.0.2.7"]}],
         "rule": [{"client": "192.0.2.0/24", "sender": ["<>", "example.com"], "action": "tag", "tag": "hm"}],
         "site": [{"hosts": [".example.net"], "limits": ["20/min", "5 sessions"]}],
         "limits": {"connections_per_client": "60/90s"},

@@ -10,8 +10,10 @@ import trustme
 
 from asyncmta.config import InvalidConfig, Settings
 from asyncmta.config_kinds import Unfit
+from asyncmta.config_sites import levels_of
 from asyncmta.config_texts import token_url
 from asyncmta.credentials import Grant, Identity, Login
+from asyncmta.delivery.tls_policy import SiteLevel
 from asyncmta.mail.address import parse_address
 from asyncmta.routing import Mx, Route, Smarthost
 
@@ -169,3 +171,9 @@ def test_every_route_as_it_is_shown_can_be_read_again() -> None:
     shown = settings.effective()
     assert [route["tls"] for route in shown["route"]] == ["", "verify", "opportunistic", "", "", "", ""]
     assert Settings.from_dict(shown).effective() == shown
+
+
+def test_levels_by_the_names_of_exchangers() -> None:
+    tables = [{"hosts": ["mx.a.example"], "tls": "verify"}, {"hosts": [".b.example"]}]
+    settings = Settings.from_dict({"site": tables})
+    assert levels_of(settings.sites) == (SiteLevel(("mx.a.example",), "verify"),)

@@ -18,8 +18,8 @@ SETTINGS = {
     "hostname": "us.example",
     "remote": {"addresses": "prefer-ipv6", "source_addresses": ["192.0.2.1"]},
     "source": [
-        {"exchangers": ["*.Big.example", "2001:DB8::1"], "addresses": ["192.0.2.7"], "helo": "seven.example"},
-        {"exchangers": ["mx.example"], "addresses": ["192.0.2.8", "2001:db8::8"]},
+        {"hosts": [".Big.example", "2001:DB8::1"], "addresses": ["192.0.2.7"], "helo": "seven.example"},
+        {"hosts": ["mx.example"], "addresses": ["192.0.2.8", "2001:db8::8"]},
     ],
     "route": [{"via": "smarthost", "hosts": ["a.example:587", "b.example:587"], "weights": [3, 1]}],
 }
@@ -37,13 +37,13 @@ async def test_where_from_and_by_which_family() -> None:
     )
     assert dialer.settings.addresses == "prefer-ipv6"
     assert dialer.settings.sources == (
-        SourceRule(exchangers=("*.big.example", "2001:db8::1"), addresses=("192.0.2.7",), helo="seven.example"),
-        SourceRule(exchangers=("mx.example",), addresses=("192.0.2.8", "2001:db8::8")),
+        SourceRule(hosts=(".big.example", "2001:db8::1"), addresses=("192.0.2.7",), helo="seven.example"),
+        SourceRule(hosts=("mx.example",), addresses=("192.0.2.8", "2001:db8::8")),
     )
     assert dialer.any_source.addresses == ("192.0.2.1",)
     assert dialer.is_own("127.0.0.1", 2525)
     assert not dialer.is_own("127.0.0.1", 25)
-    assert settings.effective()["source"][1]["exchangers"] == ["mx.example"]
+    assert settings.effective()["source"][1]["hosts"] == ["mx.example"]
 
 
 def test_weights_of_a_route() -> None:

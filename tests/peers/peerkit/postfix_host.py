@@ -93,3 +93,10 @@ class PostfixWithoutChunking(PostfixHost):
     """Content comes by DATA."""
 
     more = "smtpd_discard_ehlo_keywords = chunking, silent-discard"
+
+
+class PostfixOfSevenBits(PostfixHost):
+    """As a server that knows no 8BITMIME (nor SMTPUTF8, which needs it)."""
+
+    takes_smtputf8 = False
+    more = "smtpd_discard_ehlo_keywords = 8bitmime, smtputf8, silent-discard"

@@ -9,6 +9,7 @@ import threading
 
 from peerkit.client import wire
 from peerkit.corpus import Corpus, Odd
+from peerkit.parts_corpus import PartsCorpus
 
 SESSIONS = 8
 
@@ -21,7 +22,7 @@ def recipients(number: int, domain: str) -> list[str]:
 class Posting:
     """Hands in messages `0 .. messages - 1` of a corpus; `run` ends when each got its 250, or fails."""
 
-    def __init__(self, port: int, corpus: Corpus, messages: int, domain: str) -> None:
+    def __init__(self, port: int, corpus: Corpus | PartsCorpus, messages: int, domain: str) -> None:
         self._port = port
         self._corpus = corpus
         self._domain = domain
@@ -58,7 +59,7 @@ class Posting:
         said = (mail + "".join(f"RCPT TO:<{address}>\r\n" for address in whom)).encode()
         consents = [b"250"] * (1 + len(whom))
         try:
-            if random.Random(odd.content).random() < 0.5:
+            if odd.body != "BINARYMIME" and random.Random(odd.content).random() < 0.5:
                 sock.sendall(said + b"DATA\r\n")
                 _expect(lines, *consents, b"354")
                 sock.sendall(wire(odd.content))

@@ -183,6 +183,19 @@ def test_what_is_planned_anew_takes_along_what_stands_behind_it() -> None:
     assert done == {"a": dict.fromkeys(range(12), TAKEN), "b": dict.fromkeys(range(12, 16), TAKEN)}
 
 
+def test_many_parts_are_several_rows() -> None:
+    backlog = Backlog(20)
+    first, other = plan([consignment("a", *range(200))], Results(), 100)
+    backlog.join(first)
+    backlog.join(other)
+    assert backlog.take() is first
+    head = backlog.instead(first, transaction_module.plan(first.legs(), Shape(4)))
+    assert head.ordinals == (0, 1, 2, 3)
+    backlog.waiting.appendleft(head)
+    assert [each.ordinals[0] for each in backlog.waiting] == [0, 40, 80]
+    assert [each.ordinals[0] for each in backlog.drain()] == [*range(0, 100, 4), 100]
+
+
 def test_what_comes_later_joins_the_last_part_while_there_is_room() -> None:
     backlog = Backlog(20, Shape(4))
     (first,) = plan([consignment("a", 0, 1, 2)], Results(), 4)
@@ -227,6 +240,30 @@ def test_the_window_opens_with_success_up_to_its_limit() -> None:
         backlog.succeeded()
     assert backlog.window == 20
     assert open_all(backlog) == 20 - FIRST_WINDOW
+
+
+def test_a_window_that_was_too_wide_grows_slowly() -> None:
+    backlog = Backlog(20)
+    waiting(backlog, 100)
+    attempts = 0
+    for _ in range(1000):  # the site takes three sessions, and sends away the fourth
+        while backlog.may_open:
+            backlog.begin_opening()
+            if backlog.live < 3:
+                backlog.opened()
+            else:
+                attempts += 1
+                backlog.not_opened()
+                assert not backlog.turned_away(0.0)
+        backlog.succeeded()
+    assert 5 <= attempts <= 20
+    backlog.closed()
+    for _ in range(8):
+        backlog.begin_opening()
+        backlog.opened()
+    for _ in range(20):  # it takes more now
+        backlog.succeeded()
+    assert backlog.window >= 10
 
 
 def test_a_small_limit_is_kept() -> None:

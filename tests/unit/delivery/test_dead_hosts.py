@@ -15,6 +15,9 @@ def test_a_host_that_failed_is_dead_for_a_while() -> None:
     assert dead.why("mx.example", 25, FIRST_TIME - 1) is WHY
     assert dead.why("mx.example", 587, 1.0) is None
     assert dead.why("mx.example", 25, FIRST_TIME) is None
+    assert [dead.is_known("mx.example", port) for port in (25, 587)] == [True, False]
+    dead.forget("mx.example", 25)
+    assert not dead.is_known("mx.example", 25)
 
 
 def test_each_time_for_longer() -> None:

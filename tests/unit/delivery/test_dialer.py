@@ -355,7 +355,7 @@ async def test_an_address_where_we_listen_is_a_loop(make_world: Callable[..., Wo
 
 
 async def test_sources_by_rule(make_world: Callable[..., World]) -> None:
-    rule = SourceRule(exchangers=("*.big.example",), addresses=("192.0.2.7",), helo="seven.example")
+    rule = SourceRule(hosts=(".big.example",), addresses=("192.0.2.7",), helo="seven.example")
     world = make_world(sources=(rule,), source_addresses=("192.0.2.1", "2001:db8::1"))
     world.host("mx.big.example", "8.8.8.1", "2606:4700::1")
     world.host("mx.example", "8.8.8.2", "2606:4700::2")

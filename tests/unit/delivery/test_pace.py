@@ -39,3 +39,11 @@ def test_the_backlog_keeps_to_it() -> None:
     assert Backlog(20).has_turn(0.0)
     assert not backlog.is_clear
     assert Backlog(20).is_clear
+
+
+def test_what_went_before_counts_for_its_interval() -> None:
+    pace = Pace(20, 3600.0)
+    assert not pace.is_owed(0.0)
+    pace.take(10.0)
+    assert pace.is_owed(189.0)
+    assert not pace.is_owed(190.0)

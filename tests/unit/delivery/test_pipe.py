@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -319,7 +320,7 @@ async def test_a_bug_of_whoever_is_told_ends_nothing(commands: Commands, log: An
 
 
 def test_on_the_loop_that_serves(results: Any, log: Any, tmp_path: Path) -> None:
-    """The loop of `asyncmta serve` starts processes in its own way."""
+    """A command gets its three pipes there too, and neither ours nor those of the others that run."""
 
     async def deliver() -> None:
         commands = Commands(results, log)
@@ -331,7 +332,19 @@ def test_on_the_loop_that_serves(results: Any, log: Any, tmp_path: Path) -> None
         assert isinstance(await commands.sent(), Deferred)
         commands.route = Pipe(("/none",))
         assert "No such file" in (await commands.sent()).reply.text
+        commands.route = Pipe(script("sleep 0.05", "echo /proc/self/fd/*; kill -KILL $$"))
+        sent = [commands.send() for _ in range(6)]
+        await results.wait_for(9)
+        for consignment in sent:
+            assert re.search(
+                r": /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2( /proc/self/fd/[3-9])?$", text(consignment)
+            )
         await commands.transport.close()
+
+    def text(consignment: Consignment) -> str:
+        outcome = results.outcome(consignment)
+        assert isinstance(outcome, Deferred)
+        return outcome.reply.text
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(deliver())

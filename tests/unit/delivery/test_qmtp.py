@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from asyncmta.delivery.dialogue import Step
 from asyncmta.delivery.qmtp import QmtpDialogue, outcome_of
@@ -18,6 +19,7 @@ from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Content, Envelope, Recipient
 from asyncmta.mail.netstring import netstring
 from asyncmta.mail.outcome import NOWHERE, Cause, Deferred, Delivered, Failed, Outcome
+from asyncmta.mail.reply import reply
 from asyncmta.mail.wire import unstuff
 from asyncmta.routing import Smarthost
 from tests.unit.delivery.conftest import CONTENT, Post, Scripted
@@ -130,6 +132,30 @@ def test_what_a_package_cannot_say_is_refused_and_not_lost() -> None:
     dialogue.content_sent()
     dialogue.feed(netstring(b"Kok"))
     assert [type(dialogue.outcomes[at]) for at in range(2)] == [Failed, Delivered]
+
+
+def test_what_cannot_be_made_fit_is_refused_before_it_is_sent() -> None:
+    dialogue = QmtpDialogue()
+    dialogue.begin(envelope("jürgen@x.example", "a@x.example"), (0, 1), SIZED)
+    dialogue.refuse(reply(550, "5.6.3", "no"))
+    assert [str(dialogue.outcomes[at].reply)[:9] for at in range(2)] == ["550 5.6.7", "550 5.6.3"]
+    assert dialogue.usable
+    assert dialogue.is_unheard
+
+
+async def test_binary_content_arrives_as_text(post: Post, scripted: type[Scripted]) -> None:
+    """QMTP has lines, as every server without BINARYMIME."""
+    mail = b"Subject: x\r\nMIME-Version: 1.0\r\n\r\na\nb\r"
+    end = netstring(netstring(b"a@x.example"))
+    async with scripted([(end, netstring(b"Kok"))]) as server:
+        (consignment,) = post.message("a@x.example", to=qmtp(post, server.address), content=(mail,))
+        consignment.envelope = replace(consignment.envelope, body="BINARYMIME")
+        consignment.content = Content(len(mail), b"", False, len(mail))
+        post.transport.deliver([consignment], post.results)
+        await post.results.wait_for(1)
+        assert isinstance(post.results.outcome(consignment), Delivered)
+        assert b"Content-Transfer-Encoding: base64\r\n" in server.got[0]
+        assert b"YQpiDQ==" in server.got[0]
 
 
 def test_a_status_of_another_class_is_not_believed() -> None:

@@ -254,6 +254,16 @@ async def test_a_resolver_that_cannot_be_made() -> None:
     await resolver.close()
 
 
+async def test_a_second_look_where_no_servers_can_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(resolver_module.aiodns, "DNSResolver", broken)
+    resolver = Resolver(clock=FakeClock())
+    assert isinstance(await resolver._look_again("example.org", "A"), TemporaryFailure)
+    await resolver.close()
+
+
 async def test_the_system_s_servers_are_the_default() -> None:
     resolver = Resolver(clock=FakeClock())
     assert await resolver.addresses("192.0.2.7") == Addresses(("192.0.2.7",))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from asyncmta.delivery.sources import SourceRule, address_for, source_for
 
-DEFAULT = SourceRule(exchangers=(), addresses=("192.0.2.1", "2001:db8::1", "192.0.2.2"))
+DEFAULT = SourceRule(hosts=(), addresses=("192.0.2.1", "2001:db8::1", "192.0.2.2"))
 RULES = (
-    SourceRule(exchangers=("mx.example.org", "203.0.113.9"), addresses=("192.0.2.7",), helo="seven.example"),
-    SourceRule(exchangers=("*.example.org",), addresses=("192.0.2.8",)),
+    SourceRule(hosts=("mx.example.org", "203.0.113.9"), addresses=("192.0.2.7",), helo="seven.example"),
+    SourceRule(hosts=(".example.org",), addresses=("192.0.2.8",)),
 )
 
 

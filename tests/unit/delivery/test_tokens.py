@@ -333,6 +333,13 @@ async def test_a_command_that_fails(tmp_path: Path, text: str, reason: str) -> N
         await TokenSources().fetch(Grant(command=script(tmp_path / "give", text)))
 
 
+async def test_a_command_does_not_see_our_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASYNCMTA_ADMIN__TOKEN", "hush")
+    monkeypatch.setenv("HELPS", "yes")
+    command = script(tmp_path / "give", 'echo "t-$HELPS-$ASYNCMTA_ADMIN__TOKEN"')
+    assert await TokenSources().fetch(Grant(command=command)) == NewToken("t-yes-")
+
+
 async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NoToken, match="cannot be run: No such file"):
         await TokenSources().fetch(Grant(command=(str(tmp_path / "none"),)))
@@ -340,6 +347,7 @@ async def test_a_command_that_is_not_there(tmp_path: Path) -> None:
 
 async def test_a_command_that_never_ends_is_ended_with_its_children(tmp_path: Path, until: Any) -> None:
     pid = tmp_path / "pid"
+    # What it has started may be there before we hear that it runs: both moments happen here.
     command = script(tmp_path / "give", f"sleep 600 & echo $! > {pid}.new; mv {pid}.new {pid}; wait")
     task = asyncio.create_task(TokenSources().fetch(Grant(command=command)))
     await until(pid.exists)

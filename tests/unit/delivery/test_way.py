@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncmta.delivery.exchange import Exchanger, MxRecord, MxRecords, Site, site_of_domain, site_of_hosts
-from asyncmta.delivery.way import NO_TRAIL, Way, hosts_of, manner_of, next_site, not_tried, way_of
+from asyncmta.delivery.way import NO_TRAIL, Way, hosts_of, leaping, manner_of, next_site, not_tried, way_of
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Postponed, Scope
 from asyncmta.mail.reply import reply
 
@@ -87,3 +87,38 @@ def test_who_was_tried_nowhere_waits_for_the_first_that_may_be() -> None:
     for first, second in ((early, late), (late, early)):
         trail = NO_TRAIL.passed_by([("a", 0)], first).passed_by([("b", 0)], second)
         assert trail.conclude((0,)) == early
+
+
+def test_the_last_try_of_a_pass_is_at_anybody_who_is_left() -> None:
+    way = by_mx((10, "a.example"), (10, "b.example"), (20, "c.example"), (30, "d.example"))
+    trail = NO_TRAIL.failed([("a.example", 0)], DOWN)
+    sites = {"mx:b.example", "mx:c.example", "mx:d.example"}
+    for every in (1, 2, 3, 4, 5):
+        turns = [leaping(way, trail, every * turn, lambda _: False) for turn in range(12)]
+        assert {each.tiers[0].key for each in turns} == sites
+        assert {each.tiers[1:] for each in turns} == {way.tiers}
+    everybody = trail.failed([host for tier in way.tiers for host in hosts_of(tier)], DOWN)
+    assert leaping(way, everybody, 1, lambda _: False) is way
+
+
+def test_who_was_dead_is_tried_in_vain_only_if_all_were() -> None:
+    way = by_mx((10, "a.example"), (20, "b.example"), (20, "c.example"), (30, "d.example"))
+    trail = NO_TRAIL.failed([("a.example", 0)], DOWN)
+    for turn in range(9):
+        assert leaping(way, trail, turn, lambda host: host[0] != "d.example").tiers[0].key == "mx:d.example"
+        assert leaping(way, trail, turn, lambda host: host[0] != "b.example").tiers[0].key == "mx:b.example,c.example"
+    assert {leaping(way, trail, turn, lambda _: True).tiers[0].key for turn in range(9)} == {
+        "mx:b.example,c.example",
+        "mx:d.example",
+    }
+
+
+def test_a_pass_that_ends_before_the_way_does_says_nothing_for_good() -> None:
+    trail = NO_TRAIL.failed([("a.example", 0)], NEVER)
+    assert trail.conclude((0,)) == {0: NEVER}
+    assert trail.conclude((0,), is_cut_short=True) == {0: not_tried(None)}
+
+
+def test_a_host_without_an_address_is_no_step() -> None:
+    nowhere = Failed(Cause.DNS, reply(550, "5.4.4", "no address"), Scope.SITE)
+    assert NO_TRAIL.failed([("a.example", 0)], nowhere).steps == 0
