@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import pathlib
 import re
 import socket
+import tempfile
 
 import pytest
 from peerkit.receiver import wait
@@ -19,13 +21,15 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 
 @pytest.fixture
-def options(tmp_path):
+def options():
     if reason := tools.missing() or names.missing():
         pytest.skip(reason)
-    given = {"size": 4096, "sessions": 20, "seconds": 1.0, "messages": 200, "spools": tmp_path, "delay": 5.0}
-    # Not below pytest's folder for Postfix, whose processes become users that may not look into it.
-    tmp_path.chmod(0o755)
-    return argparse.Namespace(**given)
+    given = {"size": 4096, "sessions": 20, "seconds": 1.0, "messages": 200, "delay": 5.0}
+    # Not below pytest's folder: Postfix's processes become users that may not look into it.
+    with tempfile.TemporaryDirectory(prefix="asyncmta-bench-") as folder:
+        spools = pathlib.Path(folder)
+        spools.chmod(0o755)
+        yield argparse.Namespace(spools=spools, **given)
 
 
 @pytest.mark.parametrize("workload", ["late", "late-mx"])
@@ -38,18 +42,15 @@ def test_a_next_hop_far_away(workload, options):
 def test_postfix_finds_our_names(options):
     if reason := Postfix.missing():
         pytest.skip(reason)
-    options.spools = tools.TOP / "var" / "bench-smoke"
-    options.spools.mkdir(parents=True, exist_ok=True)
     assert run.one_run(Postfix, "late-mx", run.Plan(options))["messages"] == 200
-    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and b"bench-smoke" in command_of(pid)]
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and options.spools.name in command_of(pid)]
 
 
-def command_of(pid: str) -> bytes:
+def command_of(pid: str) -> str:
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
+        return pathlib.Path("/proc", pid, "cmdline").read_text(errors="replace")
     except OSError:
-        return b""
+        return ""
 
 
 def test_dead_destinations_beside_a_healthy_one(options):
