@@ -225,7 +225,7 @@ class RemoteTransport:
         active = self._sites.get(site.key)
         if active is not None and active.site != site:
             # Another password since a reload: what is under way there comes to its end under another name.
-            self._sites[f"{site.key} until {now:.0f}"] = active
+            self._sites[f"{site.key} until {now:.0f} ({id(active):x})"] = active
             active = None
         if active is None:
             active = self._sites[site.key] = ActiveSite(site, self._equipment)

@@ -39,6 +39,7 @@ PROPER = {
 }
 ANSWERS = (Step.ANSWER_1, Step.ANSWER_2, Step.ANSWER_3)
 RCPTS = (Step.RCPT_1, Step.RCPT_2, Step.RCPT_3)
+ESTABLISHED = 1  # the state of a connection whose client is there, in Linux' tcp_info
 MIDDLE = 50_000  # octets of content after which its middle is reached
 
 
@@ -75,6 +76,7 @@ class Account(Struct):
     open: int = 0
     commands: list[str] = field(default_factory=list)
     stuck: int = 0  # how often it came to wait for time to pass
+    waiting: int = 0  # in how many sessions it does so now, with a client that is still there
     empty: int = 0  # contents for nobody
     refused: set[str] = field(default_factory=set)  # whom it refused for good, in the place for that
     drips: list[Callable[[], None]] = field(default_factory=list)
@@ -341,12 +343,21 @@ class _Session:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self._writer.transport.abort()
                 raise _Over
-            case Then.SILENCE | Then.DRIP:
+            case Then.SILENCE | Then.DRIP | Then.DEAF:
                 self._account.stuck += 1
-                while await self._reader.read(65536):
-                    pass
+                self._account.waiting += 1
+                try:
+                    await self._until_it_leaves(is_deaf=act.then is Then.DEAF)
+                finally:
+                    self._account.waiting -= 1
                 raise _Over
-            case Then.DEAF:
-                cast(asyncio.ReadTransport, self._writer.transport).pause_reading()
-                self._account.stuck += 1
-                await asyncio.Event().wait()
+
+    async def _until_it_leaves(self, *, is_deaf: bool) -> None:
+        if not is_deaf:
+            while await self._reader.read(65536):
+                pass
+            return
+        cast(asyncio.ReadTransport, self._writer.transport).pause_reading()
+        connection = self._writer.get_extra_info("socket")
+        while connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)

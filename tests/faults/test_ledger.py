@@ -53,8 +53,9 @@ class Whims:
 class Ledger:
     """What was said of each recipient, over all passes."""
 
-    def __init__(self, post: Post) -> None:
+    def __init__(self, post: Post, servers: list[FaultyServer]) -> None:
         self._post = post
+        self._servers = servers
         self.settled: dict[str, Outcome] = {}
         self.unknown: Counter[str] = Counter()
         """How often the content was out and its reply did not come."""
@@ -65,15 +66,14 @@ class Ledger:
         for consignment in consignments:
             post.transport.deliver([consignment], post.results)
         quiet = 0
-        before = -1
         async with asyncio.timeout(60):
             while not all(consignment in post.results.of for consignment in consignments):
                 await post.clock.settle(10)
                 await asyncio.sleep(0.001)
-                quiet = quiet + 1 if len(post.results.of) == before else 0
-                before = len(post.results.of)
-                if quiet > 6:
-                    post.clock.advance(30)
+                quiet = quiet + 1 if any(server.account.waiting for server in self._servers) else 0
+                if quiet > 5:
+                    quiet = 0
+                    post.clock.advance(31)
         return [left for left in map(self._enter, consignments) if left]
 
     def _enter(self, consignment: Consignment) -> list[str]:
@@ -98,7 +98,7 @@ async def test_the_accounts_close(make_post: Callable[..., Post], seed: int) -> 
         post.resolver.set("example.net", {"MX": [(10, "mx1.example.net"), (20, "mx2.example.net")]})
         post.resolver.set("mx1.example.net", {"A": ["127.0.0.1"]})
         post.resolver.set("mx2.example.net", {"A": ["127.0.0.2"]})
-        ledger = Ledger(post)
+        ledger = Ledger(post, [first, second])
         waiting = [[f"{name}{n}@example.net" for name in "abc"] for n in range(MESSAGES)]
         everybody = [name for names in waiting for name in names]
         for _ in range(MOST_PASSES):

@@ -74,7 +74,8 @@ class Result(Struct):
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What is simulated. `healthy_only`: without the letters for sick providers. `temper`: the servers have moods for
-    an hour, this likely at each step. `counts`: how many letters there are with so many recipients."""
+    an hour, this likely at each step. `counts`: how many letters there are with so many recipients. `every`: seconds
+    between two letters; 0: all at once."""
 
     seed: int
     healthy_only: bool = False
@@ -82,6 +83,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     counts: tuple[tuple[int, int], ...] = SIZES
     scale: float = 1.0
     temper: float = 0.0
+    every: float = 0.0
 
 
 def simulate(plan: Plan) -> Result:
@@ -128,7 +130,9 @@ async def _simulate(plan: Plan, patch: pytest.MonkeyPatch) -> Result:
     network.is_busy = lambda: journal._busy
     began = clock.monotonic()
     try:
-        await asyncio.gather(*(mta.submit(SENDER, letter.recipients, letter.content) for letter in letters))
+        hand_in = asyncio.ensure_future(_hand_in(mta, letters, network, plan.every))
+        await network.run(hand_in.done, limit=10 * DAY)
+        await hand_in
         scheduler = mta.rooms.scheduler
         await network.run(lambda: scheduler.is_idle and scheduler.next_due() is None, limit=10 * DAY)
         seconds = clock.monotonic() - began
@@ -140,3 +144,12 @@ async def _simulate(plan: Plan, patch: pytest.MonkeyPatch) -> Result:
     bugs = [str(line) for line in itertools.islice((line for line in lines if line["event"] in BUGS), 10)]
     reports = sum(len(host.reports) for host in internet.hosts.by_ip.values())
     return Result(internet, letters, began, seconds, waiting, bugs, reports, Counter(line["event"] for line in lines))
+
+
+async def _hand_in(mta: Mta, letters: list[Letter], network: Network, every: float) -> None:
+    if not every:
+        await asyncio.gather(*(mta.submit(SENDER, letter.recipients, letter.content) for letter in letters))
+        return
+    for letter in letters:
+        await mta.submit(SENDER, letter.recipients, letter.content)
+        await network.wait(every)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
-from tests.internet.mail import due_end, faults
+from asyncmta.delivery.patience import IDLE_TIME
+from tests.internet.mail import FEW, due_end, faults
 from tests.internet.providers import tiers_of
 from tests.internet.simulation import Plan, Result, simulate
 from tests.internet.table import connections_without_grouping, costs, table
 
 SEED = int(os.environ.get("INTERNET_SEED", "1"))
 SCALE = 10 if os.environ.get("INTERNET_LONG") == "1" else 1
+AT_WORK = 1.0  # seconds that a session and its first transaction take, over the longest way
 WINDOW = 20  # sessions with one site at once, by our settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 * SCALE)]
@@ -99,3 +102,26 @@ def test_healthy_sites_are_as_fast_as_alone(together: Result, alone: Result) -> 
             assert with_sick.taken == without.taken > 0
             assert without.mean >= 0.95 * with_sick.mean, (with_sick, without)
             assert without.last >= 0.95 * with_sick.last, (with_sick, without)
+
+
+@pytest.mark.parametrize("every", [0.5, 2.0])
+def test_one_letter_after_the_other_goes_over_the_same_connection(every: float) -> None:
+    """Where there is always one site for a provider, a session that rests is used again, and a second one is opened
+    only for what comes while the first is at work."""
+    result = simulate(Plan(seed=SEED, healthy_only=True, domains=300, counts=FEW, every=every))
+    assert faults(result.letters, result.internet) == []
+    for cost in costs(result):
+        provider = cost.provider
+        if provider.is_sick or not cost.taken or len(tiers_of(provider)) > 1:
+            continue
+        times = sorted({each.time for host in provider.hosts for each in host.taken})
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        rests, overlaps = sum(gap > IDLE_TIME for gap in gaps), sum(gap < AT_WORK for gap in gaps)
+        # Who does not exist leaves no trace among the times.
+        assert cost.dials <= 1 + rests + overlaps + cost.refused, (
+            cost.provider.kind,
+            cost.dials,
+            rests,
+            overlaps,
+            [round(x, 2) for x in times],
+        )

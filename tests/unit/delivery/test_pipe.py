@@ -349,3 +349,27 @@ def test_on_the_loop_that_serves(results: Any, log: Any, tmp_path: Path) -> None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(deliver())
     assert (tmp_path / "got").stat().st_size == len(CONTENT.replace(b"\r\n", b"\n")) + 999_000
+
+
+async def test_where_the_system_has_no_pidfd_a_thread_waits(
+    commands: Commands, results: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(pid: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    commands.route = Pipe(script("cat > /dev/null; exit 67"))
+    assert isinstance(await commands.sent(), Failed)
+    commands.route = Pipe(script("exec sleep 1000"))
+    consignment = commands.send()
+    await until(commands.running)
+    commands.clock.advance(60.0)
+    await results.wait_for(2)
+    assert results.outcome(consignment).cause is Cause.TIMEOUT
+
+
+async def test_the_last_octets_of_binary_content_are_not_kept_back(commands: Commands, tmp_path: Path) -> None:
+    commands.content = (b"Subject: hi\r\n\r",)
+    commands.route = Pipe((*script('cat > "$1"'), str(tmp_path / "got")))
+    assert isinstance(await commands.sent(body="BINARYMIME"), Delivered)
+    assert (tmp_path / "got").read_bytes() == b"Subject: hi\n\r"
