@@ -149,15 +149,12 @@ class RateOf(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """One of some words. `later` are those of the contract that this version does not have."""
+    """One of some words."""
 
     words: tuple[str, ...]
-    later: tuple[str, ...] = ()
 
     def parse(self, value: Any) -> str:
         allowed = ", ".join(f'"{word}"' for word in self.words)
-        if value in self.later:
-            raise Unfit(f'"{value}" is not available in this version; allowed are {allowed}')
         if not isinstance(value, str) or value not in self.words:
             raise Unfit(f"expected one of {allowed}, got {named(value)}")
         return value
