@@ -133,10 +133,14 @@ def in_processes(work: Callable[[list[Job]], Any], jobs: Sequence[Job], *, worke
 
 
 def _work(work: Callable[[list[Job]], Any], share: list[Job]) -> Any:
+    before = os.getppid()
     try:
-        return work(share)
+        done = work(share)
     except SystemExit:  # we were told to end, and all is cleaned up; the pool would wait for more work
         os._exit(1)
+    if os.getppid() != before:  # the word was lost where Python drops exceptions, in a destructor or a callback
+        os._exit(1)
+    return done
 
 
 def _begin() -> None:
