@@ -37,6 +37,7 @@ from asyncmta.config_tables import (
     ListenerTable,
     LocalTable,
     LogTable,
+    PipeTable,
     QueueTable,
     RelayTable,
     RemoteTable,
@@ -86,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsTable
     queue: QueueTable
     routes: tuple[RouteTable, ...]
+    pipe: PipeTable
     rules: tuple[RuleEntry, ...]
     dnsbl: DnsblTable
     hooks: HooksTable
@@ -141,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             # Only the default can be above lifetime here: then it follows.
             queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),
             routes=tables.route,
+            pipe=tables.pipe,
             rules=tables.rule,
             dnsbl=tables.dnsbl,
             hooks=tables.hooks,
@@ -201,7 +204,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "mode": self.mode,
             "listener": [_shown(listener) for listener in self.listeners],
             "certificate": [_shown(certificate) for certificate in self.certificates],
-            "route": [_shown(route) for route in self.routes],
+            "route": [_shown(msgspec.structs.replace(route, tls=route.level)) for route in self.routes],
             "rule": [_shown(rule) for rule in self.rules],
         }
         return shown | {name: _shown(getattr(self, name)) for name in TABLES}

@@ -16,9 +16,11 @@ from collections.abc import Callable
 
 from asyncmta.auth.reading import UsersRefused, read, said
 from asyncmta.config_certificates import check_certificates
+from asyncmta.config_credentials import check_credentials
 from asyncmta.config_policy import check_dnsbl, check_rule
-from asyncmta.config_tables import ListenerTable, RouteTable, Tables
-from asyncmta.config_texts import split_port
+from asyncmta.config_routes import check_transport
+from asyncmta.config_tables import ListenerTable, Tables
+from asyncmta.config_texts import is_loopback, split_port
 from asyncmta.mail.address import parse_address
 
 SHORTEST_TOKEN = 16
@@ -36,7 +38,8 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     check_certificates(tables, report)
     _check_auth(tables, report)
     for index, route in enumerate(tables.route):
-        _check_route(f"route.{index}", route, given, report)
+        check_transport(f"route.{index}", route, tables.pipe, report)
+        check_credentials(f"route.{index}", route, report)
     for index, rule in enumerate(tables.rule):
         check_rule(f"rule.{index}", rule, given, report)
     check_dnsbl(tables.dnsbl, tables.rule, report)
@@ -109,41 +112,9 @@ def _check_auth(tables: Tables, report: Report) -> None:
         report("auth.users", said(auth.users, faults))
 
 
-def _check_route(path: str, route: RouteTable, given: frozenset[str], report: Report) -> None:
-    if route.via != "smarthost":
-        for key in ("hosts", "tls", "username", "password"):
-            if f"{path}.{key}" in given and (key == "tls" or getattr(route, key)):
-                report(f"{path}.{key}", f'goes only with via = "smarthost", not with "{route.via}"', f"{path}.via")
-        return
-    if not route.hosts:
-        report(f"{path}.hosts", 'via = "smarthost" needs at least one "host:port"', f"{path}.via")
-    if route.username and not route.password:
-        report(f"{path}.username", f"needs {path}.password too", f"{path}.password")
-    if route.password and not route.username:
-        report(f"{path}.password", f"needs {path}.username too", f"{path}.username")
-    in_the_clear = route.username and route.tls in ("none", "opportunistic")
-    if in_the_clear and not all(map(_is_loopback, route.hosts)):
-        report(
-            f"{path}.tls",
-            f'"{route.tls}" could send the password in the clear; with a username allowed are "require" and "verify"',
-            f"{path}.username",
-            f"{path}.hosts",
-        )
-
-
-def _is_loopback(address: str) -> bool:
-    host, _ = split_port(address) or ("", None)
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _check_admin(tables: Tables, report: Report) -> None:
     listen, token = tables.admin.listen, tables.admin.token
-    if not listen or _is_loopback(listen):
+    if not listen or is_loopback((split_port(listen) or ("", None))[0]):
         return
     if not token:
         report("admin.listen", f'"{listen}" is not a loopback address and needs admin.token', "admin.token")

@@ -198,7 +198,10 @@ class Text(Struct, frozen=True):
 
 
 class TextList(Struct, frozen=True):
+    """Texts, each of them once unless the order is what they are about (`repeats`)."""
+
     item: Text
+    repeats: bool = False
 
     def parse(self, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
@@ -206,7 +209,7 @@ class TextList(Struct, frozen=True):
         found: list[Any] = []
         for text in value:
             one = self.item.parse(text)
-            if one in found:
+            if one in found and not self.repeats:
                 raise Unfit(f"{named(text)} is there twice")
             found.append(one)
         return tuple(found)

@@ -27,6 +27,10 @@ LOOPBACK = (texts.network("127.0.0.0/8"), texts.network("::1/128"))
 Path = Text(texts.any_text, is_path=True)
 OptionalPath = Text(texts.any_text, optional=True, is_path=True)
 
+TLS_LEVEL = Choice(("none", "opportunistic", "require", "verify"))
+PASSWORD_MECHANISMS = ("plain", "login", "cram-md5")
+TOKEN_MECHANISMS = ("xoauth2", "oauthbearer")
+
 
 class General(Struct, frozen=True, kw_only=True):
     """The keys outside of any table."""
@@ -116,11 +120,36 @@ class QueueTable(Struct, frozen=True, kw_only=True):
 class RouteTable(Struct, frozen=True, kw_only=True):
     recipient: Annotated[str, Text(texts.route_pattern)] = "*"
     sender: Annotated[str, Text(texts.route_pattern)] = "*"
-    via: Annotated[str, Choice(("mx", "smarthost", "hold", "discard", "reject"), later=("lmtp", "pipe"))] = "mx"
-    hosts: Annotated[tuple[str, ...], TextList(Text(texts.smarthost))] = ()
-    tls: Annotated[str, Choice(("none", "opportunistic", "require", "verify"))] = "verify"
+    via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "pipe", "hold", "discard", "reject"))] = "mx"
+    hosts: Annotated[tuple[str, ...], TextList(Text(texts.next_hop))] = ()
+    tls: Annotated[str, TLS_LEVEL] = ""
     username: Annotated[str, Text(texts.any_text, optional=True)] = ""
     password: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
+    implicit_tls: Annotated[bool, Flag()] = False
+    certificate: Annotated[str, OptionalPath] = ""
+    key: Annotated[str, OptionalPath] = ""
+    auth: Annotated[str, Choice(("auto", *PASSWORD_MECHANISMS, *TOKEN_MECHANISMS))] = "auto"
+    token_file: Annotated[str, OptionalPath] = ""
+    token_command: Annotated[tuple[str, ...], TextList(Text(texts.any_text), repeats=True)] = ()
+    token_url: Annotated[str, Text(texts.token_url, optional=True)] = ""
+    client_id: Annotated[str, Text(texts.any_text, optional=True)] = ""
+    client_secret: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
+    refresh_token: Annotated[str, Text(texts.any_text, optional=True, secret=True)] = ""
+    token_scope: Annotated[str, Text(texts.any_text, optional=True)] = ""
+    command: Annotated[tuple[str, ...], TextList(Text(texts.argument), repeats=True)] = ()
+    per: Annotated[str, Choice(("recipient", "message"))] = "recipient"
+    line_end: Annotated[str, Choice(("lf", "crlf"))] = "lf"
+
+    @property
+    def level(self) -> str:
+        """The TLS level where the table says it, or what leaving it out means; "": as `[remote]` says."""
+        return self.tls or {"mx": "", "lmtp": "opportunistic"}.get(self.via, "verify")
+
+
+class PipeTable(Struct, frozen=True, kw_only=True):
+    enabled: Annotated[bool, Flag()] = False
+    processes: Annotated[int, Whole(1, 1000)] = 10
+    timeout: Annotated[float, Duration(SECOND, DAY)] = 5 * MINUTE
 
 
 class RemoteTable(Struct, frozen=True, kw_only=True):
@@ -131,6 +160,8 @@ class RemoteTable(Struct, frozen=True, kw_only=True):
     connect_timeout: Annotated[float, Duration(0.1, HOUR)] = 30 * SECOND
     allow_private_exchangers: Annotated[bool, Flag()] = False
     source_addresses: Annotated[tuple[str, ...], TextList(Text(texts.ip_address))] = ()
+    chunking: Annotated[bool, Flag()] = True
+    tls: Annotated[str, TLS_LEVEL] = "opportunistic"
 
 
 class DnsTable(Struct, frozen=True, kw_only=True):
@@ -163,6 +194,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     limits: LimitsTable
     queue: QueueTable
     route: tuple[RouteTable, ...]
+    pipe: PipeTable
     rule: tuple[RuleEntry, ...]
     dnsbl: DnsblTable
     hooks: HooksTable
@@ -180,6 +212,7 @@ TABLES: dict[str, type[Struct]] = {
     "local": LocalTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "pipe": PipeTable,
     "dnsbl": DnsblTable,
     "hooks": HooksTable,
     "policy": PolicyTable,

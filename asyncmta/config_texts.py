@@ -8,8 +8,10 @@ with what is wrong and what is allowed. Promises: no network is so wide that a s
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 from asyncmta.config_kinds import Unfit, named
+from asyncmta.delivery.arguments import InvalidArgument, parse_argument
 from asyncmta.mail.address import InvalidAddress, domain_key, parse_address
 from asyncmta.mailboxes import path as maildir_path
 from asyncmta.routing import InvalidPattern, parse_pattern
@@ -147,6 +149,24 @@ def smarthost(text: str) -> str:
         return _joined(host.lower(), port)
 
 
+def next_hop(text: str) -> str:
+    """As `smarthost`, or `unix:/path`."""
+    if not text.startswith("unix:"):
+        return smarthost(text)
+    if not text.startswith("unix:/") or text.endswith("/"):
+        raise Unfit(f'expected "unix:" and an absolute path, such as "unix:/run/dovecot/lmtp", got {named(text)}')
+    return text
+
+
+def argument(text: str) -> str:
+    """An argument of a command, with placeholders."""
+    try:
+        parse_argument(text)
+    except InvalidArgument as error:
+        raise Unfit(f"{named(text)}: {error}") from None
+    return text
+
+
 def ip_and_port(text: str) -> str:
     """`127.0.0.1:8025` or `[::1]:8025`; `localhost:8025` too."""
     host, port = split_port(text) or ("", None)
@@ -160,6 +180,28 @@ def name_server(text: str) -> str:
     if found is None:
         raise Unfit(f'expected an IP address with or without a port, such as "127.0.0.1:5353", got {named(text)}')
     return _joined(ip_address(found[0]), found[1] or 53)
+
+
+def token_url(text: str) -> str:
+    """Secrets are sent there: over TLS, or to this machine."""
+    parts = urlsplit(text)
+    try:
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if not (host and secure and port != 0) or parts.username or parts.fragment or not text.isascii() or " " in text:
+        raise Unfit(f'expected an address such as "https://login.example.org/token" (https), got {named(text)}')
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def token(text: str) -> str:

@@ -14,11 +14,11 @@ from typing import BinaryIO, Self
 
 from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.config import Settings
-from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
+from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
-from asyncmta.delivery.resolver import DnsSettings, Resolver
+from asyncmta.delivery.resolver import Resolver
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.intake import Intake
@@ -28,9 +28,11 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
+from asyncmta.mta_delivery import build_pipe
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_local import Exists, build_mailboxes
 from asyncmta.mta_policy import build_policy
+from asyncmta.mta_remote import build_dialer, build_resolver
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
@@ -120,15 +122,11 @@ class Mta(Operations):
         routing = self._routing
         resolver = self._resolver
         if resolver is None:
-            dns = DnsSettings(**given(DnsSettings, settings.dns))
-            resolver = self._own_resolver = Resolver(clock=clock, settings=dns)
+            resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
-        self._dialer = Dialer(
-            clock=clock,
-            resolver=resolver,
-            settings=RemoteSettings(**given(RemoteSettings, settings.remote)),
-            hostname=settings.hostname,
+        self._dialer = build_dialer(
+            settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
         self._remote = RemoteTransport(
             clock=clock,
@@ -145,8 +143,9 @@ class Mta(Operations):
             journal_tag=store.journal_tag,
             minted_from=store.next_queue_id(),
         )
+        pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
-            route_of=routing.route_of, local=self._maildir, remote=self._remote, clock=clock, maillog=maillog
+            route_of=routing.route_of, local=self._maildir, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
         )
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
@@ -250,6 +249,7 @@ class Mta(Operations):
             await rooms.scheduler.stop(grace)
             await self._remote.close()
             await self._maildir.close()
+            await self._pipe.close()
         for opened in (self._own_resolver, self._access, self._certificates):
             if opened is not None:
                 await opened.close()

@@ -14,9 +14,7 @@ import secrets
 
 from msgspec.structs import replace
 
-from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.remote import RemoteTransport
-from asyncmta.delivery.resolver import DnsSettings, Resolver
 from asyncmta.inbound.acceptance import Existence
 from asyncmta.inbound.access import Access
 from asyncmta.inbound.handover import Handover
@@ -25,6 +23,7 @@ from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.sessions import Reception
 from asyncmta.mta import Mta
 from asyncmta.mta_front import build_access, build_certificates, given
+from asyncmta.mta_remote import build_dialer, build_resolver
 from asyncmta.routing import Routing
 
 DESTINATION = "smarthost:0"  # as `Routing` names the first rule, and `config_checks` allows one only
@@ -41,8 +40,7 @@ class NullClient(Mta):
         settings, clock, maillog = self.settings, self._clock, self.maillog
         resolver = self._resolver
         if resolver is None:
-            dns = DnsSettings(**given(DnsSettings, settings.dns))
-            resolver = self._own_resolver = Resolver(clock=clock, settings=dns)
+            resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._handover = Handover(
             destination=DESTINATION,
             maillog=maillog,
@@ -50,12 +48,15 @@ class NullClient(Mta):
             hostname=settings.hostname,
             settings=self._limits(),
         )
-        remote = given(RemoteSettings, settings.remote)
-        remote["recipients_per_transaction"] = max(settings.limits.recipients, 1)  # one message, one answer
         self._remote = RemoteTransport(
             clock=clock,
-            dialer=Dialer(
-                clock=clock, resolver=resolver, settings=RemoteSettings(**remote), hostname=settings.hostname
+            dialer=build_dialer(
+                settings,
+                clock=clock,
+                resolver=resolver,
+                maillog=maillog,
+                listening=lambda: self.addresses,
+                recipients_per_transaction=max(settings.limits.recipients, 1),  # one message, one answer
             ),
             read_content=self._handover.read_content,
             maillog=maillog,

@@ -17,8 +17,9 @@ from typing import Any
 from msgspec import Struct
 
 from asyncmta.config import Settings
+from asyncmta.delivery.dial_order import walk_order
 from asyncmta.delivery.dialer import Resolves
-from asyncmta.delivery.exchange import Site, site_of_domain, walk_order
+from asyncmta.delivery.exchange import Site, site_of_domain
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.intake import Intake
 from asyncmta.mail.address import Address, domain_key, parse_address
@@ -26,7 +27,7 @@ from asyncmta.mail.envelope import Envelope, QueueId, Recipient, format_queue_id
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import Unstuffer
 from asyncmta.mta_policy import Asked, Policy, explain
-from asyncmta.routing import Local, Mx, Reject, Routing, Smarthost
+from asyncmta.routing import Mx, Pipe, Reject, Routing, Smarthost
 from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.scheduling.snapshot import QueueRow, damaged_row
 from asyncmta.spool.ledger import Entry
@@ -182,8 +183,8 @@ class Operations:
         match route:
             case Smarthost():
                 return list(route.hosts), route.tls
-            case Local():
-                return [], "none"
+            case Pipe():
+                return [" ".join(route.command)], "none"
             case Reject():
                 return [str(route.reply)], "none"
             case Mx():
@@ -192,7 +193,7 @@ class Operations:
                 )
                 if not isinstance(found, Site):
                     return [str(found.reply)], "none"
-                return [exchanger.host for exchanger in walk_order(found, 0)], "opportunistic"
+                return [exchanger.host for exchanger in walk_order(found, 0)], route.tls or self.settings.remote.tls
         return [], "none"
 
     # -- changing ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Where an address goes: a local mailbox, by MX, a smarthost, or nowhere; and under which key the agenda knows it.
+"""Where an address goes: a mailbox, by MX, a smarthost, a command, or nowhere; and the key the agenda knows it by.
 
 Promises: total and without memory of order, so that the same recipient and sender always get the same route, in
 live operation and after a restart. Rules are asked in the order of the file and the first match wins; without a
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from asyncmta.credentials import Grant, Identity, Login
 from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address, unquote
 from asyncmta.mail.reply import Reply
 
@@ -22,6 +23,7 @@ CACHED_DOMAINS = 10_000
 
 _LOCAL = "local:"
 _MX = "mx:"
+_LEVEL = " tls="  # no domain has a space
 
 
 class InvalidPattern(ValueError):
@@ -35,22 +37,44 @@ class Local(Struct, frozen=True):
 
 
 class Mx(Struct, frozen=True):
-    """The mail exchangers of this domain (or address literal). In a rule, "" stands for the recipient's own domain."""
+    """The mail exchangers of this domain (or address literal). In a rule, "" stands for the recipient's own domain.
+    `tls` "": as `[remote]` says."""
 
     domain: str = ""
+    tls: str = ""
 
 
 class Smarthost(Struct, frozen=True):
-    """One next hop for all that is sent there: `hosts` are "name:port", tried in order; `tls` as in `[[route]]`."""
+    """One next hop for all that is sent there: `hosts` are "name:port", tried in order; the rest as in `[[route]]`.
+    `protocol` is "smtp" or "lmtp" (a host may then be "unix:/path")."""
 
     name: str
     hosts: tuple[str, ...]
     tls: str = "verify"
     username: str = ""
     password: str = ""
+    auth: str = "auto"
+    grant: Grant | None = None
+    identity: Identity | None = None
+    implicit_tls: bool = False
+    protocol: str = "smtp"
+
+    @property
+    def login(self) -> Login | None:
+        return Login(self.username, self.password, self.auth, self.grant) if self.username else None
 
     def __repr__(self) -> str:
-        return f"Smarthost({self.name!r}, hosts={self.hosts!r}, tls={self.tls!r}, username={self.username!r})"
+        said = f"hosts={self.hosts!r}, tls={self.tls!r}, username={self.username!r}, protocol={self.protocol!r}"
+        return f"Smarthost({self.name!r}, {said})"
+
+
+class Pipe(Struct, frozen=True):
+    """A command of ours that takes the message: its arguments with placeholders, as `[[route]]` has them; run for
+    each "recipient" or once for the "message" (`per`); lines that end in "lf" or "crlf"."""
+
+    command: tuple[str, ...]
+    per: str = "recipient"
+    line_end: str = "lf"
 
 
 class Hold(Struct, frozen=True):
@@ -67,7 +91,7 @@ class Reject(Struct, frozen=True):
     reply: Reply
 
 
-Route = Local | Mx | Smarthost | Hold | Discard | Reject
+Route = Local | Mx | Smarthost | Pipe | Hold | Discard | Reject
 
 
 class Pattern(Struct, frozen=True):
@@ -115,12 +139,12 @@ class Rule(Struct, frozen=True):
 
     recipient: Pattern
     sender: Pattern
-    via: Mx | Smarthost | Hold | Discard | Reject
+    via: Mx | Smarthost | Pipe | Hold | Discard | Reject
 
     @property
     def spares_local(self) -> bool:
         """`*` is said of the world outside; only what stops mail altogether is meant for our own mailboxes too."""
-        return not self.recipient.domain and isinstance(self.via, Mx | Smarthost)
+        return not self.recipient.domain and isinstance(self.via, Mx | Smarthost | Pipe)
 
 
 class Routing:
@@ -147,7 +171,7 @@ class Routing:
         for index, rule in enumerate(self._rules):
             key = self._key_of(rule.via, index)
             self._keys.append(key)
-            if key != _MX:
+            if not key.startswith(_MX):
                 self._routes[key] = rule.via
         # Only what the recipient's domain alone decides is remembered. Bounded: domains come from strangers.
         self._known: dict[str, str] = {}
@@ -157,18 +181,25 @@ class Routing:
             if route == via:
                 return key  # the same smarthost named by two rules is one destination, with one share
         match via:
-            case Smarthost():
+            case Smarthost(protocol="smtp"):
                 return f"smarthost:{index}"
+            case Smarthost(protocol=protocol):
+                return f"{protocol}:{index}"
+            case Pipe():
+                return f"pipe:{index}"
             case Reject():
                 return f"reject:{index}"
             case Hold():
                 return "hold"
             case Discard():
                 return "discard"
+            case Mx(_, tls) if tls:
+                return f"{_MX}{_LEVEL}{tls}"
         return _MX
 
     def destination(self, recipient: Address, sender: Address | None) -> str:
-        """The route as a key: "local:example.org", "mx:example.org", "smarthost:0", "hold", "discard", "reject:3"."""
+        """The route as a key: "local:example.org", "mx:example.org", "mx:example.org tls=verify" (where its rule names
+        a level), "smarthost:0", "lmtp:1", "pipe:2", "hold", "discard", "reject:3"."""
         known = self._known.get(recipient.domain_key)
         if known is not None:
             return known
@@ -190,8 +221,10 @@ class Routing:
                 break
         if not found:
             found = _LOCAL if local else _MX
-        if found in (_LOCAL, _MX):
+        if found == _LOCAL:
             found += domain
+        elif found.startswith(_MX):
+            found = f"{_MX}{domain}{found[len(_MX) :]}"
         if by_domain_alone:
             if len(self._known) >= CACHED_DOMAINS:
                 self._known.clear()
@@ -204,7 +237,8 @@ class Routing:
     def route_of(self, destination: str) -> Route:
         """Inverse of the key; LookupError for one that this configuration does not know."""
         if destination.startswith(_MX):
-            return Mx(destination[len(_MX) :])
+            domain, _, tls = destination[len(_MX) :].partition(_LEVEL)
+            return Mx(domain, tls)
         if destination.startswith(_LOCAL):
             return Local(destination[len(_LOCAL) :])
         return self._routes[destination]

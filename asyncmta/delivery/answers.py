@@ -88,11 +88,38 @@ def read_names(question: str, rows: Sequence[Row]) -> NameAnswer | Alias:
     return NoData() if target == question else Alias(target)
 
 
+def read_alias(question: str, rows: Sequence[Row]) -> Names | NoData:
+    """What the name stands for, if it is an alias."""
+    targets = [normal_name(row.value) for row in rows if row.kind == "CNAME" and _is_at(row, question)]
+    return Names(tuple(targets[:1])) if targets else NoData()
+
+
+def confirmed(second: MxAnswer | AddressAnswer | NameAnswer) -> NoSuchDomain | NoData | TemporaryFailure:
+    """A name is said not to exist: what holds after the answer to a second question, whether it is an alias.
+
+    An alias that points nowhere is answered in the same words (RFC 6604), and is somebody's mistake and no word about
+    the domain. A name that exists after all has a server that says so for each type on its own: common, and wrong.
+    """
+    if isinstance(second, NoSuchDomain | NoData):
+        return second
+    if isinstance(second, TemporaryFailure):
+        return TemporaryFailure(f"said not to exist, and then: {second.reason}")
+    return TemporaryFailure("it is an alias of something that does not exist")
+
+
 def read_answer(question: str, kind: str, rows: Sequence[Row]) -> MxAnswer | AddressAnswer | NameAnswer | Alias:
     """The answer to a question of that kind."""
+    if rows and not _is_about(question, rows):
+        return TemporaryFailure("the answer is about another name")
     if kind == "MX":
         return read_mx(question, rows)
+    if kind == "CNAME":
+        return read_alias(question, rows)
     return read_names(question, rows) if kind == "PTR" else read_addresses(question, kind, rows)
+
+
+def _is_about(question: str, rows: Sequence[Row]) -> bool:
+    return any(_is_at(row, question) for row in rows)
 
 
 def _is_at(row: Row, name: str) -> bool:

@@ -1,129 +1,28 @@
 """What waits for one site, how many sessions it may have, and when it is suspended.
 
-Consignments of one message become transactions: merged across their domains, also with what waits already, split at
-a number of recipients, every ordinal in exactly one of them. A consignment that travels in several is given back when
-the last is settled, once. The window grows by one with each success and shrinks by one when the site turns a session
-away; with nobody left inside, the site is suspended, a minute at first and doubling up to a quarter of an hour.
-Never: sockets, the time (an argument), content.
+Transactions of one message stand behind one another, up to ten, and are sent so on one session; what comes of that
+message later joins the last of them while it waits, or stands behind it. The window grows by one with each success and
+shrinks by one when the site turns a session away or says that it is too much; with nobody left inside, the site is
+suspended, a minute at first and doubling up to a quarter of an hour. Never: sockets, the time (an argument), content.
+
+Seeds Q-13, Q-30, D-62, D-102.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator
+from itertools import pairwise
 
-from asyncmta.mail.envelope import Consignment, QueueId
-from asyncmta.mail.outcome import Deferred, Outcome, Postponed
+from asyncmta.delivery.transaction import Done, Leg, Parcel, Shape, Transaction, plan
+from asyncmta.mail.envelope import QueueId
 
-Done = Callable[[Consignment, Mapping[int, Outcome] | Postponed], None]
+__all__ = ["Backlog", "Done", "Leg", "Parcel", "Shape", "Transaction", "plan"]
 
 FIRST_WINDOW = 5
 FIRST_SUSPENSION = 60.0
 LONGEST_SUSPENSION = 900.0
-
-
-class Parcel:
-    """A consignment that travels in more than one transaction, or in company: collects what becomes of its parts."""
-
-    __slots__ = ("_done", "_left", "_outcomes", "_postponed", "consignment")
-
-    def __init__(self, consignment: Consignment, done: Done) -> None:
-        self.consignment = consignment
-        self._done = done
-        self._left = len(consignment.ordinals)
-        self._outcomes: dict[int, Outcome] = {}
-        self._postponed: list[tuple[tuple[int, ...], Postponed, Deferred]] = []
-
-    def settle(self, ordinals: tuple[int, ...], outcomes: Mapping[int, Outcome]) -> None:
-        for ordinal in ordinals:
-            self._outcomes[ordinal] = outcomes[ordinal]
-        self._part_ended(len(ordinals))
-
-    def postpone(self, ordinals: tuple[int, ...], postponed: Postponed, instead: Deferred) -> None:
-        self._postponed.append((ordinals, postponed, instead))
-        self._part_ended(len(ordinals))
-
-    def _part_ended(self, size: int) -> None:
-        self._left -= size
-        if self._left:
-            return
-        if not self._outcomes:
-            self._done(self.consignment, self._postponed[0][1])
-            return
-        # Something was tried, so that the result has to be a mapping; what was not tried is deferred with the reason.
-        for ordinals, _, instead in self._postponed:
-            self._outcomes.update(dict.fromkeys(ordinals, instead))
-        self._done(self.consignment, self._outcomes)
-
-
-class Transaction:
-    """Recipients of one message for one site, to be sent with one MAIL; `returns` counts how often it came back."""
-
-    __slots__ = ("_done", "_legs", "consignment", "joined", "ordinals", "returns")
-
-    def __init__(self, consignment: Consignment, done: Done | None) -> None:
-        self.consignment = consignment  # the only one, or the first: envelope, content and queue id are the same
-        self._done = done
-        self._legs: list[tuple[Parcel, tuple[int, ...]]] = []
-        self.ordinals = consignment.ordinals if done is not None else ()
-        self.joined = 0
-        self.returns = 0
-
-    def add(self, parcel: Parcel, ordinals: tuple[int, ...]) -> None:
-        self._legs.append((parcel, ordinals))
-        self.ordinals += ordinals
-
-    def absorb(self, other: Transaction) -> None:
-        """Take over the recipients of another transaction of the same message."""
-        self._unfold()
-        other._unfold()
-        self._legs += other._legs
-        self.ordinals += other.ordinals
-
-    def _unfold(self) -> None:
-        if self._done is not None:
-            self._legs = [(Parcel(self.consignment, self._done), self.ordinals)]
-            self._done = None
-
-    def settle(self, outcomes: Mapping[int, Outcome]) -> None:
-        """Hand on what became of each recipient; `outcomes` has all ordinals of the transaction."""
-        if self._done is not None:
-            self._done(self.consignment, outcomes)
-            return
-        for parcel, ordinals in self._legs:
-            parcel.settle(ordinals, outcomes)
-
-    def settle_all(self, outcome: Outcome) -> None:
-        self.settle(dict.fromkeys(self.ordinals, outcome))
-
-    def postpone(self, postponed: Postponed, instead: Deferred) -> None:
-        """Nothing was tried. `instead` is for recipients whose consignment was tried in part."""
-        if self._done is not None:
-            self._done(self.consignment, postponed)
-            return
-        for parcel, ordinals in self._legs:
-            parcel.postpone(ordinals, postponed, instead)
-
-
-def plan(consignments: Sequence[Consignment], done: Done, most: int) -> list[Transaction]:
-    """The fewest transactions of at most `most` recipients for consignments of one message."""
-    if len(consignments) == 1 and len(consignments[0].ordinals) <= most:
-        return [Transaction(consignments[0], done)]
-    transactions: list[Transaction] = []
-    room = 0
-    for consignment in consignments:
-        parcel = Parcel(consignment, done)
-        ordinals = consignment.ordinals
-        at = 0
-        while at < len(ordinals):
-            if not room:
-                transactions.append(Transaction(consignment, None))
-                room = most
-            part = ordinals[at : at + room]
-            transactions[-1].add(parcel, part)
-            at += len(part)
-            room -= len(part)
-    return transactions
+MOST_IN_A_ROW = 10
 
 
 class Backlog:
@@ -134,43 +33,54 @@ class Backlog:
         "_growing",
         "_joined",
         "live",
-        "most_recipients",
         "most_sessions",
         "opening",
+        "shape",
         "suspended_until",
         "waiting",
         "window",
     )
 
-    def __init__(self, most_sessions: int, most_recipients: int = 100) -> None:
+    def __init__(self, most_sessions: int, shape: Shape | None = None) -> None:
         self.most_sessions = most_sessions
-        self.most_recipients = most_recipients
+        self.shape = shape if shape is not None else Shape()
         self.window = min(FIRST_WINDOW, most_sessions)
         self.opening = 0
         self.live = 0
         self.suspended_until = 0.0
-        self.waiting: deque[Transaction] = deque()
+        self.waiting: deque[Transaction] = deque()  # those at the head of a row
         self._failures = 0
         self._joined = 0
-        # Of messages with more recipients than came so far: the waiting transaction that the next ones may join.
-        # Large messages come in turns, some recipients each, so that others are not held up (D-62).
+        # Of messages with more recipients than came so far: the last of its row, which the next ones may join. Large
+        # messages come in turns, some recipients each, so that others are not held up (D-62).
         self._growing: dict[QueueId, Transaction] = {}
 
     def join(self, transaction: Transaction) -> None:
-        """Wait at the end, or with what waits of the same message."""
+        """Wait at the end, or with what is here of the same message."""
         self._joined += 1
         transaction.joined = self._joined
         consignment = transaction.consignment
         if len(consignment.envelope.recipients) > len(transaction.ordinals):
             growing = self._growing.get(consignment.queue_id)
-            if growing is not None and len(growing.ordinals) + len(transaction.ordinals) <= self.most_recipients:
-                growing.absorb(transaction)
-                return
+            if growing is not None:
+                if self._fits(growing, transaction):
+                    growing.absorb(transaction)
+                    return
+                if growing.place < MOST_IN_A_ROW - 1:
+                    growing.behind = transaction
+                    transaction.place = growing.place + 1
+                    self._growing[consignment.queue_id] = transaction
+                    return
             self._growing[consignment.queue_id] = transaction
         self.waiting.append(transaction)
 
+    def _fits(self, growing: Transaction, transaction: Transaction) -> bool:
+        if growing.is_begun or self.shape.most_domains or growing.behind is not None:
+            return False
+        return len(growing.ordinals) + len(transaction.ordinals) <= self.shape.most_recipients
+
     def give_back(self, transaction: Transaction) -> None:
-        """Wait at the front: it was begun on a session that turned out to be dead."""
+        """Wait at the front, with who stands behind it: its session came to an end before it was heard."""
         transaction.returns += 1
         self.waiting.appendleft(transaction)
 
@@ -179,9 +89,41 @@ class Backlog:
         if not self.waiting or self.live > self.window:
             return None
         transaction = self.waiting.popleft()
-        if self._growing and self._growing.get(transaction.consignment.queue_id) is transaction:
-            del self._growing[transaction.consignment.queue_id]
+        transaction.is_begun = True
         return transaction
+
+    def ended(self, transaction: Transaction) -> None:
+        """Who stands behind it is next."""
+        behind, transaction.behind = transaction.behind, None
+        if behind is not None:
+            self.waiting.appendleft(behind)
+        elif self._growing and self._growing.get(transaction.consignment.queue_id) is transaction:
+            del self._growing[transaction.consignment.queue_id]
+
+    def row_of(self, transaction: Transaction) -> list[Leg]:
+        """What stands behind it, taken out of the row, to be planned anew with what is left of it."""
+        legs = []
+        queue_id = transaction.consignment.queue_id
+        for each in _row(transaction):
+            if each is not transaction:
+                legs += each.legs()
+                if self._growing.get(queue_id) is each:
+                    self._growing[queue_id] = transaction
+        return legs
+
+    def instead(self, transaction: Transaction, parts: list[Transaction]) -> Transaction:
+        """Other ones take its place, in a row, and who stood behind it behind them; returns the first, which is to be
+        sent or to wait at the front."""
+        last = parts[-1]
+        for ahead, behind in pairwise(parts):
+            ahead.behind = behind
+        last.behind, transaction.behind = transaction.behind, None
+        if self._growing.get(transaction.consignment.queue_id) is transaction:
+            self._growing[transaction.consignment.queue_id] = last
+            last.place = transaction.place
+        for part in parts:
+            part.joined = transaction.joined
+        return parts[0]
 
     @property
     def may_open(self) -> bool:
@@ -215,7 +157,7 @@ class Backlog:
             self.window += 1
 
     def slow_down(self) -> None:
-        """A session broke in the middle of its work."""
+        """A session broke in the middle of its work, or was told that we are too many."""
         self.window = max(1, self.window - 1)
 
     def turned_away(self, now: float) -> bool:
@@ -230,8 +172,8 @@ class Backlog:
         return True
 
     def drain(self) -> list[Transaction]:
-        """All that wait, taken out."""
-        waiting = list(self.waiting)
+        """All that wait, taken out, each for itself."""
+        waiting = [each for head in self.waiting for each in _row(head)]
         self.waiting.clear()
         self._growing.clear()
         return waiting
@@ -244,3 +186,10 @@ class Backlog:
     def has_failed(self) -> bool:
         """Did its last attempt to get a session fail?"""
         return self._failures > 0
+
+
+def _row(head: Transaction | None) -> Iterator[Transaction]:
+    while head is not None:
+        following, head.behind = head.behind, None
+        yield head
+        head = following

@@ -1,4 +1,4 @@
-"""The commands of one transaction as octets: MAIL with its parameters, each RCPT, DATA, for what this server offers.
+"""The commands of one transaction as octets: MAIL with its parameters and each RCPT, for what this server offers.
 
 Parameters go out only when the server offered their extension. A server without SMTPUTF8 gets internationalised
 domains as A-labels; an address that cannot be written without it is refused here with 5.6.7, and one such recipient
@@ -99,8 +99,7 @@ def _number(text: str) -> int:
 def compose(
     peer: Capabilities, envelope: Envelope, ordinals: tuple[int, ...], content: Content, now: float = 0.0
 ) -> bytes | Obstacle:
-    """The whole transaction up to DATA (to the last RCPT where BDAT follows), or what is in its way, at this moment
-    (Unix seconds)."""
+    """The transaction up to its last RCPT, or what is in its way, at this moment (Unix seconds)."""
     if peer.size and content.size > peer.size:
         text = f"the message has {content.size} octets, the server takes {peer.size}"
         return Obstacle(dict.fromkeys(ordinals, reply(552, "5.3.4", text)), b"")
@@ -155,7 +154,7 @@ def _lines(
             lines.append(f"RCPT TO:<{address.local_part}@{address.domain}>{_rcpt_parameters(recipient)}")
         else:
             lines.append(f"RCPT TO:<{address.local_part}@{address.domain}>")
-    lines.append("" if envelope.is_binary else "DATA\r\n")
+    lines.append("")
     return "\r\n".join(lines)
 
 

@@ -1,12 +1,12 @@
 """The client side of SMTP transactions as a sans-IO engine: what may be written now, replies in, outcomes out.
 
 One object for each connection, any number of transactions one after another. With PIPELINING, MAIL, all RCPT and DATA
-leave in one write; lock-step otherwise. A peer that speaks LMTP answers the content once for each recipient. Promises:
-when a transaction is over there is one outcome for each of its recipients, none forgotten and none invented, whatever
-the peer sends and whenever it goes; nothing counts as a reply that came before it was asked for. Never: sockets, time,
-content (the caller sends that when told to).
+leave in one write; lock-step otherwise. With CHUNKING content goes by BDAT, and in that same write if the caller likes.
+A peer that speaks LMTP answers the content once for each recipient. Promises: when a transaction is over there is one
+outcome for each of its recipients, none forgotten and none invented, whatever the peer sends and whenever it goes;
+nothing counts as a reply that came before it was asked for. Never: sockets, time, content (the caller sends that).
 
-RFC 5321 4.1.1, 4.2 and 4.5.3; RFC 2920 3.1 (pipelining, and the 354 that nobody should get); RFC 2033 4.2 (LMTP).
+RFC 5321 4.1.1, 4.2, 4.5.3; RFC 2920 3.1 (pipelining, and the 354 that nobody should get); RFC 3030 2; RFC 2033 4.2.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from enum import Enum
 from msgspec.structs import replace
 
 from asyncmta.delivery.commands import Capabilities, compose
+from asyncmta.delivery.reply_octets import end_of_reply, is_endless
 from asyncmta.delivery.verdict import Fault, Stage, blame, is_expected, judge
 from asyncmta.mail.envelope import Content, Envelope
 from asyncmta.mail.outcome import NOWHERE, Cause, Delivered, Failed, Outcome, Place, Scope
 from asyncmta.mail.reply import InvalidReply, Reply, parse_reply
 
-LONGEST_LINE = 8192
-LONGEST_REPLY = 4 * LONGEST_LINE
+DATA = b"DATA\r\n"
 DOT = b".\r\n"
+NO_BDAT = (500, 501, 502, 504)  # there is no such command
 
 
 class Step(Enum):
@@ -42,17 +43,15 @@ class Dialogue:
         "_accepted",
         "_at",
         "_awaited",
-        "_chunk",
         "_commands",
         "_held",
-        "_is_out",
         "_needs_reset",
         "_of_all",
-        "_sending",
         "_sent",
         "ending",
         "is_cut_off",
         "is_lmtp",
+        "is_out",
         "is_unsure",
         "opening",
         "out",
@@ -68,37 +67,45 @@ class Dialogue:
         self.is_lmtp = lmtp
         self.usable = True
         self.is_cut_off = False  # the peer went away, by closing or by 421
-        # All content went out, and for some recipient no answer to it came: the peer may have taken it.
-        self.is_unsure = False
+        self.is_unsure = False  # all content went out, and some recipient got no answer to it: was it taken?
         self.out = b""
         self.outcomes: dict[int, Outcome] = {}
         self._sent: tuple[int, ...] = ()
         self._commands: list[bytes] = []
         self._accepted = 0
-        # Whose reply is awaited: -1 RSET, 0 MAIL, then each recipient, then DATA, then the dot (LMTP: for each of
-        # `_awaited`).
+        # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
         self._at = 0
         self._awaited: tuple[int, ...] = ()
-        self._is_out = False
+        self.is_out = False  # all content is on its way, or there already
         self._held = b""
         self._needs_reset = False
-        self._sending = False
         self._of_all: Outcome | None = None
-        self._chunk = b""  # the command that announces binary content
-        self.opening = b""  # what stands before content, and behind it
+        self.opening = b""  # what stands before content (BDAT, if it goes without dots doubled), and behind it
         self.ending = DOT
 
-    def begin(self, envelope: Envelope, ordinals: tuple[int, ...], content: Content, now: float = 0.0) -> Step:
-        """Start a transaction: WRITE, or DONE at once when the peer cannot take it for anybody. `now`: Unix seconds."""
+    def begin(
+        self,
+        envelope: Envelope,
+        ordinals: tuple[int, ...],
+        content: Content,
+        now: float = 0.0,
+        *,
+        at_once: bool = False,
+    ) -> Step:
+        """Start a transaction: WRITE, or DONE at once when the peer cannot take it for anybody. `now`: Unix seconds.
+        `at_once`: where the peer allows it, `out` ends with the announcement of the content, which is to follow in the
+        same write; then `is_out` is true."""
+        peer = self.peer
         self.outcomes = {}
         self._of_all = None
         self._accepted = 0
-        self._is_out = self.is_unsure = False
+        self.is_out = self.is_unsure = False
         self._sent = ordinals
-        self._chunk = self.opening = b"BDAT %d LAST\r\n" % content.size if envelope.is_binary else b""
-        self.ending = b"" if self._chunk else DOT
         self._at = -1 if self._needs_reset else 0
-        commands = compose(self.peer, envelope, ordinals, content, now)
+        is_chunk = peer.chunking or envelope.is_binary
+        self.opening = b"BDAT %d LAST\r\n" % content.size if is_chunk else b""
+        self.ending = b"" if is_chunk else DOT
+        commands = compose(peer, envelope, ordinals, content, now)
         if not isinstance(commands, bytes):
             for ordinal, refusal in commands.refused.items():
                 self.outcomes[ordinal] = Failed(Cause.REFUSED, refusal, Scope.RECIPIENT, self.place)
@@ -106,9 +113,15 @@ class Dialogue:
             commands = commands.commands
             if not commands:
                 return Step.DONE
-        if not self.peer.pipelining:
-            self._commands = commands.splitlines(keepends=True)
+        if not peer.pipelining:
+            self._commands = [*commands.splitlines(keepends=True), DATA]
             commands = b"" if self._needs_reset else self._commands[0]
+        elif is_chunk and at_once and not self._needs_reset:
+            self.out = commands + self.opening
+            self.is_out = True
+            return Step.WRITE
+        elif not is_chunk:
+            commands += DATA
         self.out = b"RSET\r\n" + commands if self._needs_reset else commands
         return Step.WRITE
 
@@ -120,7 +133,7 @@ class Dialogue:
             return Stage.MAIL
         if behind <= 0:
             return Stage.RCPT
-        return Stage.DATA if behind == 1 or self._sending else Stage.DOT
+        return Stage.DOT if behind > 1 and self.is_out else Stage.DATA
 
     @property
     def progress(self) -> int:
@@ -129,13 +142,12 @@ class Dialogue:
 
     @property
     def is_unheard(self) -> bool:
-        """The peer has not yet consented to MAIL, so that nothing of this transaction can have happened."""
-        return self._at <= 0
+        """The peer has not consented to MAIL and has not got the content: nothing of this transaction happened."""
+        return self._at <= 0 and not self.is_out
 
     def content_sent(self) -> None:
         """The content and the dot are on their way: the next reply is the one to the dot."""
-        self._sending = False
-        self._is_out = True
+        self.is_out = True
 
     def feed(self, octets: bytes) -> Step:
         """Take what the peer sent during a transaction."""
@@ -144,9 +156,10 @@ class Dialogue:
             self._held = b""
         start = 0
         while True:
-            end = _end_of_reply(octets, start)
+            end = end_of_reply(octets, start)
             if end < 0:
-                return self._hold(octets[start:])
+                self._held = octets[start:]
+                return self.fail(Fault.GARBAGE, "an endless reply") if is_endless(self._held) else Step.WAIT
             # The replies to nearly every MAIL, RCPT and DATA: consent, and not a word of it is kept.
             code = octets[start : start + 4]
             behind = self._at - len(self._sent)
@@ -160,7 +173,8 @@ class Dialogue:
             if step is Step.WAIT:
                 continue
             if start < len(octets):
-                if step is not Step.DONE:
+                # A refusal of DATA with something behind it: one reply too many came before, this one was another's.
+                if step is not Step.DONE or (self.usable and self.stage is Stage.DATA):
                     return self.fail(Fault.GARBAGE, "a reply before it was asked for")
                 self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
             return step
@@ -169,15 +183,13 @@ class Dialogue:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False
         self.is_cut_off = fault is Fault.LOST
-        self.is_unsure = self._is_out and any(ordinal not in self.outcomes for ordinal in self._sent)
-        return self._finish(blame(self.stage, fault, detail, self.place))
-
-    def _hold(self, rest: bytes) -> Step:
-        """Keep an unfinished reply, within bounds."""
-        if len(rest) > LONGEST_LINE and (len(rest) > LONGEST_REPLY or len(rest) - rest.rfind(b"\n") > LONGEST_LINE):
-            return self.fail(Fault.GARBAGE, "an endless reply")
-        self._held = rest
-        return Step.WAIT
+        if fault is Fault.GARBAGE and self.stage is not Stage.DOT:
+            # Which reply belonged to which command is in doubt: nobody bounces for a refusal that may be another's.
+            self._of_all = None
+            self.outcomes = {at: said for at, said in self.outcomes.items() if at not in self._sent}
+        if self.is_out and self._of_all is None:
+            self.is_unsure = any(ordinal not in self.outcomes for ordinal in self._sent)
+        return self._finish(blame(Stage.DOT if self.is_unsure else self.stage, fault, detail, self.place))
 
     def _read(self, raw: bytes) -> Step:
         """A reply that needs a look."""
@@ -186,11 +198,16 @@ class Dialogue:
         except InvalidReply as error:
             return self.fail(Fault.GARBAGE, str(error))
         stage = self.stage
-        if self._sending:
-            return self._interrupted(heard)
+        if stage is Stage.DATA and self._at > len(self._sent) + 1:
+            # The content is still on its way. A refusal is believed; what is consented to is unknown.
+            if heard.code < 400:
+                return self.fail(Fault.GARBAGE, f"a reply before the end of the content: {heard}")
+            self.usable = False
+            return self._finish(judge(Stage.DOT, heard, self.place))
         if heard.code == 421:
             self.usable = False
             self.is_cut_off = True
+            self.is_out = self.is_out and stage is Stage.DOT  # else it will not be taken, though it went
             return self._finish(judge(stage, heard, self.place))
         if heard.code < 400 and not is_expected(stage, heard.code):
             return self.fail(Fault.GARBAGE, f"unexpected reply: {heard}")
@@ -198,8 +215,11 @@ class Dialogue:
             return self._consented() if heard.code < 400 else self._refused(stage, heard)
         if stage is Stage.DATA:
             return self._wants_content() if heard.code < 400 else self._finish(judge(stage, heard, self.place))
-        self._needs_reset = False
-        if self.is_lmtp:
+        if self.opening and heard.code in NO_BDAT and self._accepted:
+            self.is_out = False  # it was read as commands, perhaps
+            return self.fail(Fault.GARBAGE, f"CHUNKING is offered, and BDAT refused: {heard}")
+        self._needs_reset = bool(self.opening) and heard.code >= 400  # RFC 3030 2: or the rest is undefined
+        if self.is_lmtp and self._accepted:
             return self._answered_for_one(heard)
         return self._finish(judge(stage, heard, self.place))
 
@@ -210,16 +230,11 @@ class Dialogue:
         if not isinstance(outcome, Delivered):
             outcome = replace(outcome, scope=Scope.RECIPIENT)
         behind = self._at - len(self._sent) - 2
+        if not behind:
+            self._awaited = tuple([ordinal for ordinal in self._sent if ordinal not in self.outcomes])
         self.outcomes[self._awaited[behind]] = outcome
         self._at += 1
         return Step.WAIT if behind + 1 < len(self._awaited) else Step.DONE
-
-    def _interrupted(self, heard: Reply) -> Step:
-        """A reply while the content is still on its way: believed if it refuses; what it consents to is unknown."""
-        if heard.code < 400:
-            return self.fail(Fault.GARBAGE, f"a reply before the end of the content: {heard}")
-        self.usable = False
-        return self._finish(judge(Stage.DOT, heard, self.place))
 
     def _consented(self) -> Step:
         at = self._at
@@ -229,10 +244,7 @@ class Dialogue:
             self._needs_reset = True  # until the dot is answered
         elif self._of_all is None:
             self._accepted += 1
-        self._at = at + 1
-        if self._chunk and at == len(self._sent):
-            return self._wants_chunk()
-        return Step.WAIT if self.peer.pipelining else self._next_command()
+        return self._go_on(at + 1)
 
     def _refused(self, stage: Stage, heard: Reply) -> Step:
         at = self._at
@@ -244,20 +256,25 @@ class Dialogue:
             self._of_all = outcome
         elif self._of_all is None:  # else it is only the consequence of a refused MAIL
             self.outcomes[self._sent[at - 1]] = outcome
-        self._at = at + 1
-        if self._chunk and at == len(self._sent):
-            return self._wants_chunk()
-        return Step.WAIT if self.peer.pipelining else self._next_command()
+        return self._go_on(at + 1)
 
-    def _next_command(self) -> Step:
-        """Lock-step: the next command, or the end when it would be of no use."""
-        if self._of_all is not None or (self._at > len(self._sent) and not self._accepted):
+    def _go_on(self, at: int) -> Step:
+        """Wait for the next reply; lock-step: the next command, or the end when it would be of no use."""
+        self._at = at
+        if self.opening and at > len(self._sent):
+            return self._wants_chunk()
+        if self.peer.pipelining:
+            return Step.WAIT
+        if self._of_all is not None or (at > len(self._sent) and not self._accepted):
             return self._finish(None)
-        self.out = self._commands[self._at]
+        self.out = self._commands[at]
         return Step.WRITE
 
     def _wants_chunk(self) -> Step:
-        """RFC 3030 2: without a 354, and only when somebody wants it."""
+        """RFC 3030 2: without a 354, and only when somebody wants it; unless it is there already."""
+        if self.is_out:
+            self._at += 1
+            return Step.WAIT
         if self._of_all is not None or not self._accepted:
             return self._finish(None)
         return self._wants_content()
@@ -265,35 +282,19 @@ class Dialogue:
     def _wants_content(self) -> Step:
         self._at += 1
         if self._accepted:
-            self._sending = True
-            if self.is_lmtp:
-                self._awaited = tuple([ordinal for ordinal in self._sent if ordinal not in self.outcomes])
             return Step.CONTENT
         if self.is_lmtp:
             self.usable = False  # RFC 2033 4.2 wants a 503; how many replies the dot would get, nobody can say
             return self._finish(None)
         # RFC 2920 3.1: the server wants content for nobody. An empty message ends the matter.
         self.out = DOT
+        self.is_out = True
         return Step.WRITE
 
     def _finish(self, outcome: Outcome | None) -> Step:
         """Everybody without an outcome gets that of MAIL if it was refused, else this one."""
-        self._sending = False
         rest = outcome if self._of_all is None else self._of_all
         if rest is not None:
-            if self.outcomes:
-                self.outcomes = dict.fromkeys(self._sent, rest) | self.outcomes
-            else:
-                self.outcomes = dict.fromkeys(self._sent, rest)
+            outcomes = dict.fromkeys(self._sent, rest)
+            self.outcomes = outcomes | self.outcomes if self.outcomes else outcomes
         return Step.DONE
-
-
-def _end_of_reply(octets: bytes, start: int) -> int:
-    """Where the reply that begins at `start` ends, with all its lines; -1 when that has not come yet."""
-    while True:
-        end = octets.find(b"\n", start) + 1
-        if not end:
-            return -1
-        if end - start < 5 or octets[start + 3] != 0x2D:
-            return end
-        start = end

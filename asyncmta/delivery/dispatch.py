@@ -1,7 +1,8 @@
 """Dispatch: the one transport that the scheduler is given. Picks by route who delivers a consignment.
 
-Local mailboxes and the network have transports of their own; discard, reject and hold are answered here. Promises:
-`done` exactly once for each consignment, whatever the route. Never: a look at content, or at who the recipients are.
+Mailboxes, the network and commands have transports of their own; discard, reject and hold are answered here.
+Promises: `done` exactly once for each consignment, whatever the route. Never: a look at content, or at who the
+recipients are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Cause, Delivered, Failed, Outcome, Postponed, Scope
-from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Route, Smarthost
+from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smarthost
 from asyncmta.system.clock import Clock
 
 HELD_FOR = 3600.0
@@ -45,7 +46,7 @@ class _Once:
 
 
 class Dispatch:
-    """`route_of` is the routing's; `local` and `remote` are the transports for mailboxes and for the network."""
+    """`route_of` is the routing's; the transports are for mailboxes, for the network, and for commands."""
 
     def __init__(
         self,
@@ -53,12 +54,14 @@ class Dispatch:
         route_of: Callable[[str], Route],
         local: Delivers,
         remote: Delivers,
+        pipe: Delivers,
         clock: Clock,
         maillog: AttemptLog,
     ) -> None:
         self._route_of = route_of
         self._local = local
         self._remote = remote
+        self._pipe = pipe
         self._clock = clock
         self._maillog = maillog
 
@@ -69,22 +72,19 @@ class Dispatch:
             if transport is not None:
                 self._hand_over(transport, consignments, done)
             return
-        local: list[Consignment] = []
-        remote: list[Consignment] = []
+        shares: dict[Delivers, list[Consignment]] = {}
         for consignment in consignments:
             transport = self._transport(consignment, done)
             if transport is not None:
-                (local if transport is self._local else remote).append(consignment)
-        if local:
-            self._hand_over(self._local, local, done)
-        if remote:
-            self._hand_over(self._remote, remote, done)
+                shares.setdefault(transport, []).append(consignment)
+        for transport, share in shares.items():
+            self._hand_over(transport, share, done)
 
     def _transport(self, consignment: Consignment, done: Done) -> Delivers | None:
         """Who delivers it; None when it has been answered."""
         destination = consignment.destination
         # The common case is decided by the key alone; the route is asked for the others.
-        if destination.startswith(("mx:", "smarthost:")):
+        if destination.startswith(("mx:", "smarthost:", "lmtp:")):
             return self._remote
         try:
             route = self._route_of(destination)
@@ -97,6 +97,8 @@ class Dispatch:
                 return self._local
             case Mx() | Smarthost():
                 return self._remote
+            case Pipe():
+                return self._pipe
             case Discard():
                 self._maillog.note("info", "discarded", queue_id=consignment.queue_id)
                 self._answer(consignment, _DISCARDED, done)

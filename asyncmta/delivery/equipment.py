@@ -5,12 +5,14 @@ Never: state of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from asyncmta.delivery.dialer import Dialer
+from asyncmta.delivery.habits import Habits
+from asyncmta.delivery.transaction import Leg
 from asyncmta.mail.envelope import QueueId, ReadContent
 from asyncmta.mail.outcome import Place
 from asyncmta.mail.reply import Reply
@@ -35,14 +37,17 @@ class AttemptLog(Protocol):
 
 
 class Equipment(Struct, frozen=True):
-    """`spawn` starts a task that the transport owns; `watch` makes sure that deadlines are being looked after."""
+    """`spawn` starts a task that the transport owns; `watch` makes sure that deadlines are being looked after;
+    `onward` takes legs of one message that a site could not do, and finds them another, or concludes."""
 
     clock: Clock
     dialer: Dialer
     read_content: ReadContent
     maillog: AttemptLog
+    habits: Habits
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     watch: Callable[[], None]
+    onward: Callable[[Sequence[Leg]], None]
 
 
 class SiteView(Struct, frozen=True):

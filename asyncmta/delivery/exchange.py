@@ -2,8 +2,7 @@
 
 A site is an ordered set of exchangers; domains with the same exchangers in the same order have the same key and so
 share one. Bounces come only from answers that are certain: no such domain, null MX, only ourselves left. A record
-whose host is an address or no host name is ignored. Never: look-ups, sockets, the order of equals by chance (the salt
-is an argument).
+whose host is an address or no host name is ignored. Never: look-ups, sockets, the order of equals (`dial_order`).
 
 RFC 5321 5.1 (exchangers, implicit MX, own name), RFC 7505 (null MX), RFC 2181 10.3.
 """
@@ -12,14 +11,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from hashlib import blake2b
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from asyncmta.credentials import Identity, Login
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Scope
 from asyncmta.mail.reply import reply
 
 MAX_EXCHANGERS = 20
+UNIX = "unix:"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # underscores are no host names, and are in use
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
@@ -70,31 +70,29 @@ NameAnswer = Names | NoSuchDomain | NoData | TemporaryFailure
 
 
 class Exchanger(Struct, frozen=True, gc=False):
-    """A host that takes mail; `host` may be an address. `rank` 0 is the best; port 0 is the port of the settings."""
+    """A host that takes mail; `host` may be an address. `rank` 0 is the best; port 0 is the port of the settings.
+
+    `weight`: how often it is the first among its equals; 0 is one for the time when none of the others can be had.
+    """
 
     host: str
     rank: int = 0
     port: int = 0
-
-
-class Login(Struct, frozen=True, gc=False):
-    """Name and password for a smarthost; they never show in a log or a traceback."""
-
-    username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "Login(...)"
+    weight: int = 1
 
 
 class Site(Struct, frozen=True):
-    """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private."""
+    """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private.
+    `implicit_tls`: TLS from the first octet at every port, and not at 465 alone. `protocol`: "smtp" or "lmtp"."""
 
     key: str
     exchangers: tuple[Exchanger, ...]
     tls: str = "opportunistic"
     login: Login | None = None
     explicit: bool = False
+    identity: Identity | None = None
+    implicit_tls: bool = False
+    protocol: str = "smtp"
 
 
 def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Failed | Deferred:
@@ -125,30 +123,29 @@ def site_of_domain(domain: str, answer: MxAnswer, hostname: str) -> Site | Faile
     return _site(hosts)
 
 
-def site_of_hosts(hosts: tuple[str, ...], tls: str, login: Login | None) -> Site:
-    """The site of a route to smarthosts, `host` or `host:port` each, tried in the order given."""
-    key = f"smarthost:{';'.join(hosts)} {tls}" + (f" as {login.username}" if login is not None else "")
+def site_of_hosts(
+    hosts: tuple[str, ...],
+    tls: str,
+    login: Login | None = None,
+    identity: Identity | None = None,
+    *,
+    implicit_tls: bool = False,
+    protocol: str = "smtp",
+) -> Site:
+    """The site of a route to named hosts, `host`, `host:port` or `unix:/path` each, tried in the order given."""
+    kind = "smarthost" if protocol == "smtp" else protocol
+    key = f"{kind}:{';'.join(hosts)} {'implicit ' if implicit_tls else ''}{tls}" + _as_whom(login, identity)
     exchangers = tuple(
         Exchanger(host, rank, port) for rank, (host, port) in enumerate(_host_and_port(text) for text in hosts)
     )
-    return Site(key, exchangers, tls, login, explicit=True)
-
-
-def walk_order(site: Site, salt: int) -> tuple[Exchanger, ...]:
-    """The exchangers by preference, equals in an order that the salt decides (RFC 5321 5.1)."""
-    exchangers = site.exchangers
-    if len(exchangers) == 1:
-        return exchangers
-    seed = (salt % (1 << 128)).to_bytes(16, "big")
-    return tuple(
-        sorted(
-            exchangers,
-            key=lambda exchanger: (
-                exchanger.rank,
-                blake2b(exchanger.host.encode(), digest_size=8, salt=seed).digest(),
-            ),
-        )
+    return Site(
+        key, exchangers, tls, login, explicit=True, identity=identity, implicit_tls=implicit_tls, protocol=protocol
     )
+
+
+def at_level(site: Site, tls: str) -> Site:
+    """The same hosts at another TLS level: a site of its own, since sessions are never shared across levels."""
+    return site if tls == site.tls else structs.replace(site, tls=tls, key=f"{site.key} {tls}")
 
 
 def no_address(host: str, answer: NoSuchDomain | NoData | TemporaryFailure) -> Failed | Deferred:
@@ -162,6 +159,24 @@ def no_address(host: str, answer: NoSuchDomain | NoData | TemporaryFailure) -> F
 def not_public(host: str, ip: str) -> Deferred:
     """The outcome for an address that a stranger's DNS must not make us connect to."""
     return Deferred(Cause.DNS, reply(451, "4.4.4", f"the address {ip} of {host} is not a public one"), Scope.SITE)
+
+
+def wrong_family(host: str) -> Deferred:
+    """The outcome for a host that has addresses, and none that the settings let us use."""
+    text = f"the host {host} has no address of a kind that remote.addresses allows"
+    return Deferred(Cause.DNS, reply(451, "4.4.4", text), Scope.SITE)
+
+
+def is_ourselves(host: str, ip: str) -> Failed:
+    """The outcome for a host whose address and port are those of a listener of ours."""
+    text = f"mail loops: the address {ip} of {host} is ours, and the domain is none of ours"
+    return Failed(Cause.LOOP, reply(554, "5.4.6", text), Scope.SITE)
+
+
+def not_tried(host: str) -> Deferred:
+    """The outcome for a host whose turn did not come: it says nothing, and nothing is known of it."""
+    text = f"the host {host} was not tried: too many addresses, or too little time"
+    return Deferred(Cause.CONNECT, reply(451, "4.4.1", text), Scope.SITE)
 
 
 def is_public(ip: str) -> bool:
@@ -211,7 +226,26 @@ def _site(hosts: list[tuple[int, str]]) -> Site:
     return Site("mx:" + "".join(key), tuple(exchangers))
 
 
+def is_unix(host: str) -> bool:
+    """Is this host a socket of this machine, `unix:/path`?"""
+    return host.startswith(UNIX)
+
+
+def _as_whom(login: Login | None, identity: Identity | None) -> str:
+    """What tells sessions apart that go to the same hosts: secrets are not in it, and `Site`s differ by them too."""
+    key = ""
+    if login is not None:
+        key = f" as {login.username}"
+        if login.auth != "auto":
+            key += f" by {login.auth}"
+        if login.grant is not None:
+            key += f" with a token of {login.grant.name}"
+    return key if identity is None else f"{key} with {identity.certificate}"
+
+
 def _host_and_port(text: str) -> tuple[str, int]:
+    if is_unix(text):
+        return text, 0
     host, colon, port = text.rpartition(":")
     if colon and port.isdigit() and not (":" in host and not host.startswith("[")):
         return host.strip("[]").lower(), int(port)

@@ -6,25 +6,28 @@ for a second at most: one slow zone must not hold up the others. Never: look-ups
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from msgspec import Struct
 
-from asyncmta.delivery.backlog import Done
-from asyncmta.delivery.sites import ActiveSite
+from asyncmta.delivery.transaction import Done, Leg, Parcel
+from asyncmta.delivery.way import Way
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Outcome, Postponed
 from asyncmta.system.clock import Clock, Timer
 
 PATIENCE = 1.0
 
-Where = ActiveSite | Outcome | Postponed
+Where = Way | Outcome | Postponed
 
 
 class Gathering(Struct, eq=False):
-    """`found` is called once for each of `left` consignments; then, or after PATIENCE, they join their sites."""
+    """`found` is called once for each of `left` consignments; then, or after PATIENCE, they set out together."""
 
     done: Done
+    set_out: Callable[[Sequence[Leg]], None]
     left: int
-    ready: dict[ActiveSite, list[Consignment]] = {}
+    ready: list[Leg] = []
     is_released: bool = False
     timer: Timer | None = None
 
@@ -37,12 +40,12 @@ class Gathering(Struct, eq=False):
         self.left -= 1
         if isinstance(where, Postponed):
             self.done(consignment, where)
-        elif not isinstance(where, ActiveSite):
+        elif not isinstance(where, Way):
             self.done(consignment, dict.fromkeys(consignment.ordinals, where))
-        elif self.is_released:
-            where.join([consignment], self.done)
         else:
-            self.ready.setdefault(where, []).append(consignment)
+            self.ready.append(Leg(Parcel(consignment, where, self.done), consignment.ordinals))
+            if self.is_released:
+                self.release()
         if not self.left:
             self.release()
 
@@ -51,6 +54,6 @@ class Gathering(Struct, eq=False):
         self.is_released = True
         if self.timer is not None:
             self.timer.cancel()
-        ready, self.ready = self.ready, {}
-        for site, consignments in ready.items():
-            site.join(consignments, self.done)
+        ready, self.ready = self.ready, []
+        if ready:
+            self.set_out(ready)

@@ -14,13 +14,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from asyncmta.delivery.backlog import Done
 from asyncmta.delivery.dialer import Dialer
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
-from asyncmta.delivery.exchange import Login, NoData, Site, site_of_domain, site_of_hosts
+from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts
 from asyncmta.delivery.gathering import Gathering, Where
+from asyncmta.delivery.grouping import group
+from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.sites import ActiveSite
+from asyncmta.delivery.transaction import Done, Leg
 from asyncmta.delivery.verdict import Fault, Stage, blame
+from asyncmta.delivery.way import Way, way_of
 from asyncmta.mail.envelope import Consignment, ReadContent
 from asyncmta.mail.outcome import Deferred, Postponed
 from asyncmta.routing import Mx, Route, Smarthost
@@ -35,8 +38,22 @@ TIDY_INTERVAL = 30.0
 
 
 class _Known(Struct):
+    """A way, and the site of its first tier."""
+
+    way: Way
     site: ActiveSite
     until: float
+
+
+def _site_of_route(route: Smarthost) -> Site:
+    return site_of_hosts(
+        route.hosts,
+        route.tls,
+        route.login,
+        route.identity,
+        implicit_tls=route.implicit_tls,
+        protocol=route.protocol,
+    )
 
 
 class RemoteTransport:
@@ -52,11 +69,22 @@ class RemoteTransport:
         route_of: Callable[[str], Route],
     ) -> None:
         self._clock = clock
+        self._dialer = dialer
         self._resolver = dialer.resolver
         self._hostname = dialer.hostname
+        self._tls = dialer.settings.tls
         self._maillog = maillog
         self._route_of = route_of
-        self._equipment = Equipment(clock, dialer, read_content, maillog, self._spawn, self._watch)
+        self._equipment = Equipment(
+            clock=clock,
+            dialer=dialer,
+            read_content=read_content,
+            maillog=maillog,
+            habits=Habits(dialer.settings.recipients_per_transaction),
+            spawn=self._spawn,
+            watch=self._watch,
+            onward=self._onward,
+        )
         self._sites: dict[str, ActiveSite] = {}
         self._known: dict[str, _Known] = {}
         self._wanted: dict[str, list[tuple[Gathering, Consignment]]] = {}
@@ -79,13 +107,14 @@ class RemoteTransport:
             await asyncio.gather(*tasks, return_exceptions=True)
         for destination in tuple(self._wanted):  # whose look-up was cancelled before it began
             self._located(destination, self._stopping())
+        await self._equipment.dialer.close()
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
             known = self._known.get(consignments[0].destination)
             if known is not None and known.until > self._clock.monotonic():
-                known.site.join(consignments, done)
+                known.site.take_whole(consignments[0], known.way, done)
                 return
         self._gather(consignments, done)
 
@@ -93,7 +122,10 @@ class RemoteTransport:
         """An operator wants what waits for these (None: for all) tried now: their sites are no longer suspended."""
         for destination, known in self._known.items():
             if destinations is None or destination in destinations:
-                known.site.backlog.resume()
+                for tier in known.way.tiers:
+                    self._dialer.revive(tier)
+                    if (site := self._sites.get(tier.key)) is not None:
+                        site.backlog.resume()
 
     def sites(self) -> list[SiteView]:
         """A snapshot."""
@@ -102,11 +134,11 @@ class RemoteTransport:
     # -- finding the site --------------------------------------------------------------------------------------------
 
     def _gather(self, consignments: Sequence[Consignment], done: Done) -> None:
-        gathering = Gathering(done, len(consignments))
+        gathering = Gathering(done, self._onward, len(consignments))
         for consignment in consignments:
             destination = consignment.destination
             where = self._where(destination)
-            if not isinstance(where, str):
+            if not isinstance(where, Mx):
                 gathering.found(consignment, where)
                 continue
             wanted = self._wanted.get(destination)
@@ -117,44 +149,54 @@ class RemoteTransport:
         if len(consignments) > 1:
             gathering.wait(self._clock)
 
-    def _where(self, destination: str) -> Where | str:
-        """What is known of a destination without asking anybody; the domain when DNS has to be asked."""
+    def _where(self, destination: str) -> Where | Mx:
+        """What is known of a destination without asking anybody; the route when DNS has to be asked."""
         if self._is_closing:
             return self._stopping()
         known = self._known.get(destination)
         if known is not None and known.until > self._clock.monotonic():
-            return known.site
+            return known.way
         try:
             route = self._route_of(destination)
         except Exception as error:
             return self._bug(error, destination)
         match route:
             case Smarthost():
-                login = Login(route.username, route.password) if route.username else None
-                return self._remember(destination, site_of_hosts(route.hosts, route.tls, login))
+                return self._remember(destination, _site_of_route(route))
             case Mx(domain) if domain.startswith("["):
-                site = site_of_domain(domain, NoData(), self._hostname)
-                return self._remember(destination, site) if isinstance(site, Site) else site
-            case Mx(domain):
-                return domain
+                return self._found(destination, route, NoData())
+            case Mx():
+                return route
         return self._bug(TypeError(f"no route over the network: {route!r}"), destination)
 
-    async def _locate(self, destination: str, domain: str) -> None:
+    async def _locate(self, destination: str, route: Mx) -> None:
         """Ask DNS, once for all consignments that want to go there."""
         where: Where = self._stopping()
         try:
-            found = site_of_domain(domain, await self._resolver.exchangers(domain), self._hostname)
-            where = self._remember(destination, found) if isinstance(found, Site) else found
+            where = self._found(destination, route, await self._resolver.exchangers(route.domain))
         except Exception as error:
             where = self._bug(error, destination)
         finally:
             self._located(destination, where)
 
+    def _found(self, destination: str, route: Mx, answer: MxAnswer) -> Where:
+        found = site_of_domain(route.domain, answer, self._hostname)
+        if not isinstance(found, Site):
+            return found
+        return self._remember(destination, at_level(found, route.tls or self._tls))
+
     def _located(self, destination: str, where: Where) -> None:
         for gathering, consignment in self._wanted.pop(destination):
             gathering.found(consignment, where)
 
-    def _remember(self, destination: str, site: Site) -> ActiveSite:
+    def _remember(self, destination: str, site: Site) -> Way:
+        way = way_of(site)
+        active = self._active(way.tiers[0])
+        self._known[destination] = _Known(way, active, active.last_used + KNOWN_FOR)
+        return way
+
+    def _active(self, site: Site) -> ActiveSite:
+        """The site at work."""
         now = self._clock.monotonic()
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_INTERVAL
@@ -167,8 +209,19 @@ class RemoteTransport:
         if active is None:
             active = self._sites[site.key] = ActiveSite(site, self._equipment)
         active.last_used = now
-        self._known[destination] = _Known(active, now + KNOWN_FOR)
         return active
+
+    def _onward(self, legs: Sequence[Leg]) -> None:
+        """Legs of one message set out, or go on from where they could not be taken: each to the best site that is left
+        to it, together with whoever goes there too."""
+        groups, stranded = group(legs)
+        for leg in stranded:
+            try:
+                leg.conclude()
+            except Exception as error:
+                self._bug(error, leg.parcel.consignment.destination)
+        for site, together in groups:
+            self._active(site).join(together)
 
     def _stopping(self) -> Postponed:
         return Postponed(self._clock.now(), "stopping")

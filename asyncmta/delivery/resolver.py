@@ -2,8 +2,10 @@
 
 Promises: one look-up in flight for each name and type, however many ask; a deadline for each; a cap on how many run
 at once; a cache with clamped lifetimes (half a minute to a day, negative answers five minutes, failures ten seconds)
-and a fixed number of entries. Whoever asked may go away: the look-up goes on for the others. A final dot changes
-nothing: names are always absolute and search domains are never used. Never: a choice among the answers.
+and a fixed number of entries. Whoever asked may go away: the look-up goes on for the others. That a domain or a host
+does not exist is asked twice, because mail bounces for it. Name servers that are gone are told once, and that they are
+back; meanwhile the settings of the system are read again. A final dot changes nothing: names are always absolute and
+search domains are never used. Never: a choice among the answers.
 
 RFC 1034, RFC 2308 (negative caching). The one importer of aiodns.
 """
@@ -14,6 +16,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import Protocol
 
 import aiodns
 from msgspec import Struct
@@ -25,16 +28,17 @@ from asyncmta.delivery.answers import (
     Alias,
     Row,
     both_families,
+    confirmed,
     lifetime,
     normal_name,
     read_answer,
 )
+from asyncmta.delivery.dns_health import DnsHealth
 from asyncmta.delivery.exchange import (
     AddressAnswer,
     Addresses,
     MxAnswer,
     NameAnswer,
-    Names,
     NoData,
     NoSuchDomain,
     TemporaryFailure,
@@ -48,10 +52,29 @@ from asyncmta.system.deadline import Deadline
 MOST_ENTRIES = 20_000
 MOST_AT_ONCE = 100
 TRIES = 2
+ANEW_INTERVAL = 30.0
 
 _KINDS = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 28: "AAAA"}
 
 Answer = MxAnswer | AddressAnswer | NameAnswer
+
+# What c-ares says when a name server has said something, and when none has.
+_SAID = (
+    aiodns.error.ARES_ENODATA,
+    aiodns.error.ARES_EFORMERR,
+    aiodns.error.ARES_ESERVFAIL,
+    aiodns.error.ARES_ENOTFOUND,
+    aiodns.error.ARES_ENOTIMP,
+    aiodns.error.ARES_EREFUSED,
+    aiodns.error.ARES_EBADRESP,
+)
+_NOBODY = (aiodns.error.ARES_ECONNREFUSED, aiodns.error.ARES_ETIMEOUT)
+
+
+class Note(Protocol):
+    """A line of the log."""
+
+    def __call__(self, level: str, event: str, /, *, error: BaseException | None = None, **facts: object) -> None: ...
 
 
 class DnsSettings(Struct, frozen=True, kw_only=True):
@@ -67,21 +90,28 @@ class _Entry(Struct, gc=False):
 
 
 class Resolver:
-    """One for the life of an Mta. Needs a running loop at the first question."""
+    """One for the life of an Mta. Needs a running loop at the first question. `note`: where to say that DNS is gone."""
 
-    def __init__(self, *, clock: Clock, settings: DnsSettings | None = None) -> None:
+    def __init__(self, *, clock: Clock, settings: DnsSettings | None = None, note: Note | None = None) -> None:
         self._clock = clock
         self._settings = settings if settings is not None else DnsSettings()
         self._cache: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._flights: dict[tuple[str, str], asyncio.Task[Answer]] = {}
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._note = note
+        self._health = DnsHealth()
+        self._down_since = 0.0
+        self._anew_at = 0.0
         self._dns: aiodns.DNSResolver | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def exchangers(self, domain: str) -> MxAnswer:
         """What DNS says about the MX of a domain; aliases are followed."""
-        answer = await self._ask("MX", normal_name(domain))
-        assert not isinstance(answer, Addresses | Names)
-        return answer
+        name = normal_name(domain)
+        answer = await self._ask("MX", name)
+        if isinstance(answer, NoSuchDomain):
+            return confirmed(await self._ask("CNAME", name))
+        return answer  # type: ignore[return-value]
 
     async def listed(self, name: str) -> AddressAnswer:
         """What a block list has under a name of its own: an IPv4 address, or nothing."""
@@ -97,12 +127,15 @@ class Resolver:
             return Addresses((host,))
         name = normal_name(host)
         four, six = await asyncio.gather(self._ask("A", name), self._ask("AAAA", name))
-        return both_families(four, six)  # type: ignore[arg-type]
+        answer = both_families(four, six)  # type: ignore[arg-type]
+        if isinstance(answer, NoSuchDomain):
+            return confirmed(await self._ask("CNAME", name))
+        return answer
 
     async def close(self) -> None:
         for task in tuple(self._flights.values()):
             task.cancel()
-        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        await asyncio.gather(*self._flights.values(), *self._closing, return_exceptions=True)
         if self._dns is not None:
             await self._dns.close()
             self._dns = None
@@ -152,16 +185,50 @@ class Resolver:
             async with Deadline(self._clock, timeout):
                 found = await self._channel().query_dns(name, kind)
         except TimeoutError:
-            return TemporaryFailure(f"no answer within {timeout:g} s")
+            reason = f"no answer within {timeout:g} s"
+            self._silent(name, reason)
+            return TemporaryFailure(reason)
         except aiodns.error.DNSError as error:
-            code, text = error.args[0], str(error.args[-1])
-            if code == aiodns.error.ARES_ENOTFOUND:
-                return NoSuchDomain()
-            return NoData() if code == aiodns.error.ARES_ENODATA else TemporaryFailure(text)
+            return self._failed(name, error.args[0], str(error.args[-1]))
         except Exception as error:
             # The library is C underneath and strangers choose the names: nothing that it may raise is worth a crash.
             return TemporaryFailure(f"{type(error).__name__}: {error}")
+        self._answered()
         return [_row(record) for record in found.answer if record.type in _KINDS]
+
+    def _failed(self, name: str, code: int, text: str) -> NoSuchDomain | NoData | TemporaryFailure:
+        """What an error of c-ares says: of the name, or of the name servers."""
+        if code in _NOBODY:
+            self._silent(name, text, is_certain=code != aiodns.error.ARES_ETIMEOUT)
+        elif code in _SAID:
+            self._answered()
+        if code == aiodns.error.ARES_ENOTFOUND:
+            return NoSuchDomain()
+        return NoData() if code == aiodns.error.ARES_ENODATA else TemporaryFailure(text)
+
+    # -- the name servers --------------------------------------------------------------------------------------------
+
+    def _answered(self) -> None:
+        if self._health.answered() and self._note is not None:
+            self._note("info", "resolver_back", seconds=round(self._clock.monotonic() - self._down_since))
+
+    def _silent(self, name: str, reason: str, *, is_certain: bool = False) -> None:
+        now = self._clock.monotonic()
+        if self._health.silent(name, is_certain=is_certain):
+            self._down_since, self._anew_at = now, now
+            if self._note is not None:
+                self._note("warning", "resolver_down", servers=list(self._settings.servers) or "system", reason=reason)
+        if self._health.is_down and now >= self._anew_at:
+            self._begin_anew(now)
+
+    def _begin_anew(self, now: float) -> None:
+        """Sockets and servers may be those of a network that is gone: the next question makes them again."""
+        self._anew_at = now + ANEW_INTERVAL
+        old, self._dns = self._dns, None
+        if old is not None:
+            task = asyncio.get_running_loop().create_task(old.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     def _channel(self) -> aiodns.DNSResolver:
         if self._dns is None:

@@ -1,10 +1,11 @@
-"""Opening one client session, with aiosmtplib: connect, greeting, EHLO or HELO, STARTTLS, AUTH.
+"""Opening one client session, with aiosmtplib: connect, greeting, EHLO, HELO or LHLO, STARTTLS, AUTH.
 
 Promises: connects to exactly the address it is given; every step has its deadline and ends in an open session or in
 an outcome with the stage it failed at. TLS "opportunistic" is tried without judging certificates and dropped for a
-plain connection when the handshake fails; "require" and "verify" never go on in clear, and a password never travels
-in clear unless the route says tls = "none". Never: transactions; the library's `sendmail` (it rewrites addresses and
-forgets refused recipients). The one importer of aiosmtplib.
+plain connection when the handshake fails, but not when something came in clear behind the 220 (T02); "require" and
+"verify" never go on in clear, and a password never travels in clear unless the route says tls = "none". Never:
+transactions; the library's `sendmail` (it rewrites addresses and forgets refused recipients) and its `starttls` (it
+drops what came behind the 220, and resumes nothing). The one importer of aiosmtplib.
 
 RFC 5321 3.1, 4.1.1.1, 4.5.3.2; RFC 3207 (STARTTLS); RFC 4954 (AUTH); RFC 7435 (opportunistic), RFC 8314 (port 465).
 """
@@ -19,15 +20,22 @@ import ssl
 from typing import cast
 
 import aiosmtplib
-from msgspec import Struct
+from aiosmtplib.protocol import SMTPProtocol
 
-from asyncmta.delivery.commands import Capabilities, read_capabilities
-from asyncmta.delivery.exchange import Login
+from asyncmta.credentials import Login
+from asyncmta.delivery.client_tls import TlsContexts, default_tls_contexts, remember, resuming
+from asyncmta.delivery.commands import read_capabilities
+from asyncmta.delivery.connecting import connect
+from asyncmta.delivery.exchange import is_unix
+from asyncmta.delivery.logging_in import log_in
+from asyncmta.delivery.manners import Manners, Opened, Target
 from asyncmta.delivery.verdict import Fault, Stage, blame, judge, spoken
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Place, Scope
-from asyncmta.mail.reply import reply
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Place
+from asyncmta.mail.reply import Reply
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
+
+__all__ = ["Manners", "Opened", "Target", "TlsContexts", "default_tls_contexts", "open_session"]
 
 IMPLICIT_TLS_PORT = 465
 GREETING_TIME = 300.0
@@ -35,57 +43,32 @@ COMMAND_TIME = 300.0
 HANDSHAKE_TIME = 60.0
 
 
-class TlsContexts(Struct, frozen=True):
-    """How we do TLS as a client: without and with a look at the certificate."""
-
-    opportunistic: ssl.SSLContext
-    verifying: ssl.SSLContext
-
-
-def default_tls_contexts() -> TlsContexts:
-    """The system's certificates for "verify"; nothing judged otherwise (RFC 7435). Takes some milliseconds."""
-    opportunistic = ssl.create_default_context()
-    opportunistic.check_hostname = False
-    opportunistic.verify_mode = ssl.CERT_NONE
-    return TlsContexts(opportunistic, ssl.create_default_context())
-
-
-class Target(Struct, frozen=True):
-    """One address of one exchanger, and the address of ours to connect from ("" for any)."""
-
-    host: str
-    ip: str
-    port: int
-    source: str = ""
-
-
-class Manners(Struct, frozen=True):
-    """How we present ourselves, and what we insist on. `tls`: "none", "opportunistic", "require" or "verify"."""
-
-    hostname: str
-    contexts: TlsContexts
-    tls: str = "opportunistic"
-    login: Login | None = None
-    connect_timeout: float = 30.0
-
-
-class Opened(Struct, frozen=True):
-    """A session ready for MAIL: whoever takes it sets the transport's protocol before giving way to the loop."""
-
-    transport: asyncio.Transport
-    peer: Capabilities
-    place: Place
-
-
 async def open_session(target: Target, manners: Manners, clock: Clock) -> Opened | Failed | Deferred:
-    """One attempt at one address; with opportunistic TLS a second, plain one when TLS did not come about."""
+    """One attempt at one address; a second one in clear when opportunistic TLS did not come about, or when a server
+    went away over a token that has been renewed since."""
     opening = _Opening(target, manners, clock)
     result = await opening.run()
-    if isinstance(result, Opened) or opening.stage is not Stage.STARTTLS or manners.tls != "opportunistic":
+    if isinstance(result, Opened):
         return result
-    # A server whose STARTTLS is broken gets mail in clear, as it would if it offered none. Never with a password.
-    plain = _Opening(target, manners, clock, without_tls=True)
-    return await plain.run()
+    if opening.may_go_on_in_clear:
+        # A server whose STARTTLS is broken gets mail in clear, as it would if it offered none. Never with a password.
+        plain = await _Opening(target, manners, clock, without_tls=True).run()
+        if isinstance(plain, Opened) and manners.record is not None:
+            manners.record.fell_back(target.host, target.ip, str(result.reply))
+        return plain
+    if opening.stage is Stage.AUTH and manners.tokens is not None and result.cause is Cause.CONNECT:
+        return await _Opening(target, manners, clock).run()
+    return result
+
+
+async def _say_ehlo(client: aiosmtplib.SMTP) -> None:
+    """HELO follows a refusal alone."""
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError as error:
+        if not 500 <= error.code < 600 or not client.is_connected:
+            raise
+        await client.helo()
 
 
 class _Refused(Exception):
@@ -103,15 +86,24 @@ class _Opening:
         self._target = target
         self._manners = manners
         self._clock = clock
-        self._tls = "none" if without_tls else manners.tls
-        self._place = Place(target.host, target.ip)
+        unix = is_unix(target.ip)
+        self._tls = "none" if without_tls or unix else manners.tls
+        self._context = manners.contexts.of(self._tls)
+        self._is_implicit = self._tls != "none" and (manners.implicit_tls or target.port == IMPLICIT_TLS_PORT)
+        self._is_tampered = False
+        self._place = Place("localhost") if unix else Place(target.host, target.ip)
         self._client: aiosmtplib.SMTP | None = None
+
+    @property
+    def may_go_on_in_clear(self) -> bool:
+        """After a failure: it was TLS, it is not asked for, and nobody was seen who put words into it."""
+        is_tls = self.stage is Stage.STARTTLS and self._tls == "opportunistic"
+        return is_tls and not (self._is_implicit or self._is_tampered)
 
     async def run(self) -> Opened | Failed | Deferred:
         try:
-            client = await self._connect()
-            await self._greet(client)
-            if self._tls != "none" and self._target.port != IMPLICIT_TLS_PORT:
+            client = await self._greet(await connect(self._target, self._manners.connect_timeout, self._clock))
+            if self._tls != "none" and not self._is_implicit:
                 await self._start_tls(client)
             if self._manners.login is not None:
                 await self._log_in(client, self._manners.login)
@@ -123,84 +115,124 @@ class _Opening:
             self._close()
             raise
 
-    async def _connect(self) -> aiosmtplib.SMTP:
-        target, manners = self._target, self._manners
-        family = socket.AF_INET6 if ":" in target.ip else socket.AF_INET
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does it for its own sockets only
-            if target.source:
-                connection.bind((target.source, 0))
-            async with Deadline(self._clock, manners.connect_timeout):
-                await asyncio.get_running_loop().sock_connect(connection, (target.ip, target.port))
-            return aiosmtplib.SMTP(
-                hostname=target.host,
-                sock=connection,
-                local_hostname=manners.hostname,
-                timeout=None,  # deadlines are ours, on our clock
-                start_tls=False,
-                use_tls=self._tls != "none" and target.port == IMPLICIT_TLS_PORT,
-                tls_context=manners.contexts.verifying if self._tls == "verify" else manners.contexts.opportunistic,
-            )
-        except BaseException:
-            connection.close()
-            raise
-
-    async def _greet(self, client: aiosmtplib.SMTP) -> None:
-        self.stage = Stage.STARTTLS if client.use_tls else Stage.GREETING
-        self._client = client
-        async with Deadline(self._clock, GREETING_TIME):
-            await client.connect()
+    async def _greet(self, connection: socket.socket) -> aiosmtplib.SMTP:
+        """Not by the library's `connect`: it would not say whether the handshake of port 465 or the greeting failed."""
+        client = self._client = aiosmtplib.SMTP(local_hostname=self._manners.hostname, timeout=None, start_tls=False)
+        loop = asyncio.get_running_loop()
+        protocol = SMTPProtocol(loop=loop, connection_lost_callback=client._on_connection_lost)
+        if self._is_implicit:
+            self.stage = Stage.STARTTLS
+            async with Deadline(self._clock, HANDSHAKE_TIME):
+                with resuming(self._context, self._server, self._clock.monotonic()):
+                    transport, _ = await loop.create_connection(
+                        lambda: protocol, sock=connection, ssl=self._context, server_hostname=self._target.host
+                    )
+        else:
+            transport, _ = await loop.create_connection(lambda: protocol, sock=connection)
+        client.protocol, client.transport = protocol, transport
+        if self._is_implicit:
+            self._is_secured(transport)
         self.stage = Stage.GREETING
+        async with Deadline(self._clock, GREETING_TIME):
+            said = await protocol.read_response()
+        if said.code != 220:
+            raise aiosmtplib.SMTPConnectResponseError(said.code, said.message)
         self._nothing_unasked(client)
         await self._say_hello(client)
+        return client
 
     async def _say_hello(self, client: aiosmtplib.SMTP) -> None:
         self.stage = Stage.EHLO
         async with Deadline(self._clock, COMMAND_TIME):
-            try:
-                await client.ehlo()
-            except aiosmtplib.SMTPHeloError as error:
-                if error.code < 500 or not client.is_connected:
-                    raise
-                await client.helo()
+            if self._manners.protocol == "lmtp":
+                await self._say_lhlo(client)
+            else:
+                await _say_ehlo(client)
         self._nothing_unasked(client)
 
+    async def _say_lhlo(self, client: aiosmtplib.SMTP) -> None:
+        """RFC 2033 4.1: as EHLO, in syntax and meaning."""
+        said = await client.execute_command(b"LHLO", self._manners.hostname.encode("ascii"))
+        if said.code != 250:
+            raise aiosmtplib.SMTPHeloError(said.code, said.message)
+        client.last_ehlo_response = said
+
     async def _start_tls(self, client: aiosmtplib.SMTP) -> None:
+        record = self._manners.record
         if not client.supports_extension("starttls"):
             if self._tls != "opportunistic":
                 self.stage = Stage.STARTTLS
                 raise _Refused(blame(self.stage, Fault.TLS, "the server does not offer STARTTLS", self._place))
+            if record is not None:
+                record.not_offered(self._target.host, self._target.ip)
             return
         self.stage = Stage.STARTTLS
         async with Deadline(self._clock, HANDSHAKE_TIME):
-            await client.starttls(server_hostname=self._target.host)
+            said = await client.execute_command(b"STARTTLS")
+            if said.code != 220:
+                raise aiosmtplib.SMTPResponseException(said.code, said.message)
+            protocol, transport = client.protocol, client.transport
+            assert protocol is not None
+            self._is_tampered = bool(protocol._buffer)  # T02: words of somebody who is to be heard behind the handshake
+            self._nothing_unasked(client)
+            with resuming(self._context, self._server, self._clock.monotonic()):
+                secured = await asyncio.get_running_loop().start_tls(
+                    cast(asyncio.Transport, transport), protocol, self._context, server_hostname=self._target.host
+                )
+        if secured is None:
+            raise ConnectionResetError(errno.ECONNRESET, "closed by the peer")
+        protocol.transport = client.transport = secured
+        protocol._over_ssl = True
+        client._reset_server_state()  # RFC 3207 4.2
+        self._is_secured(secured)
         await self._say_hello(client)
+
+    @property
+    def _server(self) -> tuple[str, int]:
+        return self._target.host, self._target.port
+
+    def _is_secured(self, transport: asyncio.BaseTransport) -> None:
+        tunnel = transport.get_extra_info("ssl_object")
+        self._place = Place(self._target.host, self._target.ip, tunnel.version() or "")
+        judge, record = self._manners.judge, self._manners.record
+        if judge is not None and (reason := judge(tunnel.getpeercert(True) or b"")):
+            raise _Refused(blame(Stage.STARTTLS, Fault.TLS, reason, self._place))
+        if record is not None:
+            record.secured(self._target.host, is_resumed=bool(tunnel.session_reused))
 
     async def _log_in(self, client: aiosmtplib.SMTP, login: Login) -> None:
         self.stage = Stage.AUTH
-        if client.get_transport_info("ssl_object") is None and self._manners.tls != "none":
-            raise _Refused(blame(self.stage, Fault.TLS, "a password is not sent in clear", self._place))
-        methods = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
-        for name, authenticate in methods.items():
-            if name in client.server_auth_methods:
-                async with Deadline(self._clock, COMMAND_TIME):
-                    await authenticate(login.username, login.password)
-                self._nothing_unasked(client)
-                return
-        said = reply(454, "4.7.0", "the server offers no AUTH mechanism that we have")
-        raise _Refused(Deferred(Cause.REFUSED, said, Scope.SITE, self._place))
+        place, manners = self._place, self._manners
+        if not place.tls and manners.tls != "none":
+            raise _Refused(blame(self.stage, Fault.TLS, "a password is not sent in clear", place))
+
+        async def ask(line: bytes) -> Reply:
+            said = await client.execute_command(line)
+            heard = spoken(said.code, said.message)
+            if heard is None:
+                raise aiosmtplib.SMTPResponseException(said.code, said.message)
+            return heard
+
+        offered, port = client.server_auth_methods, self._target.port
+        async with Deadline(self._clock, COMMAND_TIME):
+            said = await log_in(ask, login, offered, place=place, port=port, tokens=manners.tokens)
+        if isinstance(said, Deferred):
+            raise _Refused(said)
+        if said.code != 235:
+            garbage = blame(self.stage, Fault.GARBAGE, f"unexpected reply: {said}", place)
+            raise _Refused(judge(self.stage, said, place) or garbage)
+        self._nothing_unasked(client)
 
     def _hand_over(self, client: aiosmtplib.SMTP) -> Opened:
         if client.transport is None or client.transport.is_closing():
             raise ConnectionResetError(errno.ECONNRESET, "closed by the peer")
         transport = cast(asyncio.Transport, client.transport)
-        tls = transport.get_extra_info("ssl_object")
-        place = Place(self._target.host, self._target.ip, (tls.version() or "") if tls is not None else "")
-        verified = tls is not None and self._tls == "verify"
+        tunnel = transport.get_extra_info("ssl_object")
+        if tunnel is not None:  # its reply to EHLO came behind what a later session can be resumed with
+            remember(self._context, self._server, tunnel, self._clock.monotonic())
+        verified = tunnel is not None and self._tls == "verify"
         peer = read_capabilities(client.esmtp_extensions, verified_tls=verified)
-        return Opened(transport, peer, place)
+        return Opened(transport, peer, self._place, self._manners.protocol)
 
     def _nothing_unasked(self, client: aiosmtplib.SMTP) -> None:
         """Replies that came with the one we asked for would be taken for replies to what we say next."""

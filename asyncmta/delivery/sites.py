@@ -1,9 +1,10 @@
 """A site at work: its backlog, its sessions, and what follows when one of them ends.
 
-Sessions pull: each takes the next transaction from the backlog in the turn in which it finished one, rests for some
-seconds when there is none, and is used again. A session that dies at the moment of reuse, before the peer has said
-anything, costs nobody anything: its transaction goes to a new connection. Promises: `done` exactly once for every
-consignment that joined. Never: DNS for domains, a decision about the next attempt.
+Sessions pull: each takes the next transaction from the backlog in the turn in which it finished one, first what
+stands behind that one; it rests for some seconds when there is none, and is used again. A session that dies at the
+moment of reuse, before the peer has said anything, costs nobody anything: its transaction goes to a new connection.
+Promises: each leg that joined is settled or goes on to another site, once. Never: DNS for domains, a decision about
+the next attempt.
 """
 
 from __future__ import annotations
@@ -11,27 +12,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from asyncmta.delivery.backlog import Backlog, Done, Transaction, plan
+from asyncmta.delivery.aftermath import again, learn
+from asyncmta.delivery.backlog import Backlog
+from asyncmta.delivery.commands import Capabilities
+from asyncmta.delivery.endings import Endings
 from asyncmta.delivery.equipment import Equipment, SiteView
 from asyncmta.delivery.exchange import Site
+from asyncmta.delivery.sequel import Facts, Sequel, follow, needs_sequel
 from asyncmta.delivery.session import Opened
+from asyncmta.delivery.standing import Standing
+from asyncmta.delivery.transaction import Done, Leg, Parcel, Shape, Transaction, plan
 from asyncmta.delivery.transfer import Session
 from asyncmta.delivery.verdict import Fault, Stage, blame
+from asyncmta.delivery.way import Way
 from asyncmta.mail.envelope import Consignment, ContentUnavailable
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
-from asyncmta.mail.reply import reply
+from asyncmta.mail.outcome import Deferred, Outcome
 
 MOST_RETURNS = 3
 
 
 class ActiveSite:
     __slots__ = (
+        "_endings",
         "_equipment",
+        "_habit",
         "_idle",
         "_is_closing",
-        "_last_failure",
         "_messages",
         "_sessions",
+        "_standing",
         "backlog",
         "last_used",
         "site",
@@ -40,33 +49,45 @@ class ActiveSite:
     def __init__(self, site: Site, equipment: Equipment) -> None:
         settings = equipment.dialer.settings
         self.site = site
-        self.backlog = Backlog(settings.sessions_per_site, settings.recipients_per_transaction)
         self.last_used = equipment.clock.monotonic()
         self._equipment = equipment
+        self._habit = equipment.habits.of(site, self.last_used)
+        self.backlog = Backlog(settings.sessions_per_site, self._habit.shape)
+        self._standing = Standing(self.backlog, equipment.clock)
+        self._endings = Endings(site, equipment, self._standing)
         self._messages = settings.messages_per_session
         self._sessions: set[Session] = set()
         self._idle: list[Session] = []
-        self._last_failure: Failed | Deferred | None = None
         self._is_closing = False
 
     # -- what the transport calls ------------------------------------------------------------------------------------
 
-    def join(self, consignments: Sequence[Consignment], done: Done) -> None:
-        """Take consignments of one message; they are on their way, or wait, when this returns."""
+    def take_whole(self, consignment: Consignment, way: Way, done: Done) -> None:
+        """Take a consignment that begins its way here; it goes, or waits, when this returns."""
         backlog = self.backlog
         self.last_used = now = self._equipment.clock.monotonic()
-        if backlog.suspended_until > now or self._is_closing:
-            postponed = self._postponed()
-            for consignment in consignments:
-                done(consignment, postponed)
+        size, shape = len(consignment.ordinals), backlog.shape
+        is_one = size == 1 or (size <= shape.most_recipients and not shape.most_domains)
+        if not is_one or backlog.suspended_until > now or self._is_closing or now >= self._habit.until:
+            self.join([Leg(Parcel(consignment, way, done), consignment.ordinals)])
+        elif self._idle and not backlog.waiting and size == len(consignment.envelope.recipients):
+            self._serve(self._idle.pop(), Transaction(consignment, way, done))
+        else:
+            backlog.join(Transaction(consignment, way, done))
+            self._work()
+
+    def join(self, legs: Sequence[Leg]) -> None:
+        """Take legs of one message; they go, or wait, when this returns."""
+        backlog = self.backlog
+        self.last_used = now = self._equipment.clock.monotonic()
+        if self._is_closing or backlog.suspended_until > now:
+            self._endings.pass_by(legs)
             return
-        for transaction in plan(consignments, done, backlog.most_recipients):
-            if self._idle and not backlog.waiting:
-                self._serve(self._idle.pop(), transaction)
-            else:
-                backlog.join(transaction)
-        if backlog.waiting:
-            self._open_more()
+        if now >= self._habit.until:
+            self._look_up_habit()
+        for transaction in plan(legs, backlog.shape):
+            backlog.join(transaction)
+        self._work()
 
     def sweep(self, now: float) -> None:
         """End what is past its deadline."""
@@ -76,8 +97,7 @@ class ActiveSite:
 
     def close(self) -> None:
         """Leave idle sessions politely, break off the others; what they did is not recorded, as after a crash."""
-        self._is_closing = True
-        postponed, instead = self._postponed(), self._instead()
+        self._is_closing = self._standing.is_closing = True
         for session in tuple(self._sessions):
             if session.transaction is None:
                 session.quit()
@@ -86,8 +106,7 @@ class ActiveSite:
                 session.abandon()
         self._sessions.clear()
         self._idle.clear()
-        for transaction in self.backlog.drain():
-            transaction.postpone(postponed, instead)
+        self._endings.postpone(self.backlog.drain())
 
     @property
     def has_sessions(self) -> bool:
@@ -98,19 +117,7 @@ class ActiveSite:
         return self.backlog.is_idle and now - max(self.last_used, self.backlog.suspended_until) > unused_for
 
     def view(self) -> SiteView:
-        backlog, clock = self.backlog, self._equipment.clock
-        suspended = backlog.suspended_until > clock.monotonic()
-        return SiteView(
-            key=self.site.key,
-            hosts=tuple(exchanger.host for exchanger in self.site.exchangers),
-            waiting=len(backlog.waiting),
-            sessions=backlog.live,
-            idle=len(self._idle),
-            opening=backlog.opening,
-            window=backlog.window,
-            suspended_until=self._postponed().until if suspended else None,
-            last_failure=str(self._last_failure.reply) if self._last_failure is not None else "",
-        )
+        return self._standing.view(self.site, len(self._idle))
 
     # -- what sessions call ------------------------------------------------------------------------------------------
 
@@ -119,36 +126,54 @@ class ActiveSite:
         backlog, dialogue = self.backlog, session.dialogue
         outcomes = dialogue.outcomes
         seconds = self._equipment.clock.monotonic() - session.began
+        if not dialogue.usable and self._goes_to_another(session, transaction):
+            return
+        sequel = self._sequel(session, transaction)
+        if sequel is not None and sequel.again:
+            backlog.waiting.appendleft(again(backlog, transaction, sequel))
+        else:
+            backlog.ended(transaction)
         if dialogue.usable:
             backlog.succeeded()
-            if session.served < self._messages:
+            if session.served < (dialogue.peer.most_messages or self._messages):
                 self._serve(session, backlog.take())
             else:
                 session.quit()
                 self._part(session)
-        elif self._goes_to_another(session, transaction):
-            return
-        self._tell(transaction, outcomes, seconds)
+        self._endings.tell(transaction, outcomes, seconds)
+        self._endings.settle(transaction, outcomes, sequel, dialogue.place.host)
         if backlog.waiting:
-            self._open_more()
+            self._work()
 
     def gone(self, session: Session) -> None:
         self._idle.remove(session)
         self._part(session)
 
     def broke(self, error: Exception) -> None:
-        self._equipment.maillog.note("error", "internal_error", error=error, site=self.site.key)
+        self._endings.broke(error)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    def _work(self) -> None:
+        """Somebody waits: those who rest take him, or others are opened."""
+        backlog = self.backlog
+        while self._idle and backlog.waiting:  # they count as live, so that the window may allow no new one
+            self._serve(self._idle.pop(), backlog.take())
+        while backlog.may_open and not self._is_closing:
+            self._equipment.spawn(self._open(backlog.begin_opening()))
+
     def _serve(self, session: Session, transaction: Transaction | None) -> None:
         """Give the session this transaction, or the next one that can be begun; else let it rest."""
+        peer = session.dialogue.peer
         while transaction is not None:
+            if len(transaction.ordinals) > 1:
+                transaction = self._cut(transaction, peer)
             outcomes = self._begin(session, transaction)
             if outcomes is None:
                 return
             # Later, and not from here: whoever is told may at once send the next, and so on without end.
-            asyncio.get_running_loop().call_soon(self._settle, transaction, outcomes)
+            asyncio.get_running_loop().call_soon(self._endings.settle, transaction, outcomes)
+            self.backlog.ended(transaction)
             transaction = None if session.is_over else self.backlog.take()
         if session.is_over or self.backlog.waiting or self._is_closing:
             session.quit()  # there are more sessions than the window allows
@@ -156,6 +181,16 @@ class ActiveSite:
         else:
             session.rest()
             self._idle.append(session)
+
+    def _cut(self, transaction: Transaction, peer: Capabilities) -> Transaction:
+        """What the server says that it takes (LIMITS), and what was learned since it was planned, may be less."""
+        shape = self.backlog.shape
+        most = min(peer.most_recipients or shape.most_recipients, shape.most_recipients)
+        domains = shape.most_domains or peer.most_domains
+        if len(transaction.ordinals) <= most and not domains:
+            return transaction
+        parts = plan(transaction.legs(), Shape(most, domains))
+        return self.backlog.instead(transaction, parts) if len(parts) > 1 else transaction
 
     def _begin(self, session: Session, transaction: Transaction) -> Mapping[int, Outcome] | None:
         """None: it is under way. Else its outcomes, and the session is as free as before."""
@@ -188,22 +223,18 @@ class ActiveSite:
             else:
                 backlog.slow_down()
             backlog.give_back(transaction)
-            while self._idle and backlog.waiting:  # they count as live, so that the window may allow no new one
-                self._serve(self._idle.pop(), backlog.take())
-            self._open_more()
+            self._work()
             return True
+        backlog.ended(transaction)
         if backlog.turned_away(self._equipment.clock.monotonic()):
             reason = next(outcome for outcome in dialogue.outcomes.values() if isinstance(outcome, Deferred))
-            self._suspend(reason, 0)
+            self._endings.suspend(backlog.drain(), reason, 0, 0.0)
         return False
-
-    def _open_more(self) -> None:
-        while self.backlog.may_open and not self._is_closing:
-            self._equipment.spawn(self._open(self.backlog.begin_opening()))
 
     async def _open(self, mark: int) -> None:
         """Open one session, for whoever waits; `mark` tells who waited when it began."""
-        backlog = self.backlog
+        backlog, clock = self.backlog, self._equipment.clock
+        began = clock.monotonic()
         try:
             result = await self._equipment.dialer.dial(self.site)
         except Exception as error:
@@ -214,72 +245,33 @@ class ActiveSite:
             raise
         if isinstance(result, Opened):
             backlog.opened()
-            session = Session(result, owner=self, clock=self._equipment.clock, spawn=self._equipment.spawn)
+            equipment = self._equipment
+            chunking = equipment.dialer.settings.chunking
+            session = Session(result, owner=self, clock=clock, spawn=equipment.spawn, chunking=chunking)
             self._sessions.add(session)
             self._equipment.watch()
             self._serve(session, backlog.take())
-            self._open_more()  # a bug may have cost this one at once
+            self._work()  # a bug may have cost this one at once
             return
         backlog.not_opened()
-        if backlog.turned_away(self._equipment.clock.monotonic()):
-            self._suspend(result, mark)
+        if backlog.turned_away(clock.monotonic()):
+            self._endings.suspend(backlog.drain(), result, mark, clock.monotonic() - began)
 
-    def _suspend(self, outcome: Failed | Deferred, mark: int) -> None:
-        """Nobody is inside. Who waited when the attempt began shares its outcome; who came later was not tried."""
-        self._last_failure = outcome
-        postponed, instead = self._postponed(), self._instead()
-        self._equipment.maillog.note(
-            "warning",
-            "site_suspended",
-            site=self.site.key,
-            seconds=round(postponed.until - self._equipment.clock.now()),
-            reason=str(outcome.reply),
-            waiting=len(self.backlog.waiting),
-        )
-        for transaction in self.backlog.drain():
-            if transaction.joined <= mark:
-                self._settle(transaction, dict.fromkeys(transaction.ordinals, outcome))
-            else:
-                transaction.postpone(postponed, instead)
+    def _sequel(self, session: Session, transaction: Transaction) -> Sequel | None:
+        """What else is to be done; and what was learned is remembered. None, mostly: the outcomes are all there is."""
+        dialogue = session.dialogue
+        outcomes, sequel = dialogue.outcomes, None
+        if needs_sequel(outcomes):
+            facts = Facts(dialogue.usable, dialogue.is_unheard, dialogue.is_unsure)
+            sequel = follow(transaction.legs(), outcomes, facts)
+        if learn(self._equipment.habits, self._equipment.clock.monotonic(), transaction, session, sequel):
+            self._look_up_habit()
+        return sequel
 
-    def _tell(self, transaction: Transaction, outcomes: Mapping[int, Outcome], seconds: float) -> None:
-        """One line for the transaction, then its consequences."""
-        consignment = transaction.consignment
-        first = next(iter(outcomes.values()))
-        try:
-            self._equipment.maillog.attempt(
-                queue_id=consignment.queue_id,
-                destination=consignment.destination,
-                place=first.place,
-                recipients=len(outcomes),
-                seconds=seconds,
-                reply=first.reply,
-            )
-        except Exception as error:
-            self.broke(error)
-        self._settle(transaction, outcomes)
-
-    def _settle(self, transaction: Transaction, outcomes: Mapping[int, Outcome]) -> None:
-        try:
-            transaction.settle(outcomes)
-        except Exception as error:  # a bug of whoever is told must not take the session with it
-            self.broke(error)
+    def _look_up_habit(self) -> None:
+        self._habit = self._equipment.habits.of(self.site, self._equipment.clock.monotonic())
+        self.backlog.shape = self._habit.shape
 
     def _part(self, session: Session) -> None:
         self._sessions.discard(session)
         self.backlog.closed()
-
-    def _postponed(self) -> Postponed:
-        clock = self._equipment.clock
-        left = max(0.0, self.backlog.suspended_until - clock.monotonic())
-        reason = "stopping" if self._is_closing else f"suspended: {self._why()}"
-        return Postponed(clock.now() + left, reason)
-
-    def _instead(self) -> Deferred:
-        """For recipients that were not tried, of a consignment that was tried in part."""
-        if isinstance(self._last_failure, Deferred):
-            return self._last_failure
-        return Deferred(Cause.CONNECT, reply(451, "4.4.1", f"not tried: {self._why()}"), Scope.SITE)
-
-    def _why(self) -> str:
-        return str(self._last_failure.reply) if self._last_failure is not None else "stopping"

@@ -1,8 +1,9 @@
 """A session at work: the protocol on an opened transport, running one transaction after another with the dialogue.
 
 No task, no future and no timer for a message: octets that arrive are fed to the dialogue, and what it asks for is
-written in the same turn; a deadline is only noted, and a sweep once a second compares it. Content that is not in
-memory is streamed by a task, as fast as the peer reads. Promises: each transaction that was started is handed back
+written in the same turn; a deadline is only noted, and a sweep once a second compares it. Small content in memory goes
+in one write with its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast
+as the peer reads. Promises: each transaction that was started is handed back
 finished, once, whatever happens to the connection. Never: a choice of what comes next; that is the owner's.
 
 RFC 5321 4.5.3.2 (timeouts by stage; ten minutes after the dot, RFC 1047).
@@ -15,7 +16,10 @@ import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from asyncmta.delivery.backlog import Transaction
+from asyncmta.delivery.counted import counted
 from asyncmta.delivery.dialogue import Dialogue, Step
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.verdict import Fault, Stage
@@ -26,7 +30,10 @@ IDLE_TIME = 5.0
 BLOCK_TIME = 180.0
 STAGE_TIME = {Stage.MAIL: 300.0, Stage.RCPT: 300.0, Stage.DATA: 120.0, Stage.DOT: 600.0}
 BEFORE_THE_DOT = 7200.0  # for all of a transaction but its end: patience with a drip has a bound
-SMALL = 32768  # below, one joined write is cheaper than several buffers
+SMALL = 32768  # below, one joined write is cheaper than several buffers, and what a refused MAIL costs is little
+# For so long after its last reply a peer has not gone for idleness. Later the content waits for the reply to MAIL: with
+# a connection that is closed already nobody could tell whether it was taken.
+FRESH = 1.0
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -50,6 +57,7 @@ class Session(asyncio.Protocol):
     __slots__ = (
         "_clock",
         "_content",
+        "_heard",
         "_owner",
         "_resumed",
         "_spawn",
@@ -62,8 +70,9 @@ class Session(asyncio.Protocol):
         "transaction",
     )
 
-    def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn) -> None:
-        self.dialogue = Dialogue(opened.peer, opened.place)
+    def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn, chunking: bool = True) -> None:
+        peer = opened.peer if chunking else replace(opened.peer, chunking=False)
+        self.dialogue = Dialogue(peer, opened.place, lmtp=opened.protocol == "lmtp")
         self.transaction: Transaction | None = None
         self.served = 0
         self.began = 0.0
@@ -72,6 +81,7 @@ class Session(asyncio.Protocol):
         self._owner = owner
         self._clock = clock
         self._spawn = spawn
+        self._heard = clock.monotonic()  # when the peer last had something to answer
         self._content: tuple[bytes, ...] | AsyncIterator[bytes] = ()
         self._resumed: asyncio.Event | None = None
         self.is_over = False
@@ -84,14 +94,24 @@ class Session(asyncio.Protocol):
         consignment = transaction.consignment
         dialogue = self.dialogue
         envelope = consignment.envelope
+        facts = consignment.content
         now = 0.0 if envelope.timing is None else self._clock.now()
-        if dialogue.begin(envelope, transaction.ordinals, consignment.content, now) is Step.DONE:
+        began = self._clock.monotonic()
+        at_once = facts.wire_size < SMALL and began - self._heard < FRESH and isinstance(content, tuple)
+        if dialogue.begin(envelope, transaction.ordinals, facts, now, at_once=at_once) is Step.DONE:
             return False
+        if dialogue.opening:
+            content = counted(content, facts)
         self.transaction = transaction
-        self._content = content
-        self.began = self._clock.monotonic()
-        self.deadline = self.began + 300.0  # STAGE_TIME[Stage.MAIL]
-        self._transport.write(dialogue.out)
+        self.began = began
+        if dialogue.is_out:
+            assert isinstance(content, tuple)
+            self.deadline = began + 600.0  # STAGE_TIME[Stage.DOT]
+            self._transport.write(b"".join((dialogue.out, *content)))
+        else:
+            self._content = content
+            self.deadline = began + 300.0  # STAGE_TIME[Stage.MAIL]
+            self._transport.write(dialogue.out)
         return True
 
     def rest(self) -> None:
@@ -138,7 +158,7 @@ class Session(asyncio.Protocol):
                 if step is Step.WRITE:
                     self._transport.write(dialogue.out)
                 if dialogue.progress != before:  # a drip of single octets is no progress
-                    self._be_patient(STAGE_TIME[dialogue.stage])
+                    self._wait_for_reply()
         except Exception as error:
             self._bug(error)
 
@@ -171,8 +191,7 @@ class Session(asyncio.Protocol):
         if isinstance(content, tuple):
             assert self.transaction is not None
             dialogue = self.dialogue
-            dialogue.content_sent()
-            self.deadline = self._clock.monotonic() + 600.0  # STAGE_TIME[Stage.DOT]
+            self._content_sent()
             if self.transaction.consignment.content.wire_size < SMALL:
                 self._transport.write(b"".join((dialogue.opening, *content, dialogue.ending)))
             else:
@@ -187,7 +206,7 @@ class Session(asyncio.Protocol):
         transaction = self.transaction
         assert transaction is not None
         opening = self.dialogue.opening
-        left = transaction.consignment.content.wire_size if opening else -1
+        left = transaction.consignment.content.size if opening else -1
         self._transport.write(opening)
         try:
             async for chunk in chunks:
@@ -201,7 +220,7 @@ class Session(asyncio.Protocol):
                 self._transport.write(chunk)
                 if self._resumed is not None:
                     await self._resumed.wait()
-            if self.transaction is transaction and left:
+            if self.transaction is transaction and not opening:
                 self._content_sent()
                 self._transport.write(self.dialogue.ending)
         except ContentUnavailable as error:
@@ -217,10 +236,18 @@ class Session(asyncio.Protocol):
 
     def _content_sent(self) -> None:
         self.dialogue.content_sent()
-        self.deadline = self._clock.monotonic() + STAGE_TIME[Stage.DOT]
+        self._wait_for_reply()
+
+    def _wait_for_reply(self) -> None:
+        """Behind the end of the content ten minutes are never cut short, since that makes duplicates (RFC 1047); nor
+        where the content has gone with the commands, since the peer may answer all of it at its end."""
+        stage = self.dialogue.stage
+        if stage is Stage.DOT:
+            self.deadline = self._clock.monotonic() + 600.0
+        else:
+            self._be_patient(600.0 if self.dialogue.is_out else STAGE_TIME[stage])
 
     def _be_patient(self, seconds: float) -> None:
-        """Not for the dot: its ten minutes are never cut short, since that makes duplicates (RFC 1047)."""
         self.deadline = min(self._clock.monotonic() + seconds, self.began + BEFORE_THE_DOT)
 
     def _finish(self) -> None:
@@ -228,6 +255,7 @@ class Session(asyncio.Protocol):
         assert transaction is not None
         self._content = ()
         self.served += 1
+        self._heard = self._clock.monotonic()
         if not self.dialogue.usable:
             self._drop()
         self._owner.finished(self, transaction)

@@ -2,8 +2,8 @@
 
 Promises: total. Every reply of 200..599 and every fault has a verdict at every stage; a `Deferred` never carries a 5yz
 reply and a `Failed` never a 4yz one. What is out of order is transient: nothing bounces because a peer talks nonsense.
-Before MAIL a failure concerns the host (site scope), so that the next exchanger is worth a try; from MAIL on it is
-final for the attempt. Never: sockets, time, a decision about the next attempt.
+Before MAIL a failure concerns the host (site scope), so that the next exchanger is worth a try, and nothing bounces for
+it; from MAIL on it is final for the attempt. Never: sockets, time, a decision about the next attempt.
 
 RFC 5321 4.2.1 and 4.3.2 (replies by stage), 4.5.3.1.10 (552 to RCPT), RFC 3463 (enhanced status).
 """
@@ -74,6 +74,10 @@ def judge(stage: Stage, heard: Reply, place: Place = NOWHERE) -> Outcome | None:
         # Our own settings or the peer's bad day; mail does not bounce for a password that expired.
         said = reply(454, "4.7.0", f"{_NAMES[stage]} refused: {heard}")
         return Deferred(Cause.TLS if stage is Stage.STARTTLS else Cause.REFUSED, said, Scope.SITE, place)
+    if stage < Stage.MAIL and code >= 500:
+        # Said of us or of the host, before anything was known of the message (docs/decisions.md).
+        said = Reply(450, _soften(heard).enhanced, (f"the host does not talk to us ({_NAMES[stage]}): {heard}",))
+        return Deferred(Cause.REFUSED, said, Scope.SITE, place)
     if stage is Stage.RCPT and code == 552:
         heard, code = _soften(heard), 452
     scope = _scope(stage)

@@ -9,11 +9,10 @@ RFC 5321 4.1 (commands), RFC 2920 3.1 (what may be pipelined), RFC 3030 (BDAT, B
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 
 from asyncmta.mail import wire
+from asyncmta.testing.sink_auth import SinkAuth, mechanisms_of
 from asyncmta.testing.sink_values import TakenMessage
 from asyncmta.testing.sink_wire import Sink, SinkWire
 
@@ -44,7 +43,7 @@ class SinkSession(SinkWire):
         self._greeted = False
         self._helo = ""
         self._login: str | None = None
-        self._asked: list[str] | None = None  # what AUTH was told so far, as long as it is asking
+        self._asked: SinkAuth | None = None  # as long as AUTH is asking
         self._reset()
 
     def _reset(self) -> None:
@@ -85,8 +84,8 @@ class SinkSession(SinkWire):
         offers = [self.settings.hostname, *self.settings.extensions, f"SIZE {self.settings.max_size}"]
         if self.settings.tls is not None and not self.tls:
             offers.append("STARTTLS")
-        if self.settings.logins:
-            offers.append("AUTH PLAIN LOGIN")
+        if mechanisms := mechanisms_of(self.settings):
+            offers.append(f"AUTH {' '.join(mechanisms)}")
         verb = line[:4].upper()
         if self.answer(verb, line, "\n".join(f"250 {offer}" for offer in (offers if verb == "EHLO" else offers[:1]))):
             self._helo = name
@@ -124,7 +123,7 @@ class SinkSession(SinkWire):
         """The parameters of MAIL or RCPT; None when one was refused, which is then answered."""
         parameters = tuple(text.split())
         offered = {each.partition(" ")[0] for each in self.settings.extensions}
-        offered |= {"SIZE", *(["AUTH"] if self.settings.logins else [])}
+        offered |= {"SIZE", *(["AUTH"] if mechanisms_of(self.settings) else [])}
         for parameter in parameters:
             keyword, _, value = parameter.partition("=")
             needs = "BINARYMIME" if parameter.upper() == _BINARY else _PARAMETERS.get(keyword.upper())
@@ -219,33 +218,33 @@ class SinkSession(SinkWire):
     def _on_auth(self, line: str) -> None:
         words = line.split(" ")
         mechanism = words[1].upper() if len(words) > 1 else ""
-        if not self.settings.logins or self._login is not None or mechanism not in {"PLAIN", "LOGIN"}:
+        if self._login is not None or mechanism not in mechanisms_of(self.settings):
             self.violation(f"not offered: {line!r}", "503 5.5.1 Not offered")
             return
-        self._asked = [mechanism]
+        self._asked = SinkAuth(mechanism, self.settings)
         if len(words) > 2:
-            self._take_auth("" if words[2] == "=" else words[2])
+            self._take_auth(words[2])
         else:
-            self.say("334 " if mechanism == "PLAIN" else "334 VXNlcm5hbWU6")
+            self.say(self._asked.begin())
 
     def _take_auth(self, line: str) -> None:
         assert self._asked is not None
         asked, self._asked = self._asked, None
+        if line == "*":
+            self.say("501 5.7.0 Cancelled")
+            return
         try:
-            asked.append(base64.b64decode(line, validate=True).decode())
-        except (binascii.Error, UnicodeDecodeError):
+            challenge = asked.take(line)
+        except ValueError:
             self.say("501 5.5.2 Not base64")
             return
-        mechanism, *texts = asked
-        if mechanism == "LOGIN" and len(texts) == 1:
+        if not asked.is_over:
             self._asked = asked
-            self.say("334 UGFzc3dvcmQ6")
+            self.say(challenge)
             return
-        user, password = texts if mechanism == "LOGIN" else [*texts[0].split("\0")[1:], "", ""][:2]
-        good = self.settings.logins.get(user) == password
-        verdict = "235 2.7.0 Welcome" if good else "535 5.7.8 Wrong"
-        if self.answer("AUTH", f"AUTH {mechanism} {user}", verdict):
-            self._login = user
+        verdict = "235 2.7.0 Welcome" if asked.is_good else "535 5.7.8 Wrong"
+        if self.answer("AUTH", f"AUTH {asked.mechanism} {asked.user}", verdict):
+            self._login = asked.user
 
     def _out_of_sequence(self, line: str) -> None:
         if self._is_mail_refused and "PIPELINING" in self.settings.extensions:

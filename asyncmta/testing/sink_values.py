@@ -6,7 +6,7 @@ Never: a socket, or anything that changes.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from msgspec import Struct, field
@@ -35,7 +35,8 @@ they are, or a `Special`."""
 
 class SinkSettings(Struct, frozen=True, kw_only=True):
     """What a sink is and offers. tls: a server context, to offer STARTTLS; implicit_tls: to speak TLS from the first
-    octet. logins: user to password, to offer AUTH. max_size: the limit given with SIZE."""
+    octet. logins: user to password, to offer AUTH with these mechanisms; check_token: whether a user's access token is
+    good, to offer XOAUTH2 and OAUTHBEARER. max_size: the limit given with SIZE."""
 
     hostname: str = "sink.example"
     extensions: tuple[str, ...] = EXTENSIONS
@@ -43,6 +44,8 @@ class SinkSettings(Struct, frozen=True, kw_only=True):
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     logins: Mapping[str, str] = field(default_factory=dict)
+    mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
+    check_token: Callable[[str, str], bool] | None = None
 
 
 class TakenMessage(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from asyncmta.delivery.backlog import Backlog, Transaction, plan
+from asyncmta.delivery import transaction as transaction_module
+from asyncmta.delivery.backlog import Backlog
+from asyncmta.delivery.transaction import Done, Leg, Parcel, Shape, Transaction
+from asyncmta.delivery.way import Way
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Outcome, Postponed
@@ -18,6 +21,14 @@ TAKEN = Delivered(reply(250, "2.0.0", "ok"))
 DOWN = Deferred(Cause.CONNECT, reply(451, "4.4.1", "down"))
 ENVELOPE = Envelope(None, tuple(Recipient(parse_address(f"r{n}@example.net")) for n in range(40)))
 CONTENT = Content(1, b"", False, 1)
+
+WAY = Way(())
+
+
+def plan(consignments: list[Consignment], done: Done, most: int) -> list[Transaction]:
+    legs = [Leg(Parcel(each, WAY, done), each.ordinals) for each in consignments]
+    return transaction_module.plan(legs, Shape(most))
+
 
 shapes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
@@ -73,7 +84,7 @@ class BacklogMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backlog = Backlog(6, 5)
+        self.backlog = Backlog(6, Shape(5))
         self.queue_id = 0
         self.next_ordinal = 0
         self.now = 1000.0
@@ -142,7 +153,23 @@ class BacklogMachine(RuleBasedStateMachine):
         else:
             self.backlog.closed()
             self.backlog.slow_down()
+        behind = transaction.behind
+        self.backlog.ended(transaction)
+        assert behind is None or self.backlog.waiting[0] is behind
         transaction.settle_all(TAKEN)
+
+    @rule(transaction=consumes(taken), at=st.integers(1, 4))
+    def cut(self, transaction: Transaction | None, at: int) -> None:
+        """The server takes fewer: it is sent in parts, and what is behind it is not lost."""
+        if transaction is None or len(transaction.ordinals) == 1:
+            self.in_hand -= transaction is not None
+            if transaction is not None:
+                self.backlog.ended(transaction)
+                transaction.settle_all(TAKEN)
+            return
+        self.in_hand -= 1
+        parts = transaction_module.plan(transaction.legs(), Shape(at))
+        self.backlog.waiting.appendleft(self.backlog.instead(transaction, parts))
 
     @rule(transaction=consumes(taken))
     def give_back(self, transaction: Transaction | None) -> None:

@@ -23,8 +23,9 @@ def mail(count: int, body: str) -> Envelope:
 class Server:
     """Takes command lines, answers with the codes it is given, and knows what it has taken for whom."""
 
-    def __init__(self, codes: list[int], *, is_long_winded: bool) -> None:
+    def __init__(self, codes: list[int], *, is_long_winded: bool, is_lmtp: bool = False) -> None:
         self._codes = codes
+        self._is_lmtp = is_lmtp
         self._is_long_winded = is_long_winded
         self.in_transaction = False
         self.accepted: list[str] = []
@@ -32,15 +33,19 @@ class Server:
         self.refused: list[str] = []
         self.refused_all = False
         self.wants_content = False
+        self.is_gone = False
 
     def _say(self, usual: int) -> tuple[int, bytes]:
         code = self._codes.pop(0) if self._codes else usual
         if code == 0:
             code = usual
+        self.is_gone = code == 421
         text = b"%d-well\r\n%d so\r\n" % (code, code) if self._is_long_winded else b"%d so\r\n" % code
         return code, text
 
     def command(self, line: bytes) -> bytes:
+        if self.is_gone:
+            return b""
         verb = line[:4]
         if verb == b"RSET":
             self.in_transaction = False
@@ -70,13 +75,26 @@ class Server:
         return text
 
     def content(self, is_empty: bool) -> bytes:
-        code, text = self._say(250)
         self.wants_content = self.in_transaction = False
-        if code < 300 and not is_empty:
-            self.taken_for += self.accepted
-        elif code >= 500:
-            self.refused += self.accepted
-        return text
+        answer = b""
+        for names in [[name] for name in self.accepted] if self._is_lmtp else [self.accepted]:
+            code, text = self._say(250)
+            if code < 300 and not is_empty:
+                self.taken_for += names
+            elif code >= 500:
+                self.refused += names
+            answer += text
+            if self.is_gone:
+                break
+        return answer
+
+    def chunk(self) -> bytes:
+        """It has come with its BDAT, wanted or not."""
+        if self.is_gone:
+            return b""
+        if not self.in_transaction or not self.accepted:
+            return b"503 nobody wants it\r\n"
+        return self.content(is_empty=False)
 
 
 bodies = st.sampled_from(["8BITMIME", "BINARYMIME"])
@@ -86,21 +104,31 @@ codes = st.lists(st.sampled_from([0, 0, 0, 250, 251, 354, 450, 452, 550, 552, 55
 @given(
     st.booleans(),
     st.booleans(),
-    bodies,
+    st.booleans(),
+    st.booleans(),
     codes,
     st.lists(st.integers(1, 4), min_size=1, max_size=4),
     st.data(),
 )
 def test_outcomes_are_complete_and_true(
-    pipelining: bool, is_long_winded: bool, body: str, script: list[int], counts: list[int], data: st.DataObject
+    pipelining: bool,
+    is_long_winded: bool,
+    chunking: bool,
+    lmtp: bool,
+    script: list[int],
+    counts: list[int],
+    data: st.DataObject,
 ) -> None:
-    dialogue = Dialogue(Capabilities(pipelining=pipelining, binary=True))
-    server = Server(script, is_long_winded=is_long_winded)
+    dialogue = Dialogue(Capabilities(pipelining=pipelining, binary=True, chunking=chunking), lmtp=lmtp)
+    server = Server(script, is_long_winded=is_long_winded, is_lmtp=lmtp)
     for count in counts:
         server.taken_for, server.refused = [], []
-        step = dialogue.begin(mail(count, body), tuple(range(count)), CONTENT)
+        letter = mail(count, data.draw(bodies))
+        step = dialogue.begin(letter, tuple(range(count)), CONTENT, at_once=data.draw(st.booleans()))
+        went_at_once = dialogue.is_out
         while step is not Step.DONE:
             if step is Step.CONTENT:
+                assert not went_at_once
                 assert server.wants_content == (not dialogue.opening)
                 assert server.accepted
                 dialogue.content_sent()
@@ -112,7 +140,11 @@ def test_outcomes_are_complete_and_true(
                 lines = dialogue.out.splitlines(keepends=True)
                 if not pipelining:
                     assert len(lines) == 1
+                if went_at_once:
+                    assert lines.pop() == dialogue.opening
                 answer = b"".join(server.command(line) for line in lines)
+                if went_at_once:
+                    answer += server.chunk()
             cut = data.draw(st.integers(0, len(answer)))
             step = Step.WAIT
             for piece in (answer[:cut], answer[cut:]):
@@ -125,7 +157,7 @@ def test_outcomes_are_complete_and_true(
             assert "nested" not in outcome.reply.text
             if isinstance(outcome, Delivered):
                 assert server.taken_for.count(name) == 1
-            elif dialogue.usable:
+            elif dialogue.usable or not dialogue.is_unsure:
                 assert name not in server.taken_for
             if isinstance(outcome, Failed):
                 assert name in server.refused or server.refused_all
@@ -134,6 +166,8 @@ def test_outcomes_are_complete_and_true(
 
 
 @given(
+    st.booleans(),
+    st.booleans(),
     st.booleans(),
     bodies,
     st.lists(
@@ -146,11 +180,11 @@ def test_outcomes_are_complete_and_true(
     st.sampled_from(Fault),
 )
 def test_no_octets_break_it_or_deliver_without_content(
-    pipelining: bool, body: str, stream: list[bytes], fault: Fault
+    pipelining: bool, at_once: bool, lmtp: bool, body: str, stream: list[bytes], fault: Fault
 ) -> None:
-    dialogue = Dialogue(Capabilities(pipelining=pipelining, binary=True))
-    dialogue.begin(mail(3, body), (0, 1, 2), CONTENT)
-    was_sent = False
+    dialogue = Dialogue(Capabilities(pipelining=pipelining, binary=True), lmtp=lmtp)
+    dialogue.begin(mail(3, body), (0, 1, 2), CONTENT, at_once=at_once)
+    was_sent = dialogue.is_out
     for octets in stream:
         step = dialogue.feed(octets)
         if step is Step.DONE:

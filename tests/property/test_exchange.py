@@ -7,7 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncmta.delivery.exchange import MxRecord, MxRecords, Site, site_of_domain, walk_order
+from asyncmta.delivery.dial_order import walk_order
+from asyncmta.delivery.exchange import MxRecord, MxRecords, Site, site_of_domain
 from asyncmta.mail.outcome import Deferred, Failed
 
 US = "us.example"

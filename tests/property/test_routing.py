@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from asyncmta.mail.address import Address, parse_address
 from asyncmta.mail.reply import reply
-from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Routing, Rule, Smarthost, parse_pattern
+from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Routing, Rule, Smarthost, parse_pattern
 
 DOMAINS = ["a.example", "b.example", "sub.a.example", "deep.sub.a.example", "mx.host.example"]
 domains = st.sampled_from(DOMAINS)
@@ -28,6 +28,8 @@ vias = st.sampled_from(
         Reject(reply(550, "5.7.1", "no")),
         Smarthost("s", ("s.example:25",)),
         Smarthost("t", ("t.example:25",)),
+        Smarthost("l", ("unix:/run/lmtp",), protocol="lmtp"),
+        Pipe(("/bin/cat",)),
     ]
 )
 rules = st.lists(st.builds(Rule, patterns, patterns, vias), max_size=5)
@@ -43,7 +45,7 @@ def plain(rules: list[Rule], local: set[str], recipient: Address, sender: Addres
     name = recipient.local_part.strip('"').lower()
     ours = recipient.domain_key in local or (name == "postmaster" and recipient.domain_key == "mx.host.example")
     for rule in rules:
-        passes_on = isinstance(rule.via, Mx | Smarthost)
+        passes_on = isinstance(rule.via, Mx | Smarthost | Pipe)
         if rule.recipient.covers(recipient) and rule.sender.covers(sender):
             if ours and passes_on and rule.recipient.text == "*":
                 continue

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from asyncmta.testing.sink_session import SinkSession
+from asyncmta.testing.sink_values import EXTENSIONS, SinkSettings
 from asyncmta.testing.smtp_sink import SmtpSink, TakenMessage
 
 LATER = {
@@ -82,7 +83,9 @@ class MoodySink(SmtpSink):
     """`temper`: how likely a mood is at each step; `life` tells in which life of the MTA something happens."""
 
     def __init__(self, host: str, port: int, *, chance: random.Random, life: Callable[[], int], kind: bool) -> None:
-        super().__init__(host=host, port=port)
+        without = () if chance.random() < 0.5 else ("CHUNKING",)
+        offers = tuple(extension for extension in EXTENSIONS if extension not in without)
+        super().__init__(SinkSettings(extensions=offers), host=host, port=port)
         self.chance = chance
         self.life = life
         self.kind = kind  # it never refuses anything for good

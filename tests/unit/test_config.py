@@ -18,7 +18,7 @@ from asyncmta.config_tables import kind_of, known_paths
 from asyncmta.inbound.certificate_files import Pair, TlsFiles
 from asyncmta.inbound.throttle import Rate
 from asyncmta.mail.address import parse_address
-from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Smarthost
+from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Smarthost
 
 ROOT = Path(__file__).parents[2]
 
@@ -349,14 +349,14 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "route": [{"via": "smarthost", "hosts": ["[::1]:25"], "tls": "none", "username": "u", "password": "hush"}],
         "rule": [{"client": "192.0.2.0/24", "sender": ["<>", "example.com"], "action": "tag", "tag": "hm"}],
         "limits": {"connections_per_client": "60/90s"},
-        "admin": {"listen": "127.0.0.1:8025", "token": "secret"},
+        "admin": {"listen": "127.0.0.1:8025", "token": "murmur"},
         "local": {"mailboxes": ["alice"]},
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
     }
     shown = Settings.from_dict(tree).effective()
     text = str(shown)
     assert "hush" not in text
-    assert "secret" not in text
+    assert "murmur" not in text
     assert shown["queue"] == {
         "lifetime": "5d",
         "bounce_lifetime": "36h",
@@ -529,3 +529,30 @@ def test_policy_from_the_environment() -> None:
     assert loaded(ASYNCMTA_POLICY__SERVICE="unix:/run/policy.sock").policy.service == "unix:/run/policy.sock"
     (fault,) = faults(ASYNCMTA_POLICY__SERVICE="unix:relative")
     assert fault.startswith('environment: ASYNCMTA_POLICY__SERVICE: expected "unix:/run/policy.sock" or ')
+
+
+def test_routes_to_a_mail_store_and_to_a_command() -> None:
+    settings = Settings.from_dict(
+        {
+            "pipe": {"enabled": True},
+            "route": [
+                {"recipient": "a.example", "via": "lmtp", "hosts": ["unix:/run/dovecot/LMTP", "Store.example:24"]},
+                {
+                    "recipient": "b.example",
+                    "via": "pipe",
+                    "command": ["/bin/x", "-a", "1", "-b", "1"],
+                    "per": "message",
+                },
+            ],
+        }
+    )
+    routing = settings.routing()
+    store = routing.route(parse_address("x@a.example"), None)
+    assert isinstance(store, Smarthost)
+    assert (store.hosts, store.protocol, store.tls) == (
+        ("unix:/run/dovecot/LMTP", "store.example:24"),
+        "lmtp",
+        "opportunistic",
+    )
+    command = Pipe(("/bin/x", "-a", "1", "-b", "1"), "message", "lf")
+    assert routing.route(parse_address("x@b.example"), None) == command

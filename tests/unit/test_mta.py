@@ -347,12 +347,15 @@ async def test_idle_gives_up(world):
 async def test_routes_are_explained_and_nothing_is_sent(world):
     provider = {"recipient": ".s.example", "via": "smarthost", "hosts": ["smtp.example:587"], "tls": "verify"}
     house = await world.mta(
+        pipe={"enabled": True},
         route=[
             provider,
             {"recipient": "held.example", "via": "hold"},
+            {"recipient": "store.example", "via": "lmtp", "hosts": ["unix:/run/lmtp", "127.0.0.1:24"], "tls": "none"},
+            {"recipient": "robot.example", "via": "pipe", "command": ["/bin/take", "{recipient}"]},
             {"recipient": "x@gone.example", "via": "reject"},
             {"recipient": "*", "sender": "robot@a.example", "via": "discard"},
-        ]
+        ],
     )
     world.resolver.set("b.example", {"MX": [(20, "second.example"), (10, "first.example")]})
     world.resolver.set("null.example", {"MX": [(0, "")]})
@@ -366,6 +369,10 @@ async def test_routes_are_explained_and_nothing_is_sent(world):
     smart = await route("x@deep.s.example")
     assert (smart.exchangers, smart.tls) == (["smtp.example:587"], "verify")
     assert (await route("x@held.example")).destination == "hold"
+    store = await route("x@store.example")
+    assert (store.destination, store.exchangers, store.tls) == ("lmtp:2", ["unix:/run/lmtp", "127.0.0.1:24"], "none")
+    command = await route("x@robot.example")
+    assert (command.destination, command.exchangers, command.tls) == ("pipe:3", ["/bin/take {recipient}"], "none")
     assert (await route("x@gone.example")).exchangers == ["550 5.7.1 Refused by a rule of the postmaster"]
     assert (await route("x@b.example", "robot@a.example")).destination == "discard"
     assert (await route("x@null.example")).exchangers[0].startswith("556 5.1.10")

@@ -13,6 +13,7 @@ from asyncmta.routing import (
     InvalidPattern,
     Local,
     Mx,
+    Pipe,
     Reject,
     Routing,
     Rule,
@@ -217,3 +218,22 @@ def test_explain_tells_each_rule_that_was_asked() -> None:
         "no route matches; example.org is a local domain",
         "destination: local:example.org",
     ]
+
+
+def test_next_hops_by_lmtp_and_commands_have_keys_of_their_own() -> None:
+    store = Smarthost("store", ("unix:/run/lmtp",), protocol="lmtp")
+    command = Pipe(("/bin/cat",))
+    rules = [rule("a.example", HOST), rule("b.example", store), rule("c.example", command), rule("d.example", command)]
+    routing = Routing(rules=rules)
+    assert [to(routing, f"x@{name}.example") for name in "abcd"] == ["smarthost:0", "lmtp:1", "pipe:2", "pipe:2"]
+    assert (routing.route_of("lmtp:1"), routing.route_of("pipe:2")) == (store, command)
+    assert "hush" not in repr(HOST)
+
+
+@pytest.mark.parametrize("via", [Smarthost("store", ("unix:/run/lmtp",), protocol="lmtp"), Pipe(("/bin/cat",))])
+def test_a_rule_for_the_world_takes_away_no_mailbox_of_ours(via: object) -> None:
+    everything = Routing(rules=[rule("*", via)], local_domains=["example.org"])
+    assert everything.route(ALICE, BOB) == Local("example.org")
+    assert everything.route(BOB, ALICE) == via
+    named = Routing(rules=[rule("example.org", via)], local_domains=["example.org"])
+    assert named.route(ALICE, BOB) == via

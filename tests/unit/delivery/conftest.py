@@ -17,6 +17,7 @@ from asyncmta.delivery.session import TlsContexts, default_tls_contexts
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Outcome, Postponed
+from asyncmta.mail.wire import is_dotted, unstuff
 from asyncmta.routing import Mx, Route, Smarthost
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.dns import FakeResolver
@@ -148,13 +149,18 @@ class Post:
             Recipient(parse_address(text, smtputf8=True)) if isinstance(text, str) else text for text in recipients
         )
         envelope = Envelope(parse_address("sender@example.org"), parsed)
-        size = large or sum(map(len, CONTENT))
+        wire = CONTENT if content is None or isinstance(content, Exception) else content
+        if isinstance(wire, tuple):
+            octets = b"".join(wire)
+            facts = Content(large or len(unstuff(octets)), b"", is_dotted(octets), large or len(octets))
+        else:
+            facts = Content(large, b"", False, large)
         ordinals: dict[str, list[int]] = {}
         for ordinal, recipient in enumerate(parsed):
             destination = to if isinstance(to, str) and to else f"mx:{recipient.address.domain_key}"
             ordinals.setdefault(destination, []).append(ordinal)
         return [
-            Consignment(queue_id, destination, envelope, tuple(found), Content(size, b"", True, size), 0.0)
+            Consignment(queue_id, destination, envelope, tuple(found), facts, 0.0)
             for destination, found in ordinals.items()
         ]
 

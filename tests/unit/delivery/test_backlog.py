@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asyncmta.delivery.backlog import FIRST_WINDOW, Backlog, Transaction, plan
+from asyncmta.delivery import transaction as transaction_module
+from asyncmta.delivery.backlog import FIRST_WINDOW, Backlog
+from asyncmta.delivery.transaction import Done, Leg, Parcel, Shape, Transaction
+from asyncmta.delivery.way import Way
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Outcome, Postponed
@@ -16,6 +19,14 @@ LATER = Postponed(99.0, "suspended")
 ENVELOPE = Envelope(None, tuple(Recipient(parse_address(f"r{n}@example.net")) for n in range(1000)))
 
 Result = Mapping[int, Outcome] | Postponed
+
+
+WAY = Way(())
+
+
+def plan(consignments: list[Consignment], done: Done, most: int, domains: int = 0) -> list[Transaction]:
+    legs = [Leg(Parcel(each, WAY, done), each.ordinals) for each in consignments]
+    return transaction_module.plan(legs, Shape(most, domains))
 
 
 class Results(dict[str, Result]):
@@ -105,7 +116,7 @@ def test_first_come_first_served() -> None:
 
 def test_more_of_a_message_joins_what_waits_of_it() -> None:
     done = Results()
-    backlog = Backlog(20, 5)
+    backlog = Backlog(20, Shape(5))
     for at in range(4):
         for transaction in plan([consignment(f"d{at}", 2 * at, 2 * at + 1)], done, 5):
             backlog.join(transaction)
@@ -121,7 +132,7 @@ def test_more_of_a_message_joins_what_waits_of_it() -> None:
     }
 
 
-def test_nothing_joins_what_has_left() -> None:
+def test_what_comes_later_stands_behind_what_has_left() -> None:
     backlog = Backlog(20)
     (first,) = plan([consignment("a", 0)], Results(), 100)
     (second,) = plan([consignment("b", 1)], Results(), 100)
@@ -129,10 +140,59 @@ def test_nothing_joins_what_has_left() -> None:
     backlog.join(first)
     assert backlog.take() is first
     backlog.join(second)
-    assert backlog.drain() == [second]
     backlog.join(third)
-    assert backlog.take() is third
-    assert first.ordinals == (0,)
+    assert not backlog.may_open
+    assert (first.ordinals, second.ordinals) == ((0,), (1, 2))
+    backlog.ended(first)
+    assert backlog.take() is second
+    backlog.ended(second)
+    (fourth,) = plan([consignment("d", 3)], Results(), 100)
+    backlog.join(fourth)
+    assert backlog.drain() == [fourth]
+
+
+def test_ten_of_a_message_stand_in_a_row() -> None:
+    backlog = Backlog(20, Shape(10))
+    for transaction in plan([consignment("a", *range(250))], Results(), 10):
+        backlog.join(transaction)
+    assert [head.ordinals[0] for head in backlog.waiting] == [0, 100, 200]
+    assert [each.ordinals[0] for each in backlog.drain()] == list(range(0, 250, 10))
+    assert backlog.is_idle
+
+
+def test_what_is_planned_anew_takes_along_what_stands_behind_it() -> None:
+    """And what comes later of the message stands behind that."""
+    done = Results()
+    backlog = Backlog(20, Shape(4))
+    for transaction in plan([consignment("a", *range(12))], done, 4):
+        backlog.join(transaction)
+    first = backlog.take()
+    assert first is not None
+    legs = backlog.row_of(first)
+    assert [leg.ordinals for leg in legs] == [(4, 5, 6, 7), (8, 9, 10, 11)]
+    assert backlog.row_of(first) == []
+    head = backlog.instead(first, transaction_module.plan(legs, Shape(3)))
+    backlog.waiting.appendleft(head)
+    (late,) = plan([consignment("b", 12, 13, 14, 15)], done, 4)
+    backlog.join(late)
+    row = backlog.drain()
+    assert [each.ordinals for each in row] == [(4, 5, 6), (7, 8, 9), (10, 11), (12, 13, 14, 15)]
+    first.legs()[0].settle(dict.fromkeys(range(4), TAKEN))
+    for transaction in row:
+        transaction.settle_all(TAKEN)
+    assert done == {"a": dict.fromkeys(range(12), TAKEN), "b": dict.fromkeys(range(12, 16), TAKEN)}
+
+
+def test_what_comes_later_joins_the_last_part_while_there_is_room() -> None:
+    backlog = Backlog(20, Shape(4))
+    (first,) = plan([consignment("a", 0, 1, 2)], Results(), 4)
+    backlog.join(first)
+    assert backlog.take() is first
+    head = backlog.instead(first, transaction_module.plan(first.legs(), Shape(2)))
+    assert head.behind is not None
+    (late,) = plan([consignment("b", 3)], Results(), 4)
+    backlog.join(late)
+    assert (head.ordinals, head.behind.ordinals) == ((0, 1), (2, 3))
 
 
 def test_what_comes_back_is_next() -> None:

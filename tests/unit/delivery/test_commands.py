@@ -58,13 +58,12 @@ def test_a_plain_server_gets_plain_commands() -> None:
         "MAIL FROM:<a@example.org>",
         "RCPT TO:<b@example.net>",
         "RCPT TO:<c@example.com>",
-        "DATA",
     ]
 
 
 def test_only_the_ordinals_asked_for() -> None:
     octets = compose(NONE, envelope("b@example.net", "c@example.net", "d@example.net"), (0, 2), CONTENT)
-    assert octets == b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<d@example.net>\r\nDATA\r\n"
+    assert octets == b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<d@example.net>\r\n"
 
 
 def test_the_null_reverse_path() -> None:
@@ -127,7 +126,7 @@ def test_internationalised_addresses_need_smtputf8() -> None:
     ]
     found = obstacle(NONE, envelope("jörg@bücher.example", "plain@example.net"))
     assert [str(said.enhanced) for said in found.refused.values()] == ["5.6.7"]
-    assert found.commands == b"MAIL FROM:<a@example.org>\r\nRCPT TO:<plain@example.net>\r\nDATA\r\n"
+    assert found.commands == b"MAIL FROM:<a@example.org>\r\nRCPT TO:<plain@example.net>\r\n"
 
 
 def test_nobody_left_without_smtputf8() -> None:
@@ -141,7 +140,6 @@ def test_a_domain_can_do_without_smtputf8() -> None:
     assert lines(Capabilities(dsn=True), mail) == [
         "MAIL FROM:<a@xn--bcher-kva.example> RET=FULL ENVID=x",
         "RCPT TO:<b@xn--bcher-kva.example>",
-        "DATA",
     ]
     bounce = envelope("b@bücher.example", sender=None)
     assert lines(NONE, bounce)[:2] == ["MAIL FROM:<>", "RCPT TO:<b@xn--bcher-kva.example>"]

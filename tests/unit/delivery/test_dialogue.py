@@ -265,6 +265,28 @@ def test_nonsense_is_transient_and_ends_the_session(heard: bytes) -> None:
     assert not dialogue.is_cut_off
 
 
+@pytest.mark.parametrize(
+    "heard",
+    [
+        b"250 ok\r\n250 ok\r\n550 5.1.1 nobody\r\n250 ok\r\n250 ok\r\n",  # the 550 is one too many
+        b"250 ok\r\n250 ok\r\n250 ok\r\n550 5.1.1 nobody\r\n354 go\r\n",
+        b"550 5.7.1 no\r\n250 ok\r\nwhat\r\n",
+        b"250 ok\r\n550 5.1.1 nobody\r\n250 ok\r\n150 what\r\n",
+    ],
+)
+def test_nobody_bounces_for_a_refusal_that_may_be_another_s(heard: bytes) -> None:
+    dialogue = begun(count=2)
+    assert dialogue.feed(heard) is Step.DONE
+    assert kinds(dialogue) == "EE"
+    assert not dialogue.usable
+
+
+def test_nonsense_after_the_dot_leaves_earlier_refusals_alone() -> None:
+    dialogue = sent(begun(count=2), b"250 ok\r\n550 5.1.1 nobody\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(b"what\r\n") is Step.DONE
+    assert kinds(dialogue) == "FE"
+
+
 def test_a_premature_reply_in_lock_step() -> None:
     dialogue = begun(LOCK_STEP)
     assert dialogue.feed(b"250 ok\r\n250 ok\r\n354 go\r\n250 delivered\r\n") is Step.DONE

@@ -11,7 +11,7 @@ from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed
 from asyncmta.mail.reply import reply
-from asyncmta.routing import Discard, Hold, Local, Mx, Reject, Route, Smarthost
+from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smarthost
 from asyncmta.testing.clock import FakeClock
 
 TAKEN = Delivered(reply(250, "2.0.0", "ok"))
@@ -21,6 +21,8 @@ ROUTES: dict[str, Route] = {
     "local:example.com": Local("example.com"),
     "mx:example.net": Mx("example.net"),
     "smarthost:0": Smarthost("s", ("relay.example",)),
+    "lmtp:0": Smarthost("l", ("unix:/run/lmtp",), protocol="lmtp"),
+    "pipe:0": Pipe(("/bin/cat",)),
     "elsewhere": Mx("example.net"),
     "discard": Discard(),
     "hold": Hold(),
@@ -47,11 +49,17 @@ class Taker:
 
 class Dispatched:
     def __init__(self, log: Any) -> None:
-        self.local, self.remote, self.log, self.clock = Taker(), Taker(), log, FakeClock()
+        self.local, self.remote, self.pipe = Taker(), Taker(), Taker()
+        self.log, self.clock = log, FakeClock()
         self.answers: list[tuple[str, Any]] = []
         self.consignments: list[Consignment] = []
         self.dispatch = Dispatch(
-            route_of=ROUTES.__getitem__, local=self.local, remote=self.remote, clock=self.clock, maillog=log
+            route_of=ROUTES.__getitem__,
+            local=self.local,
+            remote=self.remote,
+            pipe=self.pipe,
+            clock=self.clock,
+            maillog=log,
         )
 
     def done(self, consignment: Consignment, result: Any) -> None:
@@ -70,7 +78,7 @@ def dispatched(log: Any) -> Dispatched:
     return Dispatched(log)
 
 
-@pytest.mark.parametrize("destination", ["mx:example.net", "smarthost:0", "elsewhere"])
+@pytest.mark.parametrize("destination", ["mx:example.net", "smarthost:0", "lmtp:0", "elsewhere"])
 def test_the_network(dispatched: Dispatched, destination: str) -> None:
     dispatched.deliver(destination)
     assert (dispatched.local.taken, dispatched.remote.taken) == ([], [[destination]])
@@ -82,11 +90,17 @@ def test_a_mailbox(dispatched: Dispatched) -> None:
     assert (dispatched.local.taken, dispatched.remote.taken) == ([["local:example.org"]], [])
 
 
+def test_a_command(dispatched: Dispatched) -> None:
+    dispatched.deliver("pipe:0")
+    assert (dispatched.pipe.taken, dispatched.remote.taken, dispatched.local.taken) == ([["pipe:0"]], [], [])
+
+
 def test_consignments_of_one_message_stay_together(dispatched: Dispatched) -> None:
-    dispatched.deliver("local:example.org", "mx:example.net", "discard", "local:example.com", "smarthost:0")
+    dispatched.deliver("local:example.org", "mx:example.net", "discard", "local:example.com", "smarthost:0", "pipe:0")
     assert dispatched.local.taken == [["local:example.org", "local:example.com"]]
     assert dispatched.remote.taken == [["mx:example.net", "smarthost:0"]]
-    assert len(dispatched.answers) == 5
+    assert dispatched.pipe.taken == [["pipe:0"]]
+    assert len(dispatched.answers) == 6
     dispatched.deliver("discard", "hold")
     assert len(dispatched.remote.taken) == len(dispatched.local.taken) == 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from asyncmta.delivery.exchange import (
-    Exchanger,
     Login,
     MxRecord,
     MxRecords,
@@ -19,7 +18,6 @@ from asyncmta.delivery.exchange import (
     not_public,
     site_of_domain,
     site_of_hosts,
-    walk_order,
 )
 from asyncmta.mail.outcome import Cause, Deferred, Failed
 
@@ -112,7 +110,7 @@ def test_smarthosts_are_tried_in_the_order_given() -> None:
     login = Login("me", "secret")
     names = ("Z.example:587", "a.example", "[2001:db8::1]:25", "2001:db8::2", "192.0.2.1:2525")
     site = site_of_hosts(names, "verify", login)
-    assert [(exchanger.host, exchanger.port) for exchanger in walk_order(site, 7)] == [
+    assert [(exchanger.host, exchanger.port) for exchanger in site.exchangers] == [
         ("z.example", 587),
         ("a.example", 0),
         ("2001:db8::1", 25),
@@ -126,19 +124,6 @@ def test_smarthosts_are_tried_in_the_order_given() -> None:
 
 def test_a_password_does_not_show() -> None:
     assert "secret" not in repr(site_of_hosts(("a.example",), "verify", Login("me", "secret")))
-
-
-def test_equals_are_shuffled_by_the_salt_and_nothing_else_is() -> None:
-    site = site_of_domain("example.org", mx(*((10, f"{n}.example") for n in "abcd"), (5, "best.example")), US)
-    assert isinstance(site, Site)
-    orders = {tuple(exchanger.host for exchanger in walk_order(site, salt)) for salt in range(500)}
-    assert len(orders) == 24
-    assert all(order[0] == "best.example" for order in orders)
-    assert walk_order(site, 3) == walk_order(site, 3)
-
-
-def test_a_single_exchanger_needs_no_order() -> None:
-    assert walk_order(Site("k", (Exchanger("a.example"),)), 1) == (Exchanger("a.example"),)
 
 
 PRIVATE_4 = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.5.5", "169.254.1.1", "100.64.0.1"]

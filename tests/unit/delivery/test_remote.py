@@ -288,7 +288,7 @@ async def test_the_next_exchanger_before_mail(make_post: Callable[..., Any]) -> 
             outcome = await post.sent("bob@example.net")
             assert isinstance(outcome, Delivered)
             assert outcome.place.host == "good.example"
-            post.clock.advance(6.0)
+            post.clock.advance(1000.0)  # until the first one is tried again
             await post.until(lambda: not sink.open_sessions)
 
 
@@ -305,7 +305,7 @@ async def test_a_refused_recipient_is_final_whatever_the_next_exchanger_would_sa
         assert sink.sessions_seen == 1
 
 
-async def test_a_site_fails_for_good_when_every_host_says_so(make_post: Callable[..., Any]) -> None:
+async def test_nothing_bounces_when_every_host_refuses_to_talk(make_post: Callable[..., Any]) -> None:
     async with SmtpSink() as sink:
         post = make_post(port=sink.address[1])
         post.resolver.set("example.net", {"MX": [(10, "a.example"), (20, "b.example")]})
@@ -313,8 +313,10 @@ async def test_a_site_fails_for_good_when_every_host_says_so(make_post: Callable
         post.resolver.set("b.example", LOCALHOST)
         sink.script("GREETING", "554 5.7.1 no", times=2)
         outcome = await post.sent("bob@example.net")
-        assert isinstance(outcome, Failed)
-        assert (outcome.reply.code, outcome.scope, outcome.place.host) == (554, Scope.SITE, "b.example")
+        assert isinstance(outcome, Deferred)
+        assert (outcome.reply.code, outcome.scope, outcome.place.host) == (450, Scope.SITE, "b.example")
+        assert "554 5.7.1 no" in outcome.reply.text
+        assert sink.sessions_seen == 2
 
 
 async def test_a_smarthost_that_refuses_us_bounces_nothing(post: Any) -> None:
@@ -322,23 +324,23 @@ async def test_a_smarthost_that_refuses_us_bounces_nothing(post: Any) -> None:
         sink.script("GREETING", "554 5.7.1 no")
         outcome = await post.sent(to=post.smarthost(sink.address))
         assert isinstance(outcome, Deferred)
-        assert f"{outcome.reply.code} {outcome.reply.enhanced}" == "454 4.7.1"
+        assert f"{outcome.reply.code} {outcome.reply.enhanced}" == "450 4.7.1"
         misspelt = await post.sent(to=post.smarthost(("no-such-relay.example", 25)))
         assert isinstance(misspelt, Deferred)
         assert f"{misspelt.reply.code} {misspelt.reply.enhanced}" == "450 4.4.4"
 
 
-async def test_at_most_five_addresses_are_tried(make_post: Callable[..., Any]) -> None:
+async def test_at_most_five_addresses_of_a_site_are_tried(make_post: Callable[..., Any]) -> None:
     async with SmtpSink() as sink:
         post = make_post(port=sink.address[1])
-        post.resolver.set("example.net", {"MX": [(n, f"mx{n}.example") for n in range(4)]})
+        post.resolver.set("example.net", {"MX": [(0, f"mx{n}.example") for n in range(4)]})
         for n in range(4):
             post.resolver.set(f"mx{n}.example", {"A": ["127.0.0.1", "127.0.0.2", "127.0.0.3"]})
         sink.script("GREETING", "450 4.3.2 later", times=100)
         outcome = await post.sent("bob@example.net")
         assert isinstance(outcome, Deferred)
-        # Only 127.0.0.1 has a listener: the first address of the first host, and of the second.
-        assert sink.sessions_seen == 2
+        # Only 127.0.0.1 has a listener: the first host has two of the five, so that each of the others has one.
+        assert sink.sessions_seen == 4
 
 
 async def test_a_dead_site_is_suspended(post: Any, dead_port: int) -> None:
@@ -564,7 +566,7 @@ async def test_a_bug_while_dialling(post: Any, monkeypatch: pytest.MonkeyPatch) 
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(post.dialer, "_open", broken)
+    monkeypatch.setattr(post.dialer, "open", broken)
     outcome = await post.sent(to=post.smarthost(("127.0.0.1", 9)))
     assert isinstance(outcome, Deferred)
     assert outcome.cause is Cause.INTERNAL
@@ -638,7 +640,7 @@ async def test_closing(make_post: Callable[..., Any]) -> None:
         sink.script("DOT", SILENCE)
         to = post.smarthost(sink.address)
         busy = post.send(to=to)
-        await post.until(lambda: any(line == "DATA" for _, line in sink.commands))
+        await post.until(lambda: any(line.startswith(("DATA", "BDAT")) for _, line in sink.commands))
         sink.script("GREETING", SILENCE)
         dialling = post.send(to=to)
         waiting = post.send(to=to)
@@ -720,8 +722,9 @@ def test_a_transport_taken_over_on_either_loop(
 
             envelope = Envelope(None, (Recipient(parse_address("bob@example.net")),))
             for n in range(30):
+                size = 6_000_200 if n == 7 else 43_200
                 consignment = Consignment(
-                    QueueId(n), "smarthost:0", envelope, (0,), Content(43_200, b"", False, 43_200), 0.0
+                    QueueId(n), "smarthost:0", envelope, (0,), Content(size, b"", False, size), 0.0
                 )
                 transport.deliver([consignment], done)
             async with asyncio.timeout(10):

@@ -71,6 +71,8 @@ class NameServer(asyncio.DatagramProtocol):
         name, kind = ".".join(labels).lower(), KINDS.get(number, str(number))
         self.asked.append((name, kind))
         answer = self.zone.get((name, kind))
+        if answer is None and kind == "CNAME" and NXDOMAIN in (self.zone.get((name, other)) for other in NUMBERS):
+            answer = NXDOMAIN  # a name that does not exist has no records of any kind
         if answer is None:
             return
         if isinstance(answer, bytes):
@@ -176,7 +178,7 @@ async def test_an_address_is_its_own(server: NameServer, resolver: Resolver) -> 
         (REFUSED, TemporaryFailure),
         (NOTIMP, TemporaryFailure),
         (FORMERR, TemporaryFailure),
-        ([record("other.example", "MX", (1, "mx.example"))], NoData),
+        ([record("other.example", "MX", (1, "mx.example"))], TemporaryFailure),
         ([record("example.org", "A", "192.0.2.1")], NoData),
     ],
 )
@@ -209,6 +211,32 @@ async def test_names_that_are_none_are_answered_with_a_value(
     await asyncio.sleep(0.02)
     clock.advance(4.0)
     assert isinstance(await task, TemporaryFailure | NoSuchDomain | NoData)
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (NXDOMAIN, NoSuchDomain),
+        ([], NoData),
+        (SERVFAIL, TemporaryFailure),
+        ([record("example.org", "CNAME", "nowhere.example")], TemporaryFailure),
+    ],
+)
+async def test_that_a_name_does_not_exist_is_asked_twice(
+    server: NameServer, resolver: Resolver, second: Any, expected: type
+) -> None:
+    for kind in ("MX", "A", "AAAA"):
+        server.zone["example.org", kind] = NXDOMAIN
+    server.zone["example.org", "CNAME"] = second
+    assert isinstance(await resolver.exchangers("example.org"), expected)
+    assert isinstance(await resolver.addresses("example.org"), expected)
+    assert server.asked.count(("example.org", "CNAME")) == (1 if second != SERVFAIL else 2)
+
+
+async def test_block_lists_are_asked_once(server: NameServer, resolver: Resolver) -> None:
+    server.zone["2.0.0.127.bl.example", "A"] = NXDOMAIN
+    assert isinstance(await resolver.listed("2.0.0.127.bl.example"), NoSuchDomain)
+    assert server.asked == [("2.0.0.127.bl.example", "A")]
 
 
 async def test_a_resolver_that_cannot_be_made() -> None:

@@ -68,7 +68,7 @@ async def test_helo_when_ehlo_is_unknown(client_tls: TlsContexts) -> None:
 @pytest.mark.parametrize(
     ("step", "answer", "expected"),
     [
-        ("GREETING", "554 5.7.1 go away", (Failed, Cause.REFUSED, "554 5.7.1")),
+        ("GREETING", "554 5.7.1 go away", (Deferred, Cause.REFUSED, "450 4.7.1")),
         ("GREETING", "450 4.3.2 later", (Deferred, Cause.REFUSED, "450 4.3.2")),
         ("GREETING", "421 4.3.2 busy", (Deferred, Cause.REFUSED, "421 4.3.2")),
         ("GREETING", "250 not a greeting", (Deferred, Cause.CONNECT, "451 4.5.0")),
@@ -81,6 +81,7 @@ async def test_helo_when_ehlo_is_unknown(client_tls: TlsContexts) -> None:
         ("GREETING", CLOSE, (Deferred, Cause.CONNECT, "451 4.4.2")),
         ("EHLO", "421 4.3.2 busy", (Deferred, Cause.REFUSED, "421 4.3.2")),
         ("EHLO", "450 4.3.2 later", (Deferred, Cause.REFUSED, "450 4.3.2")),
+        ("EHLO", "650 what", (Deferred, Cause.CONNECT, "451 4.5.0")),
         ("EHLO", CLOSE, (Deferred, Cause.CONNECT, "451 4.4.2")),
         ("EHLO", b"250-x\r\n" * 10_000, (Deferred, Cause.CONNECT, "451 4.5.0")),
         ("EHLO", b"250 hi\r\n250 more\r\n", (Deferred, Cause.CONNECT, "451 4.5.0")),
@@ -101,7 +102,7 @@ async def test_a_server_that_knows_neither_ehlo_nor_helo(client_tls: TlsContexts
         sink.script("EHLO", "550 5.7.1 no")
         sink.script("HELO", "550 5.7.1 no either")
         outcome = await opened(sink.address, client_tls)
-        assert summary(outcome) == (Failed, Cause.REFUSED, "550 5.7.1")
+        assert summary(outcome) == (Deferred, Cause.REFUSED, "450 4.7.1")
 
 
 async def test_nobody_listens(client_tls: TlsContexts) -> None:

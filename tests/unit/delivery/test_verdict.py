@@ -14,9 +14,7 @@ HERE = Place("mx.example.net", "192.0.2.1", "TLSv1.3")
 @pytest.mark.parametrize(
     ("stage", "line", "kind", "scope"),
     [
-        (Stage.GREETING, "554 5.7.1 go away", Failed, Scope.SITE),
         (Stage.GREETING, "450 4.3.2 busy", Deferred, Scope.SITE),
-        (Stage.EHLO, "550 5.7.1 who are you", Failed, Scope.SITE),
         (Stage.MAIL, "452 4.3.1 full", Deferred, Scope.MESSAGE),
         (Stage.MAIL, "550 5.7.1 not you", Failed, Scope.MESSAGE),
         (Stage.RCPT, "450 4.2.0 greylisted", Deferred, Scope.RECIPIENT),
@@ -61,6 +59,18 @@ def test_too_many_recipients_by_552_is_transient() -> None:
     enhanced = judge(Stage.RCPT, reply(552, "5.5.3", "too many"))
     assert enhanced == Deferred(Cause.REFUSED, reply(452, "4.5.3", "too many"))
     assert isinstance(judge(Stage.DOT, reply(552, "5.3.4", "too big")), Failed)
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.GREETING, Stage.EHLO])
+@pytest.mark.parametrize("line", ["554 5.7.1 go away", "521 5.3.2 no mail is taken here", "550 no"])
+def test_a_host_that_does_not_talk_to_us_bounces_nothing(stage: Stage, line: str) -> None:
+    heard = parse_reply(line.encode() + b"\r\n")
+    outcome = judge(stage, heard, HERE)
+    assert isinstance(outcome, Deferred)
+    assert (outcome.cause, outcome.scope, outcome.place) == (Cause.REFUSED, Scope.SITE, HERE)
+    assert outcome.reply.code == 450
+    assert (outcome.reply.enhanced is None) is (heard.enhanced is None)
+    assert line in outcome.reply.text
 
 
 @pytest.mark.parametrize(("stage", "cause"), [(Stage.AUTH, Cause.REFUSED), (Stage.STARTTLS, Cause.TLS)])

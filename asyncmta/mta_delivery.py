@@ -1,0 +1,24 @@
+"""What delivery needs beside the network and the mailboxes, from the settings: the transport for commands.
+
+Never: which route leads to it (`routing`).
+"""
+
+from __future__ import annotations
+
+from asyncmta.config import Settings
+from asyncmta.delivery.pipe import PipeSettings, PipeTransport
+from asyncmta.maillog import MailLog
+from asyncmta.mta_front import given
+from asyncmta.routing import Routing
+from asyncmta.spool.store import Store
+from asyncmta.system.clock import Clock
+
+
+def build_pipe(settings: Settings, *, clock: Clock, maillog: MailLog, store: Store, routing: Routing) -> PipeTransport:
+    return PipeTransport(
+        clock=clock,
+        read_content=store.read_content,
+        route_of=routing.route_of,
+        settings=PipeSettings(**given(PipeSettings, settings.pipe)),
+        maillog=maillog,
+    )

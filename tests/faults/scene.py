@@ -1,0 +1,133 @@
+"""A scene for one row of the fault table: a remote transport, one exchanger that goes wrong and maybe a second one,
+one message for three recipients; the clock is moved whenever the server waits for time to pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from msgspec import structs
+
+from asyncmta.mail.envelope import Consignment
+from asyncmta.mail.outcome import Deferred, Delivered, Failed, Outcome
+from tests.faults.faulty_server import PROPER, FaultyServer, Manner
+from tests.faults.words import Kind, Pair, Then, act
+from tests.unit.delivery.conftest import Post
+
+RECIPIENTS = ("bob@example.net", "eve@example.net", "joe@example.net")
+LETTERS = {Delivered: "D", Deferred: "E", Failed: "F"}
+LONGEST = 7300.0  # no pass of one transaction takes longer
+EXTENSIONS = {
+    Kind.LOCK_STEP: (),
+    Kind.CHUNKED: ("PIPELINING", "CHUNKING", "BINARYMIME"),
+    Kind.TLS: ("PIPELINING", "STARTTLS"),
+    Kind.TLS_REQUIRED: ("PIPELINING", "STARTTLS"),
+    Kind.LOGIN: ("PIPELINING", "AUTH PLAIN"),
+}
+LINE = b"x" * 76 + b"\r\n"
+CHUNK = LINE * 800
+CHUNKS = 400  # more than the buffers of a connection hold
+
+
+async def _much() -> AsyncIterator[bytes]:
+    for _ in range(CHUNKS):
+        yield CHUNK
+
+
+class Scene:
+    """One exchanger, or two; `pass_` sends to whoever is left."""
+
+    def __init__(self, pair: Pair, post: Post, servers: list[FaultyServer], to: str) -> None:
+        self.pair = pair
+        self.post = post
+        self.first = servers[0]
+        self.servers = servers
+        self._to = to
+        self.outcomes: dict[str, Outcome] = {}
+
+    def break_(self, tls: ssl.SSLContext) -> None:
+        """From now on the first server goes wrong."""
+        pair = self.pair
+        proper = PROPER.get(pair.step, b"250 2.0.0 ok")
+        second = pair.kind in {Kind.REUSED, Kind.RESET}
+        for server in self.servers:
+            server.manner = Manner(
+                extensions=EXTENSIONS.get(pair.kind, ("PIPELINING",)),
+                refuses_ehlo=pair.kind is Kind.OLD,
+                also=(1,) if pair.kind is Kind.RESET else (),
+                tls=tls,
+            )
+        self.first.manner = structs.replace(
+            self.first.manner, act=act(pair.fault, proper), at=pair.step, transaction=2 if second else 0
+        )
+
+    def mend(self) -> None:
+        """From now on it does not."""
+        self.first.manner = structs.replace(self.first.manner, act=None, also=())
+
+    async def pass_(self, *recipients: str, is_large: bool = False) -> dict[str, Outcome]:
+        """One attempt for these, to its end; time passes whenever a server waits for that."""
+        post = self.post
+        facts: dict[str, Any] = {"content": _much(), "large": len(CHUNK) * CHUNKS} if is_large else {}
+        (consignment,) = post.message(*recipients, to=self._to, **facts)
+        if self.pair.kind is Kind.CHUNKED:
+            consignment.envelope = structs.replace(consignment.envelope, body="BINARYMIME")
+        post.transport.deliver([consignment], post.results)
+        await self._wait_for(consignment)
+        result = {recipient: post.results.outcome(consignment, ordinal) for ordinal, recipient in enumerate(recipients)}
+        self.outcomes.update(result)
+        return result
+
+    async def _wait_for(self, consignment: Consignment) -> None:
+        results, clock = self.post.results, self.post.clock
+        began = clock.monotonic()
+        seen = 0
+        async with asyncio.timeout(20):
+            while consignment not in results.of:
+                await asyncio.sleep(0)
+                stuck = sum(server.account.stuck for server in self.servers)
+                if stuck == seen and clock.monotonic() == began:
+                    continue
+                seen = stuck
+                for server in self.servers:
+                    for drip in server.account.drips:
+                        drip()
+                await self.quiet()
+                clock.advance(30.0)
+                await self.quiet()
+                assert clock.monotonic() - began < LONGEST, "it never ends"
+
+    async def quiet(self) -> None:
+        """Let everything happen that does not need time."""
+        await self.post.clock.settle(20)
+        if any(server.manner.act is not None and server.manner.act.then is Then.DEAF for server in self.servers):
+            await asyncio.sleep(0.02)  # megabytes are on their way into the buffers
+
+
+def letters(outcomes: dict[str, Outcome]) -> str:
+    return "".join(LETTERS[type(outcome)] for outcome in outcomes.values())
+
+
+async def make_scene(
+    pair: Pair, make_post: Callable[..., Post], servers: list[FaultyServer], tls: ssl.SSLContext
+) -> Scene:
+    """`servers` listen at one port of several addresses; the first one is the best exchanger."""
+    post = make_post(port=servers[0].port)
+    names = [f"mx{at}.example.net" for at in range(1, len(servers) + 1)]
+    post.resolver.set("example.net", {"MX": [(at * 10, name) for at, name in enumerate(names, 1)]})
+    for name, server in zip(names, servers, strict=True):
+        post.resolver.set(name, {"A": [server.ip]})
+    hosts = [(name, server.port) for name, server in zip(names, servers, strict=True)]
+    to = ""
+    if pair.kind is Kind.TLS_REQUIRED:
+        to = post.smarthost(*hosts, tls="require")
+    elif pair.kind is Kind.LOGIN:
+        to = post.smarthost(*hosts, tls="none", username="user", password="secret")
+    scene = Scene(pair, post, servers, to)
+    scene.break_(tls)
+    if pair.kind in {Kind.REUSED, Kind.RESET}:
+        await scene.pass_("first@example.net")
+    return scene
