@@ -7,7 +7,7 @@
 #   make crash        kills, failing disks and power cuts, at length (an hour; root); writes docs/reliability.md
 #   make fuzz         look for input that breaks something, with Atheris (a minute for each target; Python 3.11 to 3.13)
 #   make bench        measure beside Postfix; the table is written into benchmarks/README.md
-#   make docs         write the table of files in docs/architecture.md
+#   make docs         write the table of files in docs/architecture.md, and docs/server-faults.md
 #   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
 #   make clean        remove what make made, but not var/ (your mail)
 
@@ -72,6 +72,8 @@ bench: $(VENV) test-tools
 
 docs: $(VENV)
 	$(BIN)/python .ci/file_table.py
+	$(BIN)/python .ci/fault_page.py
+	$(BIN)/python .ci/fault_page.py
 
 lock:
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt

@@ -18,17 +18,13 @@ from asyncmta.delivery.client_tls import IdentityRefused, check_identity
 
 SOURCES = ("token_file", "token_command", "token_url")
 OF_URL = ("client_id", "client_secret", "refresh_token", "token_scope")
-KEYS = ("implicit_tls", "certificate", "key", "auth", *SOURCES, *OF_URL)
 
 Report = Callable[..., None]
 
 
 def check_credentials(path: str, route: RouteTable, report: Report) -> None:
     """All that is about logins and certificates of one route."""
-    if route.via != "smarthost":
-        for key in KEYS:
-            if getattr(route, key) not in ("", (), False, "auto"):
-                report(f"{path}.{key}", f'goes only with via = "smarthost", not with "{route.via}"', f"{path}.via")
+    if route.via not in ("smarthost", "lmtp"):
         return
     _check_login(path, route, report)
     _check_source(path, route, report)
@@ -38,7 +34,7 @@ def check_credentials(path: str, route: RouteTable, report: Report) -> None:
         secret = "token" if any(getattr(route, key) for key in SOURCES) else "password"
         report(
             f"{path}.tls",
-            f'"{route.tls}" could send the {secret} in the clear; with a username allowed are "require" and "verify"',
+            f'"{route.level}" could send the {secret} in the clear; with a username allowed are "require" and "verify"',
             f"{path}.username",
             f"{path}.hosts",
         )

@@ -1,7 +1,7 @@
 """A `[[route]]` of the settings: whether its keys fit its transport, and the rule of `routing` that it becomes.
 
 Promises: a command is run only where `[pipe]` says that commands may be run; a key that its transport would not look
-at is a fault. Never: which rule applies (`routing`), or logins and how they travel (`config_checks`).
+at is a fault. Never: which rule applies (`routing`), or logins and how they travel (`config_credentials`).
 
 contract.md section 3.
 """
@@ -21,6 +21,17 @@ KEYS = {
     "tls": ("smarthost", "lmtp", "mx"),
     "username": ("smarthost",),
     "password": ("smarthost",),
+    "implicit_tls": ("smarthost", "lmtp"),
+    "certificate": ("smarthost", "lmtp"),
+    "key": ("smarthost", "lmtp"),
+    "auth": ("smarthost",),
+    "token_file": ("smarthost",),
+    "token_command": ("smarthost",),
+    "token_url": ("smarthost",),
+    "client_id": ("smarthost",),
+    "client_secret": ("smarthost",),
+    "refresh_token": ("smarthost",),
+    "token_scope": ("smarthost",),
     "command": ("pipe",),
     "per": ("pipe",),
     "line_end": ("pipe",),

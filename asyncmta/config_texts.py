@@ -184,15 +184,19 @@ def name_server(text: str) -> str:
 
 def token_url(text: str) -> str:
     """Secrets are sent there: over TLS, or to this machine."""
-    parts = urlsplit(text)
     try:
+        parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        host, port = "", None
+        raise _no_token_url(text) from None
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     if not (host and secure and port != 0) or parts.username or parts.fragment or not text.isascii() or " " in text:
-        raise Unfit(f'expected an address such as "https://login.example.org/token" (https), got {named(text)}')
+        raise _no_token_url(text)
     return text
+
+
+def _no_token_url(text: str) -> Unfit:
+    return Unfit(f'expected an address such as "https://login.example.org/token" (https), got {named(text)}')
 
 
 def is_loopback(host: str) -> bool:

@@ -1,7 +1,8 @@
-"""The two MTAs that are compared, each with an empty spool, equally configured, in one of two modes.
+"""The two MTAs that are compared, each with an empty spool, equally configured, in one of three modes.
 
-`accept`: everything is taken and held. `relay`: everything goes to one smarthost. Both keep their durable defaults,
-log to a file, speak no TLS, and may open 20 sessions to the smarthost (the default of both).
+`accept`: everything is taken and held. `relay`: everything goes to one smarthost. `mx`: it goes where `names` says.
+Both keep their durable defaults, log to a file, speak no TLS, and may open 20 sessions to one place, the default of
+both.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 
-from benchmarks import tools
+from benchmarks import names, tools
 
 POSTFIX_MAIN = """\
 compatibility_level = 3.6
@@ -40,11 +41,11 @@ alias_database =
 local_recipient_maps =
 smtp_tls_security_level =
 smtpd_tls_security_level = none
-smtp_host_lookup = native
 """
 POSTFIX_MODES = {
     "accept": "smtpd_recipient_restrictions = static:HOLD, permit_mynetworks, reject\n",
-    "relay": "relayhost = [127.0.0.1]:{next_port}\n",
+    "relay": "relayhost = [127.0.0.1]:{next_port}\nsmtp_host_lookup = native\n",
+    "mx": "smtp_tcp_port = {next_port}\n",
 }
 POSTFIX_MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -77,14 +78,19 @@ port = {port}
 
 [log]
 format = "json"
-
-[[route]]
-recipient = "*"
 """
 ASYNCMTA_MODES = {
-    "accept": 'via = "hold"\n',
-    "relay": 'via = "smarthost"\nhosts = ["127.0.0.1:{next_port}"]\ntls = "none"\n',
+    "accept": '[[route]]\nrecipient = "*"\nvia = "hold"\n',
+    "relay": '[[route]]\nrecipient = "*"\nvia = "smarthost"\nhosts = ["127.0.0.1:{next_port}"]\ntls = "none"\n',
+    "mx": '[remote]\nport = {next_port}\nallow_private_exchangers = true\n[dns]\nservers = ["{dns}"]\n',
 }
+# Postfix in a process namespace: all of it ends with its first process; and it finds our names.
+PRIVATE = """\
+set -e
+[ -z "$1" ] || mount --bind "$1" /etc/resolv.conf
+shift
+exec "$@"
+"""
 
 
 class Server(ABC):
@@ -92,11 +98,13 @@ class Server(ABC):
 
     name = ""
 
-    def __init__(self, root: pathlib.Path, mode: str, next_port: int) -> None:
+    def __init__(self, root: pathlib.Path, mode: str, next_port: int, resolv: pathlib.Path | None = None) -> None:
         self.root = root
         self.mode = mode
         self.port = tools.free_port()
-        self._words = {"root": root, "port": self.port, "next_port": next_port}
+        self._resolv = resolv
+        dns = f"{names.ADDRESS}:{names.PORT}"
+        self._words = {"root": root, "port": self.port, "next_port": next_port, "dns": dns}
 
     def _write(self, name: str, template: str, **words: object) -> pathlib.Path:
         path = self.root / "conf" / name
@@ -129,8 +137,12 @@ class Server(ABC):
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def _end(self) -> None:
+        """Have it end."""
         self.process.send_signal(signal.SIGTERM)
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -166,4 +178,13 @@ class Postfix(Server):
         self._write("master.cf", POSTFIX_MASTER)
         shutil.chown(self.root / "data", owner)
         (self.root / "log").chmod(0o777)
-        return [str(tools.PROGRAMS / "postfix"), "-c", str(self.root / "conf"), "start-fg"]
+        (self.root / "private.sh").write_text(PRIVATE)
+        private = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", str(self.root / "private.sh")]
+        postfix = [str(tools.PROGRAMS / "postfix"), "-c", str(self.root / "conf"), "start-fg"]
+        return [*private, str(self._resolv or ""), *postfix]
+
+    def _end(self) -> None:
+        """`unshare` waits for its one child, Postfix's master, and ignores signals meanwhile."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)

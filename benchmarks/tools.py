@@ -1,4 +1,4 @@
-"""Postfix's programs, unpacked and not installed: where they are, and smtp-source and smtp-sink.
+"""Postfix's programs, unpacked and not installed: where they are, and smtp-source and smtp-sink; and a sink far away.
 
 `make test-tools` unpacks Debian's package under .tools/postfix; $POSTFIX_TOOLS names another place.
 """
@@ -12,6 +12,7 @@ import pwd
 import re
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -41,30 +42,35 @@ def free_port() -> int:
         return port
 
 
-def send(port: int, messages: int, *, size: int, sessions: int, timeout: float) -> float:
-    """smtp-source with kept connections; the seconds it took. Raises RuntimeError when one message was not taken."""
-    command = [
-        PROGRAMS / "smtp-source",
-        "-4",
-        "-d",
-        "-C",
-        "10",
-        "-s",
-        str(min(sessions, messages)),
-        "-m",
-        str(messages),
-    ]
-    command += ["-l", str(size), "-f", "sender@bench.test", "-t", "u@d0.test", f"inet:127.0.0.1:{port}"]
+def send(port: int, messages: int, *, size: int, sessions: int, timeout: float, domains: int = 1) -> float:
+    """smtp-source with kept connections, one process for each domain (d0.test ...), all at once; the seconds it took.
+    Raises RuntimeError when one message was not taken."""
     begin = time.monotonic()
-    ended = subprocess.run(command, env=environment(), capture_output=True, timeout=timeout, check=False)
-    took = time.monotonic() - begin
-    if ended.returncode:
-        raise RuntimeError(f"smtp-source: {ended.stderr.decode(errors='replace').strip()[-300:]}")
-    return took
+    sources = [
+        _source(port, messages // domains + (number < messages % domains), size, max(1, sessions // domains), number)
+        for number in range(min(domains, messages))
+    ]
+    try:
+        for source in sources:
+            _, errors = source.communicate(timeout=timeout)
+            if source.returncode:
+                raise RuntimeError(f"smtp-source: {errors.decode(errors='replace').strip()[-300:]}")
+    finally:
+        for source in sources:
+            source.kill()
+            source.wait()
+    return time.monotonic() - begin
+
+
+def _source(port: int, messages: int, size: int, sessions: int, number: int) -> subprocess.Popen[bytes]:
+    command = [str(PROGRAMS / "smtp-source"), "-4", "-d", "-C", "10"]
+    command += ["-s", str(min(sessions, messages)), "-m", str(messages), "-l", str(size)]
+    command += ["-f", "sender@bench.test", "-t", f"u@d{number}.test", f"inet:127.0.0.1:{port}"]
+    return subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 class Sink:
-    """A running smtp-sink: counts messages and keeps nothing."""
+    """A running smtp-sink, or `late_sink`: counts messages and keeps nothing."""
 
     COUNTERS = re.compile(rb"mesg=(\d+)")
 
@@ -94,29 +100,42 @@ class Sink:
 
 @contextlib.contextmanager
 def sink() -> Iterator[Sink]:
+    """smtp-sink, which answers at once."""
     port = free_port()
     command = [str(PROGRAMS / "smtp-sink"), "-4", "-c", "-m", "1000"]
     if os.geteuid() == 0:
         command += ["-u", pwd.getpwnam("nobody").pw_name]
-    process = subprocess.Popen(
-        [*command, f"127.0.0.1:{port}", "1024"],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    with _running([*command, f"127.0.0.1:{port}", "1024"], port) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def late_sink(milliseconds: float, addresses: tuple[str, ...] = ("127.0.0.1",)) -> Iterator[Sink]:
+    """A next hop whose replies come so late."""
+    port = free_port()
+    script = pathlib.Path(__file__).with_name("late_sink.py")
+    with _running(
+        [sys.executable, str(script), str(port), str(milliseconds), *addresses], port, addresses[0]
+    ) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _running(command: list[str], port: int, address: str = "127.0.0.1") -> Iterator[Sink]:
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        await_port(port, process, timeout=10)
+        await_port(port, process, timeout=10, address=address)
         yield Sink(process, port)
     finally:
         process.terminate()
         process.wait()
 
 
-def await_port(port: int, process: subprocess.Popen[bytes], *, timeout: float) -> None:
+def await_port(port: int, process: subprocess.Popen[bytes], *, timeout: float, address: str = "127.0.0.1") -> None:
     """Until a greeting comes from there."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as sock:
+        with contextlib.suppress(OSError), socket.create_connection((address, port), 1) as sock:
             sock.settimeout(timeout)
             if sock.recv(3) == b"220":
                 sock.sendall(b"QUIT\r\n")

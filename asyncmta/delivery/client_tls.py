@@ -24,9 +24,20 @@ from asyncmta.credentials import Identity
 MOST_SERVERS = 1000
 KEPT_FOR = 3600.0
 
-# What the handshake that is begun in this context of execution may resume. Neither asyncio nor uvloop lets `start_tls`
-# pass a session on; both begin a handshake by `wrap_bio`, in a copy of the context of whoever asked for it.
-_OFFERED: ContextVar[ssl.SSLSession | None] = ContextVar("offered", default=None)
+
+class Offer:
+    """What the handshake on one connection may resume."""
+
+    __slots__ = ("session",)
+
+    def __init__(self) -> None:
+        self.session: ssl.SSLSession | None = None
+
+
+# Neither asyncio nor uvloop lets `start_tls` pass a session on. Both begin a handshake by `wrap_bio`, asyncio in a copy
+# of the context of whoever starts TLS, uvloop in one of whoever made the connection: so the offer is there before the
+# connection, and what is in it changes.
+_OFFER: ContextVar[Offer | None] = ContextVar("offer", default=None)
 
 
 class IdentityRefused(ValueError):
@@ -50,7 +61,10 @@ class ResumingContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session or _OFFERED.get())
+        offer = _OFFER.get()
+        if session is None and offer is not None:
+            session = offer.session
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
 class TlsContexts(Struct, frozen=True):
@@ -80,20 +94,30 @@ def check_identity(identity: Identity) -> None:
 
 
 @contextmanager
-def resuming(context: ssl.SSLContext, server: tuple[str, int], now: float) -> Iterator[None]:
+def offering() -> Iterator[Offer]:
+    """The connection that is made in here may resume what is in the offer when its handshake begins."""
+    offer = Offer()
+    before = _OFFER.set(offer)
+    try:
+        yield offer
+    finally:
+        _OFFER.reset(before)
+
+
+@contextmanager
+def resuming(offer: Offer, context: ssl.SSLContext, server: tuple[str, int], now: float) -> Iterator[None]:
     """A handshake that begins in here resumes the last session with this server, where there is one. One that fails
     forgets it, so that a server whom it confuses is met afresh."""
-    kept = context.kept if isinstance(context, ResumingContext) else None
-    found = kept.get(server) if kept is not None else None
-    offered = _OFFERED.set(found[0] if found is not None and found[1] > now else None)
+    kept = context.kept if isinstance(context, ResumingContext) else {}
+    session, until = kept.get(server, (None, 0.0))
+    offer.session = session if until > now else None
     try:
         yield
     except BaseException:
-        if kept is not None:
-            kept.pop(server, None)
+        kept.pop(server, None)
         raise
     finally:
-        _OFFERED.reset(offered)
+        offer.session = None
 
 
 def remember(context: ssl.SSLContext, server: tuple[str, int], tunnel: Any, now: float) -> None:

@@ -40,26 +40,10 @@ class Dialogue:
     """`outcomes` is complete for the ordinals of `begin` once a step is DONE."""
 
     __slots__ = (
-        "_accepted",
-        "_at",
-        "_awaited",
-        "_commands",
-        "_held",
-        "_needs_reset",
-        "_of_all",
-        "_sent",
-        "ending",
-        "is_cut_off",
-        "is_lmtp",
-        "is_out",
-        "is_unsure",
-        "opening",
-        "out",
-        "outcomes",
-        "peer",
-        "place",
+        "_accepted", "_at", "_awaited", "_commands", "_held", "_is_at_once", "_needs_reset", "_of_all", "_sent",
+        "ending", "is_cut_off", "is_lmtp", "is_out", "is_unsure", "opening", "out", "outcomes", "peer", "place",
         "usable",
-    )
+    )  # fmt: skip
 
     def __init__(self, peer: Capabilities, place: Place = NOWHERE, *, lmtp: bool = False) -> None:
         self.peer = peer
@@ -77,6 +61,7 @@ class Dialogue:
         self._at = 0
         self._awaited: tuple[int, ...] = ()
         self.is_out = False  # all content is on its way, or there already
+        self._is_at_once = False
         self._held = b""
         self._needs_reset = False
         self._of_all: Outcome | None = None
@@ -99,7 +84,7 @@ class Dialogue:
         self.outcomes = {}
         self._of_all = None
         self._accepted = 0
-        self.is_out = self.is_unsure = False
+        self.is_out = self.is_unsure = self._is_at_once = False
         self._sent = ordinals
         self._at = -1 if self._needs_reset else 0
         is_chunk = peer.chunking or envelope.is_binary
@@ -118,7 +103,7 @@ class Dialogue:
             commands = b"" if self._needs_reset else self._commands[0]
         elif is_chunk and at_once and not self._needs_reset:
             self.out = commands + self.opening
-            self.is_out = True
+            self.is_out = self._is_at_once = True
             return Step.WRITE
         elif not is_chunk:
             commands += DATA
@@ -173,8 +158,8 @@ class Dialogue:
             if step is Step.WAIT:
                 continue
             if start < len(octets):
-                # A refusal of DATA with something behind it: one reply too many came before, this one was another's.
-                if step is not Step.DONE or (self.usable and self.stage is Stage.DATA):
+                if step is not Step.DONE or (self.usable and self._is_shifted(octets[start:])):
+                    self._distrust()
                     return self.fail(Fault.GARBAGE, "a reply before it was asked for")
                 self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
             return step
@@ -183,13 +168,23 @@ class Dialogue:
         """The transaction ends here, by a fault of the connection or of ours."""
         self.usable = False
         self.is_cut_off = fault is Fault.LOST
-        if fault is Fault.GARBAGE and self.stage is not Stage.DOT:
-            # Which reply belonged to which command is in doubt: nobody bounces for a refusal that may be another's.
-            self._of_all = None
-            self.outcomes = {at: said for at, said in self.outcomes.items() if at not in self._sent}
+        stage = self.stage
+        if fault is Fault.GARBAGE and stage is not Stage.DOT:
+            self._distrust()
         if self.is_out and self._of_all is None:
             self.is_unsure = any(ordinal not in self.outcomes for ordinal in self._sent)
-        return self._finish(blame(Stage.DOT if self.is_unsure else self.stage, fault, detail, self.place))
+        return self._finish(blame(Stage.DOT if self.is_unsure else stage, fault, detail, self.place))
+
+    def _is_shifted(self, rest: bytes) -> bool:
+        """Does what came behind the last reply say that one too many came before? So with a refusal of DATA, and where
+        no 354 has parted commands and content; unless the peer says that it goes."""
+        return self.stage is Stage.DATA or (self._is_at_once and rest[:3] != b"421")
+
+    def _distrust(self) -> None:
+        """Which reply belonged to which command is in doubt: nobody bounces for a refusal that may be another's."""
+        self._of_all = None
+        for ordinal in self._sent:
+            self.outcomes.pop(ordinal, None)
 
     def _read(self, raw: bytes) -> Step:
         """A reply that needs a look."""
@@ -216,8 +211,10 @@ class Dialogue:
         if stage is Stage.DATA:
             return self._wants_content() if heard.code < 400 else self._finish(judge(stage, heard, self.place))
         if self.opening and heard.code in NO_BDAT and self._accepted:
-            self.is_out = False  # it was read as commands, perhaps
-            return self.fail(Fault.GARBAGE, f"CHUNKING is offered, and BDAT refused: {heard}")
+            self.usable = False  # the content was read as commands, perhaps
+            return self._finish(
+                blame(stage, Fault.GARBAGE, f"CHUNKING is offered, and BDAT refused: {heard}", self.place)
+            )
         self._needs_reset = bool(self.opening) and heard.code >= 400  # RFC 3030 2: or the rest is undefined
         if self.is_lmtp and self._accepted:
             return self._answered_for_one(heard)

@@ -69,6 +69,7 @@ class Introductions:
             tokens=self._tokens.of(login.grant) if login is not None and login.grant is not None else None,
             judge=demand.judge,
             record=self.record,
+            is_stranger=not site.explicit,
         )
 
     async def close(self) -> None:

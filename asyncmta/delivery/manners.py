@@ -32,6 +32,7 @@ class Manners(Struct, frozen=True):
 
     `implicit_tls`: TLS from the first octet also at other ports than 465. `tokens`: what `login` shows in place of a
     password. `judge`: what a policy says of the certificate, beside `tls`. `record`: who is told how TLS went.
+    `is_stranger`: DNS named the host, and not an operator; if it has our own name, mail goes in a circle.
     `protocol`: "smtp" or "lmtp".
     """
 
@@ -44,6 +45,7 @@ class Manners(Struct, frozen=True):
     tokens: GivesTokens | None = None
     judge: JudgeCertificate | None = None
     record: TlsRecord | None = None
+    is_stranger: bool = False
     protocol: str = "smtp"
 
 

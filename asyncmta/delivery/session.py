@@ -23,15 +23,15 @@ import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from asyncmta.credentials import Login
-from asyncmta.delivery.client_tls import TlsContexts, default_tls_contexts, remember, resuming
+from asyncmta.delivery.client_tls import Offer, TlsContexts, default_tls_contexts, offering, remember, resuming
 from asyncmta.delivery.commands import read_capabilities
 from asyncmta.delivery.connecting import connect
 from asyncmta.delivery.exchange import is_unix
 from asyncmta.delivery.logging_in import log_in
 from asyncmta.delivery.manners import Manners, Opened, Target
 from asyncmta.delivery.verdict import Fault, Stage, blame, judge, spoken
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Place
-from asyncmta.mail.reply import Reply
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Place, Scope
+from asyncmta.mail.reply import Reply, reply
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 
@@ -93,6 +93,7 @@ class _Opening:
         self._is_tampered = False
         self._place = Place("localhost") if unix else Place(target.host, target.ip)
         self._client: aiosmtplib.SMTP | None = None
+        self._offer = Offer()
 
     @property
     def may_go_on_in_clear(self) -> bool:
@@ -101,6 +102,10 @@ class _Opening:
         return is_tls and not (self._is_implicit or self._is_tampered)
 
     async def run(self) -> Opened | Failed | Deferred:
+        with offering() as self._offer:
+            return await self._run()
+
+    async def _run(self) -> Opened | Failed | Deferred:
         try:
             client = await self._greet(await connect(self._target, self._manners.connect_timeout, self._clock))
             if self._tls != "none" and not self._is_implicit:
@@ -123,7 +128,7 @@ class _Opening:
         if self._is_implicit:
             self.stage = Stage.STARTTLS
             async with Deadline(self._clock, HANDSHAKE_TIME):
-                with resuming(self._context, self._server, self._clock.monotonic()):
+                with resuming(self._offer, self._context, self._server, self._clock.monotonic()):
                     transport, _ = await loop.create_connection(
                         lambda: protocol, sock=connection, ssl=self._context, server_hostname=self._target.host
                     )
@@ -138,6 +143,7 @@ class _Opening:
         if said.code != 220:
             raise aiosmtplib.SMTPConnectResponseError(said.code, said.message)
         self._nothing_unasked(client)
+        self._nobody_like_us(said.message)
         await self._say_hello(client)
         return client
 
@@ -149,6 +155,8 @@ class _Opening:
             else:
                 await _say_ehlo(client)
         self._nothing_unasked(client)
+        if client.last_ehlo_response is not None:
+            self._nobody_like_us(client.last_ehlo_response.message)
 
     async def _say_lhlo(self, client: aiosmtplib.SMTP) -> None:
         """RFC 2033 4.1: as EHLO, in syntax and meaning."""
@@ -175,7 +183,7 @@ class _Opening:
             assert protocol is not None
             self._is_tampered = bool(protocol._buffer)  # T02: words of somebody who is to be heard behind the handshake
             self._nothing_unasked(client)
-            with resuming(self._context, self._server, self._clock.monotonic()):
+            with resuming(self._offer, self._context, self._server, self._clock.monotonic()):
                 secured = await asyncio.get_running_loop().start_tls(
                     cast(asyncio.Transport, transport), protocol, self._context, server_hostname=self._target.host
                 )
@@ -239,6 +247,12 @@ class _Opening:
         protocol = client.protocol
         if protocol is not None and protocol._buffer:
             raise _Refused(blame(self.stage, Fault.GARBAGE, "a reply before it was asked for", self._place))
+
+    def _nobody_like_us(self, words: str) -> None:
+        """Mail that DNS sends from us to us goes in a circle. It waits: a name can be put right (row L04)."""
+        if self._manners.is_stranger and words[:256].split(maxsplit=1)[:1] == [self._manners.hostname]:
+            said = reply(451, "4.4.6", f"{self._target.host} has our own name: mail for it loops back to us")
+            raise _Refused(Deferred(Cause.LOOP, said, Scope.SITE, self._place))
 
     def _close(self) -> None:
         if self._client is not None:

@@ -43,6 +43,8 @@ class Fault(Enum):
     INTERNAL = (Cause.INTERNAL, "4.3.0", "internal error")
 
 
+NOT_LIKE_THIS = 530  # "Must issue STARTTLS", "Authentication required": said of the session (RFC 3207 4, RFC 4954 6)
+
 _NAMES = {
     Stage.CONNECT: "connecting",
     Stage.GREETING: "waiting for the greeting",
@@ -78,6 +80,9 @@ def judge(stage: Stage, heard: Reply, place: Place = NOWHERE) -> Outcome | None:
         # Said of us or of the host, before anything was known of the message (docs/decisions.md).
         said = Reply(450, _soften(heard).enhanced, (f"the host does not talk to us ({_NAMES[stage]}): {heard}",))
         return Deferred(Cause.REFUSED, said, Scope.SITE, place)
+    if code == NOT_LIKE_THIS:
+        text = f"the server wants TLS or a login: {heard}"
+        heard, code = Reply(450, _soften(heard).enhanced, (text,)), 450
     if stage is Stage.RCPT and code == 552:
         heard, code = _soften(heard), 452
     scope = _scope(stage)

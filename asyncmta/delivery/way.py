@@ -31,7 +31,7 @@ class Trail(Struct, frozen=True):
     """What has been tried of a way in one pass. `tried`: the hosts struck from it; `failures`: of whole sites;
     `said`: what a server told of single recipients; `postponed`: of sites that were not tried, the one that can be
     tried again first; `spent`: seconds of connecting; `steps`: the sites that were
-    tried."""
+    tried; `is_loop`: we are one of them, and whoever stands behind us would send it back."""
 
     tried: frozenset[Host] = frozenset()
     failures: tuple[Failed | Deferred, ...] = ()
@@ -39,6 +39,7 @@ class Trail(Struct, frozen=True):
     postponed: Postponed | None = None
     spent: float = 0.0
     steps: int = 0
+    is_loop: bool = False
 
     def failed(self, hosts: Collection[Host], failure: Failed | Deferred, spent: float = 0.0) -> Trail:
         """Nobody there could be used."""
@@ -48,6 +49,7 @@ class Trail(Struct, frozen=True):
             failures=(*self.failures, failure),
             spent=self.spent + spent,
             steps=self.steps + 1,
+            is_loop=failure.cause is Cause.LOOP,
         )
 
     def passed_by(self, hosts: Collection[Host], postponed: Postponed) -> Trail:
@@ -112,6 +114,8 @@ def manner_of(site: Site) -> tuple[str, str]:
 def next_site(way: Way, trail: Trail) -> Site | None:
     """The best that is left: the first tier with a host that was not tried, without those that were."""
     tried = trail.tried
+    if trail.is_loop:
+        return None
     for tier in way.tiers:
         left = [exchanger for exchanger in tier.exchangers if _host_of(exchanger) not in tried]
         if left:
@@ -128,4 +132,5 @@ def _host_of(exchanger: Exchanger) -> Host:
 
 
 def _name_of(exchanger: Exchanger) -> str:
-    return f"{exchanger.host}:{exchanger.port}" if exchanger.port else exchanger.host
+    name = f"{exchanger.host}:{exchanger.port}" if exchanger.port else exchanger.host
+    return f"{name}*{exchanger.weight}" if exchanger.weight != 1 else name

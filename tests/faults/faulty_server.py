@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Self, cast
 
 from msgspec import Struct, field
@@ -40,14 +40,14 @@ MIDDLE = 50_000  # octets of content after which its middle is reached
 
 class Manner(Struct, frozen=True):
     """What a server offers, and where it goes wrong. `at`: the step, and in which transaction of a session (0: in
-    any; before the first MAIL there is none). `also`: whom it refuses apart from that, by transaction."""
+    any; before the first MAIL there is none). `refuses`: whom it does not know apart from that."""
 
     extensions: tuple[str, ...] = EXTENSIONS
     act: Act | None = None
     at: Step | None = None
     transaction: int = 0
     refuses_ehlo: bool = False
-    also: tuple[int, ...] = ()
+    refuses: str = "first@example.net"
     tls: ssl.SSLContext | None = None
 
 
@@ -197,7 +197,7 @@ class _Session:
         if not self._has_sender:
             self._say(b"503 5.5.1 MAIL first")
             return
-        if self._transaction in self._server.manner.also:
+        if self._server.manner.refuses in text:
             self._say(b"550 5.1.1 nobody of that name")
             return
         code = await self._reply(RCPTS[min(self._asked, 3) - 1])
@@ -254,13 +254,16 @@ class _Session:
         await self._perform(act)
         return act.code
 
+    def _drip(self, octets: Iterator[int]) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(bytes([next(octets)]))
+
     async def _perform(self, act: Act) -> None:
         if act.then is Then.DRIP:
             octets = iter(act.says)
-            self._account.drips.append(lambda: self._writer.write(bytes([next(octets)])))
-            self._account.stuck += 1
-            await asyncio.Event().wait()
-        self._writer.write(act.says)
+            self._account.drips.append(lambda: self._drip(octets))
+        else:
+            self._writer.write(act.says)
         match act.then:
             case Then.CLOSE:
                 raise _Over
@@ -270,7 +273,7 @@ class _Session:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self._writer.transport.abort()
                 raise _Over
-            case Then.SILENCE:
+            case Then.SILENCE | Then.DRIP:
                 self._account.stuck += 1
                 while await self._reader.read(65536):
                     pass

@@ -5,8 +5,10 @@ one message for three recipients; the clock is moved whenever the server waits f
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import structs
@@ -14,10 +16,11 @@ from msgspec import structs
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Outcome
 from tests.faults.faulty_server import PROPER, FaultyServer, Manner
-from tests.faults.words import Kind, Pair, Then, act
+from tests.faults.words import Fault, Kind, Pair, Step, Then, act
 from tests.unit.delivery.conftest import Post
 
 RECIPIENTS = ("bob@example.net", "eve@example.net", "joe@example.net")
+BEFORE = "first@example.net"
 LETTERS = {Delivered: "D", Deferred: "E", Failed: "F"}
 LONGEST = 7300.0  # no pass of one transaction takes longer
 EXTENSIONS = {
@@ -27,6 +30,8 @@ EXTENSIONS = {
     Kind.TLS_REQUIRED: ("PIPELINING", "STARTTLS"),
     Kind.LOGIN: ("PIPELINING", "AUTH PLAIN"),
 }
+# Where nobody listens, where somebody listens and never accepts, and where no way leads to.
+ELSEWHERE = {Fault.REFUSED: "127.0.0.3", Fault.NO_ANSWER: "127.0.0.4", Fault.UNREACHABLE: "255.255.255.255"}
 LINE = b"x" * 76 + b"\r\n"
 CHUNK = LINE * 800
 CHUNKS = 400  # more than the buffers of a connection hold
@@ -52,21 +57,25 @@ class Scene:
         """From now on the first server goes wrong."""
         pair = self.pair
         proper = PROPER.get(pair.step, b"250 2.0.0 ok")
-        second = pair.kind in {Kind.REUSED, Kind.RESET}
+        second = pair.kind is Kind.REUSED
         for server in self.servers:
             server.manner = Manner(
                 extensions=EXTENSIONS.get(pair.kind, ("PIPELINING",)),
                 refuses_ehlo=pair.kind is Kind.OLD,
-                also=(1,) if pair.kind is Kind.RESET else (),
+                refuses=BEFORE if pair.kind is Kind.RESET else "nobody",
                 tls=tls,
             )
+        if pair.step is Step.CONNECT:
+            self.post.resolver.set("mx1.example.net", {"A": [ELSEWHERE[pair.fault]]})
+            return
         self.first.manner = structs.replace(
             self.first.manner, act=act(pair.fault, proper), at=pair.step, transaction=2 if second else 0
         )
 
     def mend(self) -> None:
         """From now on it does not."""
-        self.first.manner = structs.replace(self.first.manner, act=None, also=())
+        self.first.manner = structs.replace(self.first.manner, act=None)
+        self.post.resolver.set("mx1.example.net", {"A": [self.first.ip]})
 
     async def pass_(self, *recipients: str, is_large: bool = False) -> dict[str, Outcome]:
         """One attempt for these, to its end; time passes whenever a server waits for that."""
@@ -89,20 +98,27 @@ class Scene:
             while consignment not in results.of:
                 await asyncio.sleep(0)
                 stuck = sum(server.account.stuck for server in self.servers)
-                if stuck == seen and clock.monotonic() == began:
+                if stuck == seen and clock.monotonic() == began and self.pair.fault is not Fault.NO_ANSWER:
                     continue
                 seen = stuck
                 for server in self.servers:
                     for drip in server.account.drips:
                         drip()
-                await self.quiet()
+                for _ in range(4):
+                    await self.quiet()
+                    if consignment in results.of:
+                        return
                 clock.advance(30.0)
-                await self.quiet()
                 assert clock.monotonic() - began < LONGEST, "it never ends"
+
+    async def until_closed(self) -> None:
+        """Until the client has left the first server."""
+        await self.post.until(lambda: not self.first.account.open)
 
     async def quiet(self) -> None:
         """Let everything happen that does not need time."""
         await self.post.clock.settle(20)
+        await asyncio.sleep(0.001)
         if any(server.manner.act is not None and server.manner.act.then is Then.DEAF for server in self.servers):
             await asyncio.sleep(0.02)  # megabytes are on their way into the buffers
 
@@ -111,11 +127,23 @@ def letters(outcomes: dict[str, Outcome]) -> str:
     return "".join(LETTERS[type(outcome)] for outcome in outcomes.values())
 
 
+@contextmanager
+def full(port: int) -> Iterator[None]:
+    """At one address and this port nobody is let in any more: the kernel's queue of connections is full."""
+    with socket.socket() as listening, socket.socket() as one, socket.socket() as other:
+        listening.bind((ELSEWHERE[Fault.NO_ANSWER], port))
+        listening.listen(0)
+        for client in (one, other):
+            client.setblocking(False)
+            client.connect_ex(listening.getsockname())
+        yield
+
+
 async def make_scene(
     pair: Pair, make_post: Callable[..., Post], servers: list[FaultyServer], tls: ssl.SSLContext
 ) -> Scene:
     """`servers` listen at one port of several addresses; the first one is the best exchanger."""
-    post = make_post(port=servers[0].port)
+    post = make_post(port=servers[0].port, messages_per_session=1 if pair.kind is Kind.LAST else 100)
     names = [f"mx{at}.example.net" for at in range(1, len(servers) + 1)]
     post.resolver.set("example.net", {"MX": [(at * 10, name) for at, name in enumerate(names, 1)]})
     for name, server in zip(names, servers, strict=True):
@@ -129,5 +157,5 @@ async def make_scene(
     scene = Scene(pair, post, servers, to)
     scene.break_(tls)
     if pair.kind in {Kind.REUSED, Kind.RESET}:
-        await scene.pass_("first@example.net")
+        await scene.pass_(BEFORE)
     return scene

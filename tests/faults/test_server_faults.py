@@ -7,9 +7,8 @@ exchanger that is in good order: it is asked exactly where the table says so.
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -17,8 +16,9 @@ import pytest
 from asyncmta.mail.outcome import Deferred, Delivered, Outcome
 from tests.faults.fault_table import TABLE
 from tests.faults.faulty_server import FaultyServer
-from tests.faults.scene import RECIPIENTS, Scene, letters, make_scene
-from tests.faults.words import Kind, Pair
+from tests.faults.opening_table import OPENING
+from tests.faults.scene import RECIPIENTS, Scene, full, letters, make_scene
+from tests.faults.words import Fault, Kind, Pair
 from tests.unit.delivery.conftest import Post
 
 
@@ -54,25 +54,54 @@ def _check_accounts(scene: Scene, *, exact: bool) -> None:
             assert 1 <= copies <= (2 if pair.verdict.may_be_duplicate else 1)
         elif exact or not pair.verdict.may_be_duplicate:
             assert copies == 0
+        else:
+            assert copies <= 1
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
 
 
 @pytest.mark.parametrize("pair", TABLE, ids=[pair.name for pair in TABLE])
-async def test_alone(pair: Pair, make_post: Callable[..., Post], server_tls: ssl.SSLContext) -> None:
-    async with FaultyServer() as server:
-        scene = await make_scene(pair, make_post, [server], server_tls)
-        outcomes = await scene.pass_(*RECIPIENTS, is_large=pair.kind is Kind.STREAMED)
-        _check_first(pair, outcomes)
-        _check_accounts(scene, exact=False)
-        if pair.verdict.may_be_duplicate:
-            assert len(server.account.taken) <= 1
-        await scene.quiet()
-        await asyncio.sleep(0.01 if pair.step.name == "IDLE" else 0)
-        scene.mend()
-        connections = server.account.connections
-        left = [name for name, outcome in outcomes.items() if isinstance(outcome, Deferred)]
-        scene.post.transport.resume(None)
-        await scene.pass_(*(left or ["last@example.net"]))
-        assert (server.account.connections == connections) is pair.verdict.is_used_again
-        assert not any(isinstance(outcome, Deferred) for outcome in scene.outcomes.values())
-        _check_accounts(scene, exact=True)
-        assert not scene.post.log.bugs
+async def test_alone(
+    pair: Pair, make_post: Callable[..., Post], server_tls: ssl.SSLContext, stack: AsyncExitStack
+) -> None:
+    server = await stack.enter_async_context(FaultyServer())
+    if pair.fault is Fault.NO_ANSWER:
+        stack.enter_context(full(server.port))
+    scene = await make_scene(pair, make_post, [server], server_tls)
+    outcomes = await scene.pass_(*RECIPIENTS, is_large=pair.kind is Kind.STREAMED)
+    _check_first(pair, outcomes)
+    _check_accounts(scene, exact=False)
+    if not pair.verdict.is_used_again and pair.fault is not Fault.DEAF:  # who is deaf never sees it
+        await scene.until_closed()
+    scene.mend()
+    connections = server.account.connections
+    left = [name for name, outcome in outcomes.items() if isinstance(outcome, Deferred)]
+    scene.post.transport.resume(None)
+    await scene.pass_(*(left or ["last@example.net"]))
+    assert (server.account.connections == connections) is pair.verdict.is_used_again
+    assert not any(isinstance(outcome, Deferred) for outcome in scene.outcomes.values())
+    _check_accounts(scene, exact=True)
+    assert not scene.post.log.bugs
+
+
+# From MAIL on, what goes on to the next exchanger is decided by what was said of whom; see test_next_host.py.
+BEFORE_MAIL = [pair for pair in TABLE if pair in OPENING]
+
+
+@pytest.mark.parametrize("pair", BEFORE_MAIL, ids=[pair.name for pair in BEFORE_MAIL])
+async def test_beside_another(
+    pair: Pair, make_post: Callable[..., Post], server_tls: ssl.SSLContext, stack: AsyncExitStack
+) -> None:
+    servers = await _two_servers(stack)
+    if pair.fault is Fault.NO_ANSWER:
+        stack.enter_context(full(servers[0].port))
+    scene = await make_scene(pair, make_post, servers, server_tls)
+    outcomes = await scene.pass_(*RECIPIENTS, is_large=pair.kind is Kind.STREAMED)
+    assert bool(servers[1].account.connections) is pair.verdict.next_host
+    assert letters(outcomes) == ("DDD" if pair.verdict.next_host else pair.verdict.outcomes)
+    _check_accounts(scene, exact=True)
+    assert not scene.post.log.bugs

@@ -20,6 +20,7 @@ NO = Verdict("FFF", "REFUSED", "550 5.7.1", "MESSAGE", is_used_again=True)
 NO_STATUS = Verdict("FFF", "REFUSED", "550", "MESSAGE", is_used_again=True)
 NOBODY = Verdict("FFF", "REFUSED", "550 5.1.1", "MESSAGE", is_used_again=True)
 NEVER = Verdict("FFF", "REFUSED", "521 5.3.2", "MESSAGE", is_used_again=True)
+WANTS_LOGIN = Verdict("EEE", "REFUSED", "450 4.7.0", "MESSAGE", next_host=True, is_used_again=True)
 TOO_LARGE = Verdict("FFF", "REFUSED", "552 5.5.3", "MESSAGE", is_used_again=True)
 
 _NONSENSE = (
@@ -55,6 +56,7 @@ _REFUSED = {
     Fault.CODE_452: FULL,
     Fault.CODE_5: NO,
     Fault.CODE_521: NEVER,
+    Fault.CODE_530: WANTS_LOGIN,
     Fault.CODE_552: TOO_LARGE,
     Fault.HOSTILE_REFUSAL: NO_STATUS,
     Fault.BARE_REFUSAL: NO_STATUS,
@@ -140,6 +142,36 @@ _IDLE = dict.fromkeys(
 )
 
 
+# The session was closed while it rested, or at this very moment: the message goes to a new one, and nobody is told.
+_UNHEARD = dict.fromkeys(
+    (Fault.FIN, Fault.RST, Fault.HALF_A_LINE, Fault.UNFINISHED, Fault.BYE, Fault.BYE_STAYS), WELCOME
+)
+_RSET = {
+    **dict.fromkeys(_MAIL, GARBAGE),
+    Fault.SILENCE: TIMEOUT,
+    Fault.DRIP: TIMEOUT,
+    **_UNHEARD,
+    **_WELCOME,
+}
+
+
+# BDAT has no 354, and small content is in the write of its commands: from MAIL on, what breaks off may have been taken.
+def _all_sent(verdicts: dict[Fault, Verdict]) -> dict[Fault, Verdict]:
+    return {fault: _MAYBE.get(verdict, verdict) for fault, verdict in verdicts.items()}
+
+
+_CHUNKED = {
+    Step.MAIL: _all_sent(_MAIL),
+    Step.RCPT_1: _all_sent(_rcpt(0)),
+    Step.RCPT_2: _all_sent(_rcpt(1)),
+    Step.RCPT_3: _all_sent(_rcpt(2)),
+    Step.DOT: _DOT | {Fault.EXTRA: _MAYBE_GARBAGE, Fault.EXTRA_5: _MAYBE_GARBAGE},
+}
+
+# QUIT is said, and its reply not waited for.
+_QUIT = dict.fromkeys(_MAIL, Verdict("DDD"))
+
+
 def _rows(kind: Kind, step: Step, verdicts: dict[Fault, Verdict]) -> tuple[Pair, ...]:
     return tuple(Pair(kind, step, fault, verdict) for fault, verdict in verdicts.items())
 
@@ -156,6 +188,10 @@ _STEPS = {
 TRANSACTION: tuple[Pair, ...] = (
     *(row for step, verdicts in _STEPS.items() for row in _rows(Kind.PIPELINED, step, verdicts)),
     *(row for step, verdicts in _STEPS.items() for row in _rows(Kind.LOCK_STEP, step, verdicts)),
+    *(row for step, verdicts in _CHUNKED.items() for row in _rows(Kind.CHUNKED, step, verdicts)),
     *_rows(Kind.STREAMED, Step.CONTENT, _CONTENT),
     *_rows(Kind.PIPELINED, Step.IDLE, _IDLE),
+    *_rows(Kind.REUSED, Step.MAIL, _MAIL | _UNHEARD),
+    *_rows(Kind.RESET, Step.RSET, _RSET),
+    *_rows(Kind.LAST, Step.QUIT, _QUIT),
 )

@@ -13,6 +13,7 @@ from msgspec import Struct
 class Step(Enum):
     """What a server is asked when it goes wrong; the words are those of the page."""
 
+    CONNECT = "connecting"
     GREETING = "the greeting"
     EHLO = "EHLO"
     HELO = "HELO, after a refused EHLO"
@@ -44,7 +45,8 @@ class Kind(Enum):
     TLS_REQUIRED = "TLS required"
     LOGIN = "login"
     REUSED = "the second transaction of a session"
-    RESET = "after a transaction that nobody was accepted in"
+    RESET = "after a transaction in which nobody was accepted"
+    LAST = "the last transaction of a session"
 
 
 class Then(Enum):
@@ -97,7 +99,9 @@ class Fault(Enum):
     CODE_452 = "452 4.5.3"
     CODE_5 = "550"
     CODE_521 = "521"
+    CODE_530 = "530"
     CODE_552 = "552"
+    OUR_NAME = "consents with our own name"
     CODE_6 = "650"
     CODE_9 = "999"
     CHANGING = "another code in the last line of a reply"
@@ -113,6 +117,9 @@ class Fault(Enum):
     BARE_LF = "consents, the line ended by LF alone"
     LONG_LINE = "consents in a line of 4,000 octets"
     MANY_LINES = "consents in 90 lines"
+    REFUSED = "refuses the connection"
+    NO_ANSWER = "does not answer at all"
+    UNREACHABLE = "cannot be reached"
 
 
 _JUNK = b"\x00\xff\x80\x1b\xfe\x07" * 40
@@ -136,7 +143,7 @@ def act(fault: Fault, proper: bytes) -> Act:
         Fault.ENDLESS_LINE: Act(code + b" " + b"x" * 100_000, Then.SILENCE),
         Fault.ENDLESS_REPLY: Act((code + b"-x\r\n") * 20_000, Then.SILENCE),
         Fault.BYE: Act(b"421 4.3.2 bye\r\n", Then.CLOSE),
-        Fault.BYE_STAYS: Act(b"421 4.3.2 bye\r\n"),
+        Fault.BYE_STAYS: Act(b"421 4.3.2 bye\r\n", Then.SILENCE),
         Fault.CODE_0: Act(b"050 what\r\n"),
         Fault.CODE_1: Act(b"150 what\r\n"),
         Fault.CODE_2: Act(b"250 2.0.0 ok\r\n"),
@@ -145,6 +152,8 @@ def act(fault: Fault, proper: bytes) -> Act:
         Fault.CODE_452: Act(b"452 4.5.3 too many recipients\r\n"),
         Fault.CODE_5: Act(b"550 5.7.1 no\r\n"),
         Fault.CODE_521: Act(b"521 5.3.2 no mail is taken here\r\n"),
+        Fault.CODE_530: Act(b"530 5.7.0 authentication required\r\n"),
+        Fault.OUR_NAME: Act(code + b" us.example ESMTP\r\n"),
         Fault.CODE_552: Act(b"552 5.5.3 too many recipients\r\n"),
         Fault.CODE_6: Act(b"650 what\r\n"),
         Fault.CODE_9: Act(b"999 what\r\n"),

@@ -190,3 +190,58 @@ async def test_opportunistic_tls_by_mx(world, authority):
     await mta.mta.submit("alice@a.example", ["bob@b.example", "carol@c.example"], CONTENT)
     await world.idle()
     assert [message.tls for message in (*sealed.messages, *open_one.messages)] == [True, False]
+
+
+async def test_a_level_of_tls_by_mx_is_of_its_domain_alone(world, authority):
+    """Two domains with one exchanger, one of which demands TLS: they share no session, and only the one waits."""
+    sink = await world.sink("safe.example", "open.example", host="mx.shared.example")
+    route = {"recipient": "safe.example", "via": "mx", "tls": "require"}
+    mta = await world.mta("a.example", route=[route])
+    await mta.mta.submit("alice@a.example", ["bob@safe.example", "carol@open.example"], CONTENT)
+    await world.idle()
+    assert [message.recipients for message in sink.messages] == [("carol@open.example",)]
+    [row] = mta.mta.queue()
+    assert "STARTTLS" in row.recipients[0].last_reply
+
+
+@pytest.mark.parametrize(("level", "count"), [("verify", 1), ("opportunistic", 2), ("none", 2)])
+async def test_the_level_of_all_exchangers(world, authority, level, count):
+    """One shows a certificate that is right, the other one of nobody."""
+    good = await world.sink("good.example", settings=SinkSettings(tls=context_of(authority, "mx.good.example")))
+    other = await world.sink("other.example", settings=SinkSettings(tls=context_of(trustme.CA(), "mx.other.example")))
+    mta = await world.mta("a.example", remote={"tls": level})
+    await mta.mta.submit("alice@a.example", ["bob@good.example", "carol@other.example"], CONTENT)
+    await world.idle()
+    messages = good.messages + other.messages
+    assert len(messages) == count
+    assert {message.tls for message in messages} == {level != "none"}
+
+
+async def test_a_smarthost_that_wants_a_certificate_of_ours(world, authority, tmp_path):
+    """And at a port of its own speaks TLS from the first octet."""
+    context = context_of(authority, PROVIDER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    issued = authority.issue_cert("mx.a.example")
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "mine.pem")
+    sink = await world.sink(host=PROVIDER, settings=SinkSettings(tls=context, implicit_tls=True))
+    keys = {"certificate": str(tmp_path / "mine.pem"), "implicit_tls": True}
+    mta = await world.mta("a.example", **smarthost(sink, **keys))
+    await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
+    await world.idle()
+    assert len(sink.messages) == 1
+    assert not mta.mta.queue()
+
+
+async def test_tls_that_is_broken_is_told_of_once(world):
+    """Opportunistic: mail goes in clear, and one line in the log says so for the host, not one for each message."""
+    settings = SinkSettings(tls=context_of(trustme.CA(), "mx.b.example"))
+    sink = await world.sink("b.example", settings=settings)
+    mta = await world.mta("a.example", remote={"messages_per_session": 1})
+    for number in range(1, 4):
+        sink.script("STARTTLS", "454 4.7.0 not now")
+        await mta.mta.submit("alice@a.example", ["bob@b.example"], CONTENT)
+        await world.idle()
+        assert len(sink.messages) == number
+    assert [line["host"] for line in mta.events("tls_fallback")] == ["mx.b.example"]
+    assert mta.events("deferred") == []

@@ -165,3 +165,18 @@ def test_lmtp_answers_a_chunk_that_nobody_wanted_once() -> None:
     assert dialogue.feed(b"250 ok\r\n550 no\r\n550 no\r\n503 5.5.1 nobody\r\n") is Step.DONE
     assert kinds(dialogue) == "FF"
     assert dialogue.usable
+
+
+def test_a_reply_too_many_behind_all_the_others_puts_them_in_doubt() -> None:
+    """No 354 parts commands and content: the 550 may be one too many, and the last 250 that of the recipient."""
+    dialogue = begun()
+    assert dialogue.feed(b"250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n452 4.3.1 full\r\n") is Step.DONE
+    assert kinds(dialogue) == "EE"
+    assert dialogue.is_unsure
+
+
+def test_a_421_behind_the_last_reply_puts_nothing_in_doubt() -> None:
+    dialogue = begun()
+    assert dialogue.feed(b"250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n421 4.3.2 bye\r\n") is Step.DONE
+    assert kinds(dialogue) == "DF"
+    assert not dialogue.usable

@@ -16,6 +16,7 @@ LOCALHOST = {"A": ["127.0.0.1"]}
 GOOGLE = "451 4.3.0 Multiple destination domains per transaction is unsupported. Please try again."
 EXCHANGE = "452 4.5.3 Recipients belong to multiple regions ATTR38"
 POLICY = "452 4.5.3 Domain policy size per transaction exceeded, please try this recipient in a separate transaction"
+PLAIN = SinkSettings(extensions=("PIPELINING",))
 VAGUE = "450 4.7.1 Try again"
 BARE = "452 no"
 
@@ -182,7 +183,7 @@ async def test_nobody_taken_is_no_limit(make_post: Callable[..., Any]) -> None:
         sink.script("RCPT", "452 4.5.3 Too many recipients", times=2)
         (result,) = await delivered(post, "a@d0.example", "b@d0.example")
         assert [type(outcome) for outcome in result.values()] == [Deferred] * 2
-        assert len(sink.commands) == 5  # EHLO, MAIL, RCPT, RCPT, DATA
+        assert sum(line.startswith("RCPT") for _, line in sink.commands) == 2
 
 
 async def test_limits_that_a_server_says_are_kept(make_post: Callable[..., Any]) -> None:
@@ -310,7 +311,7 @@ async def test_a_domain_that_was_put_off_altogether_goes_to_the_next(make_post: 
 
 @pytest.mark.parametrize("step", ["MAIL", "DATA", "DOT", "RCPT"])
 async def test_a_message_that_was_put_off_goes_to_the_next(make_post: Callable[..., Any], step: str) -> None:
-    async with SmtpSink() as sink:
+    async with SmtpSink(PLAIN) as sink:
         post = make_post(port=sink.address[1])
         set_domains(post, 1, (10, "a.example"), (20, "b.example"))
         sink.script(step, "451 4.3.2 not now")
@@ -321,7 +322,7 @@ async def test_a_message_that_was_put_off_goes_to_the_next(make_post: Callable[.
 
 @pytest.mark.parametrize("step", ["MAIL", "DATA", "DOT", "RCPT"])
 async def test_a_message_that_was_refused_does_not(make_post: Callable[..., Any], step: str) -> None:
-    async with SmtpSink() as sink:
+    async with SmtpSink(PLAIN) as sink:
         post = make_post(port=sink.address[1])
         set_domains(post, 1, (10, "a.example"), (20, "b.example"))
         sink.script(step, "554 5.7.1 never")
@@ -332,7 +333,7 @@ async def test_a_message_that_was_refused_does_not(make_post: Callable[..., Any]
 
 @pytest.mark.parametrize("answer", [CLOSE, "421 4.3.2 busy", SILENCE])
 async def test_a_host_that_sends_us_away_at_mail_is_passed_over(make_post: Callable[..., Any], answer: Any) -> None:
-    async with SmtpSink() as sink:
+    async with SmtpSink(PLAIN) as sink:
         post = make_post(port=sink.address[1])
         set_domains(post, 2, (10, "a.example"), (10, "b.example"), (20, "c.example"))
         sink.script("MAIL", answer, times=2)

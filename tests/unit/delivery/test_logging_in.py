@@ -96,6 +96,10 @@ async def test_a_name_asked_for_twice() -> None:
     assert server.heard == ["AUTH LOGIN me", "me", "pass"]
 
 
+async def test_as_many_challenges_as_we_answer() -> None:
+    assert await logged_in(Server(*["334 UGFzc3dvcmQ6"] * 3, "235 ok"), offered="LOGIN") == "235 ok"
+
+
 @pytest.mark.parametrize(
     ("offered", "replies"),
     [

@@ -73,6 +73,14 @@ def test_a_host_that_does_not_talk_to_us_bounces_nothing(stage: Stage, line: str
     assert line in outcome.reply.text
 
 
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT])
+def test_a_server_that_wants_tls_or_a_login_bounces_nothing(stage: Stage) -> None:
+    outcome = judge(stage, reply(530, "5.7.0", "Must issue STARTTLS first"), HERE)
+    assert isinstance(outcome, Deferred)
+    assert f"{outcome.reply.code} {outcome.reply.enhanced}" == "450 4.7.0"
+    assert "530 5.7.0 Must issue STARTTLS first" in outcome.reply.text
+
+
 @pytest.mark.parametrize(("stage", "cause"), [(Stage.AUTH, Cause.REFUSED), (Stage.STARTTLS, Cause.TLS)])
 def test_a_refused_password_or_handshake_bounces_nothing(stage: Stage, cause: Cause) -> None:
     outcome = judge(stage, reply(535, "5.7.8", "wrong"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncmta.delivery.exchange import MxRecord, MxRecords, Site, site_of_domain, site_of_hosts
+from asyncmta.delivery.exchange import Exchanger, MxRecord, MxRecords, Site, site_of_domain, site_of_hosts
 from asyncmta.delivery.way import NO_TRAIL, Way, hosts_of, manner_of, next_site, not_tried, way_of
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Postponed, Scope
 from asyncmta.mail.reply import reply
@@ -34,6 +34,18 @@ def test_a_smarthost_is_a_tier_and_is_known_by_how_it_is_spoken_to() -> None:
     assert [hosts_of(tier) for tier in way.tiers] == [[("one.example", 587)], [("two.example", 0)]]
     assert all(tier.explicit and tier.tls == "require" for tier in way.tiers)
     assert manner_of(way.tiers[0]) == ("smarthost", " require")
+
+
+def test_weights_are_of_the_site() -> None:
+    exchangers = (Exchanger("one.example", 0, 25, weight=3), Exchanger("two.example", 0))
+    (tier,) = way_of(Site("smarthost:x require", exchangers, explicit=True)).tiers
+    assert tier.key == "smarthost:one.example:25*3,two.example require"
+
+
+def test_behind_us_there_is_nobody() -> None:
+    way = by_mx((10, "a.example"), (20, "b.example"))
+    loop = Failed(Cause.LOOP, reply(554, "5.4.6", "loop"), Scope.SITE)
+    assert next_site(way, NO_TRAIL.failed([("a.example", 0)], loop)) is None
 
 
 def test_what_is_left_of_a_way() -> None:
