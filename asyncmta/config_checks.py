@@ -66,6 +66,8 @@ def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: 
         )
     if listener.role == "lmtp" and listener.port == SMTP_PORT:
         report(f"{path}.role", '"lmtp" may not be at port 25, where SMTP is expected (RFC 2033)', f"{path}.port")
+    if listener.role == "qmtp":
+        _check_qmtp(path, listener, tables, report)
     if listener.line_endings == "normalise" and not tables.relay.networks:
         report(
             f"{path}.line_endings",
@@ -74,6 +76,19 @@ def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: 
         )
     if listener.role != "submission" and listener.allow_plaintext_auth:
         report(f"{path}.allow_plaintext_auth", 'goes only with role = "submission"', f"{path}.role")
+
+
+def _check_qmtp(path: str, listener: ListenerTable, tables: Tables, report: Report) -> None:
+    """It has no word for TLS or a proxy, and no login."""
+    if listener.port == SMTP_PORT:
+        report(f"{path}.role", '"qmtp" may not be at port 25, where SMTP is expected', f"{path}.port")
+    if listener.tls != "none":
+        report(f"{path}.tls", f'"{listener.tls}" does not go with role = "qmtp", which has no TLS', f"{path}.role")
+    if listener.proxy_protocol:
+        report(f"{path}.proxy_protocol", 'does not go with role = "qmtp"', f"{path}.role")
+    if not tables.relay.networks:
+        said = '"qmtp" is for the clients of relay.networks, and there are none'
+        report(f"{path}.role", said, "relay.networks")
 
 
 def _check_addresses(tables: Tables, report: Report) -> None:

@@ -17,7 +17,7 @@ from asyncmta.mail.replies import REJECTED_BY_RULE
 
 # Which `via` looks at a key; all others have no use for it.
 KEYS = {
-    "hosts": ("smarthost", "lmtp"),
+    "hosts": ("smarthost", "lmtp", "qmtp"),
     "tls": ("smarthost", "lmtp", "mx"),
     "username": ("smarthost",),
     "password": ("smarthost",),
@@ -53,7 +53,7 @@ def check_transport(path: str, route: RouteTable, pipe: PipeTable, report: Calla
         or_socket = ' or "unix:/path"' if route.via == "lmtp" else ""
         report(f"{path}.hosts", f'via = "{route.via}" needs at least one "host:port"{or_socket}', via)
     sockets = [host for host in route.hosts if host.startswith(UNIX)]
-    if sockets and route.via == "smarthost":
+    if sockets and route.via != "lmtp":
         report(f"{path}.hosts", f'"{sockets[0]}" goes only with via = "lmtp"', via)
     if sockets and len(sockets) == len(route.hosts) and route.via == "lmtp" and route.tls != _SILENT.tls:
         report(f"{path}.tls", "there is no TLS on a Unix socket; leave it out", via, f"{path}.hosts")
@@ -74,7 +74,7 @@ def _check_command(path: str, route: RouteTable, pipe: PipeTable, report: Callab
 def rule_of(route: RouteTable) -> routing.Rule:
     via: routing.Mx | routing.Smarthost | routing.Pipe | routing.Hold | routing.Discard | routing.Reject
     match route.via:
-        case "smarthost" | "lmtp":
+        case "smarthost" | "lmtp" | "qmtp":
             via = routing.Smarthost(
                 ", ".join(route.hosts),
                 route.hosts,

@@ -45,7 +45,7 @@ class General(Struct, frozen=True, kw_only=True):
 class ListenerTable(Struct, frozen=True, kw_only=True):
     address: Annotated[str, Text(texts.listen_address)] = "127.0.0.1"
     port: Annotated[int, Whole(0, 65535)] = 2525
-    role: Annotated[str, Choice(("relay", "submission", "lmtp"))] = "relay"
+    role: Annotated[str, Choice(("relay", "submission", "lmtp", "qmtp"))] = "relay"
     tls: Annotated[str, Choice(("none", "starttls", "required", "implicit"))] = "none"
     proxy_protocol: Annotated[bool, Flag()] = False
     max_sessions: Annotated[int, Whole(1, 1_000_000)] = 1000
@@ -120,7 +120,7 @@ class QueueTable(Struct, frozen=True, kw_only=True):
 class RouteTable(Struct, frozen=True, kw_only=True):
     recipient: Annotated[str, Text(texts.route_pattern)] = "*"
     sender: Annotated[str, Text(texts.route_pattern)] = "*"
-    via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "pipe", "hold", "discard", "reject"))] = "mx"
+    via: Annotated[str, Choice(("mx", "smarthost", "lmtp", "qmtp", "pipe", "hold", "discard", "reject"))] = "mx"
     hosts: Annotated[tuple[str, ...], TextList(Text(texts.next_hop))] = ()
     tls: Annotated[str, TLS_LEVEL] = ""
     username: Annotated[str, Text(texts.any_text, optional=True)] = ""
@@ -143,7 +143,7 @@ class RouteTable(Struct, frozen=True, kw_only=True):
     @property
     def level(self) -> str:
         """The TLS level where the table says it, or what leaving it out means; "": as `[remote]` says."""
-        return self.tls or {"mx": "", "lmtp": "opportunistic"}.get(self.via, "verify")
+        return self.tls or {"mx": "", "lmtp": "opportunistic", "qmtp": "none"}.get(self.via, "verify")
 
 
 class PipeTable(Struct, frozen=True, kw_only=True):

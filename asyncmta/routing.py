@@ -46,7 +46,7 @@ class Mx(Struct, frozen=True):
 
 class Smarthost(Struct, frozen=True):
     """One next hop for all that is sent there: `hosts` are "name:port", tried in order; the rest as in `[[route]]`.
-    `protocol` is "smtp" or "lmtp" (a host may then be "unix:/path")."""
+    `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp"."""
 
     name: str
     hosts: tuple[str, ...]

@@ -68,13 +68,15 @@ def read_mx(question: str, rows: Sequence[Row]) -> MxAnswer | Alias:
     return NoData() if target == question else Alias(target)
 
 
-def read_addresses(question: str, kind: str, rows: Sequence[Row]) -> AddressAnswer:
+def read_addresses(question: str, kind: str, rows: Sequence[Row]) -> AddressAnswer | Alias:
     """The addresses of one kind ("A" or "AAAA") in the answer."""
     target = _follow(question, rows)
     if isinstance(target, TemporaryFailure):
         return target
     ips = dict.fromkeys(row.value for row in rows if row.kind == kind and normal_name(row.owner) == target)
-    return Addresses(tuple(ips)[:MAX_RECORDS]) if ips else NoData()
+    if ips:
+        return Addresses(tuple(ips)[:MAX_RECORDS])
+    return NoData() if target == question else Alias(target)
 
 
 def read_names(question: str, rows: Sequence[Row]) -> NameAnswer | Alias:
@@ -88,33 +90,12 @@ def read_names(question: str, rows: Sequence[Row]) -> NameAnswer | Alias:
     return NoData() if target == question else Alias(target)
 
 
-def read_alias(question: str, rows: Sequence[Row]) -> Names | NoData:
-    """What the name stands for, if it is an alias."""
-    targets = [normal_name(row.value) for row in rows if row.kind == "CNAME" and _is_at(row, question)]
-    return Names(tuple(targets[:1])) if targets else NoData()
-
-
-def confirmed(second: MxAnswer | AddressAnswer | NameAnswer) -> NoSuchDomain | NoData | TemporaryFailure:
-    """A name is said not to exist: what holds after the answer to a second question, whether it is an alias.
-
-    An alias that points nowhere is answered in the same words (RFC 6604), and is somebody's mistake and no word about
-    the domain. A name that exists after all has a server that says so for each type on its own: common, and wrong.
-    """
-    if isinstance(second, NoSuchDomain | NoData):
-        return second
-    if isinstance(second, TemporaryFailure):
-        return TemporaryFailure(f"said not to exist, and then: {second.reason}")
-    return TemporaryFailure("it is an alias of something that does not exist")
-
-
 def read_answer(question: str, kind: str, rows: Sequence[Row]) -> MxAnswer | AddressAnswer | NameAnswer | Alias:
     """The answer to a question of that kind."""
     if rows and not _is_about(question, rows):
         return TemporaryFailure("the answer is about another name")
     if kind == "MX":
         return read_mx(question, rows)
-    if kind == "CNAME":
-        return read_alias(question, rows)
     return read_names(question, rows) if kind == "PTR" else read_addresses(question, kind, rows)
 
 

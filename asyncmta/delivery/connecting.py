@@ -1,4 +1,4 @@
-"""A connected socket to one address of a host, or to a Unix socket of this machine.
+"""A connected socket to one address of a host, or to a Unix socket of this machine; and, for QMTP, a session at that.
 
 Promises: exactly the address that is given, from the source that is given, within its time. Never: what is said there.
 """
@@ -6,12 +6,29 @@ Promises: exactly the address that is given, from the source that is given, with
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 
 from asyncmta.delivery.exchange import UNIX, is_unix
-from asyncmta.delivery.manners import Target
+from asyncmta.delivery.manners import Manners, Opened, Target
+from asyncmta.delivery.qmtp import PLAIN
+from asyncmta.delivery.verdict import Fault, Stage, blame
+from asyncmta.mail.outcome import Deferred, Place
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
+
+
+async def open_qmtp(target: Target, manners: Manners, clock: Clock) -> Opened | Deferred:
+    """Nobody greets in QMTP: who is connected may begin."""
+    place = Place(target.host, target.ip)
+    try:
+        connection = await connect(target, manners.connect_timeout, clock)
+    except TimeoutError:
+        return blame(Stage.CONNECT, Fault.TIMEOUT, place=place)
+    except OSError as error:
+        return blame(Stage.CONNECT, Fault.CONNECT, os.strerror(error.errno) if error.errno else "", place)
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=connection)
+    return Opened(transport, PLAIN, place, "qmtp")
 
 
 async def connect(target: Target, seconds: float, clock: Clock) -> socket.socket:

@@ -45,6 +45,8 @@ class Dialogue:
         "usable",
     )  # fmt: skip
 
+    farewell = b"QUIT\r\n"
+
     def __init__(self, peer: Capabilities, place: Place = NOWHERE, *, lmtp: bool = False) -> None:
         self.peer = peer
         self.place = place

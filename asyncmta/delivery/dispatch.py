@@ -84,7 +84,7 @@ class Dispatch:
         """Who delivers it; None when it has been answered."""
         destination = consignment.destination
         # The common case is decided by the key alone; the route is asked for the others.
-        if destination.startswith(("mx:", "smarthost:", "lmtp:")):
+        if destination.startswith(("mx:", "smarthost:", "lmtp:", "qmtp:")):
             return self._remote
         try:
             route = self._route_of(destination)

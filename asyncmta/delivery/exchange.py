@@ -83,7 +83,8 @@ class Exchanger(Struct, frozen=True, gc=False):
 
 class Site(Struct, frozen=True):
     """Where mail of one or more domains goes. `explicit`: an operator named the hosts, so that they may be private.
-    `implicit_tls`: TLS from the first octet at every port, and not at 465 alone. `protocol`: "smtp" or "lmtp"."""
+    `implicit_tls`: TLS from the first octet at every port, and not at 465 alone. `protocol`: "smtp",
+    "lmtp" or "qmtp"."""
 
     key: str
     exchangers: tuple[Exchanger, ...]

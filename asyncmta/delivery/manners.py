@@ -33,7 +33,7 @@ class Manners(Struct, frozen=True):
     `implicit_tls`: TLS from the first octet also at other ports than 465. `tokens`: what `login` shows in place of a
     password. `judge`: what a policy says of the certificate, beside `tls`. `record`: who is told how TLS went.
     `is_stranger`: DNS named the host, and not an operator; if it has our own name, mail goes in a circle.
-    `protocol`: "smtp" or "lmtp".
+    `protocol`: "smtp", "lmtp" or "qmtp".
     """
 
     hostname: str

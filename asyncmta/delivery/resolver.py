@@ -2,10 +2,10 @@
 
 Promises: one look-up in flight for each name and type, however many ask; a deadline for each; a cap on how many run
 at once; a cache with clamped lifetimes (half a minute to a day, negative answers five minutes, failures ten seconds)
-and a fixed number of entries. Whoever asked may go away: the look-up goes on for the others. That a domain or a host
-does not exist is asked twice, because mail bounces for it. Name servers that are gone are told once, and that they are
-back; meanwhile the settings of the system are read again. A final dot changes nothing: names are always absolute and
-search domains are never used. Never: a choice among the answers.
+and a fixed number of entries. Whoever asked may go away: the look-up goes on for the others. That there is no MX, or
+no address at all, is looked at twice, because mail then bounces or goes elsewhere. Name servers that are gone are told
+once, and that they are back; meanwhile the channel is made anew. A final dot changes nothing: names are always
+absolute and search domains are never used. Never: a choice among the answers.
 
 RFC 1034, RFC 2308 (negative caching). The one importer of aiodns.
 """
@@ -24,16 +24,16 @@ from msgspec import Struct
 from asyncmta.delivery.answers import (
     FAILURE_TTL,
     MAX_ALIASES,
-    NEGATIVE_TTL,
     Alias,
     Row,
     both_families,
-    confirmed,
     lifetime,
     normal_name,
     read_answer,
 )
 from asyncmta.delivery.dns_health import DnsHealth
+from asyncmta.delivery.dns_packet import Absence, Present, sure
+from asyncmta.delivery.dns_second_look import second_look
 from asyncmta.delivery.exchange import (
     AddressAnswer,
     Addresses,
@@ -107,11 +107,7 @@ class Resolver:
 
     async def exchangers(self, domain: str) -> MxAnswer:
         """What DNS says about the MX of a domain; aliases are followed."""
-        name = normal_name(domain)
-        answer = await self._ask("MX", name)
-        if isinstance(answer, NoSuchDomain):
-            return confirmed(await self._ask("CNAME", name))
-        return answer  # type: ignore[return-value]
+        return await self._ask("MX", normal_name(domain))  # type: ignore[return-value]
 
     async def listed(self, name: str) -> AddressAnswer:
         """What a block list has under a name of its own: an IPv4 address, or nothing."""
@@ -128,8 +124,8 @@ class Resolver:
         name = normal_name(host)
         four, six = await asyncio.gather(self._ask("A", name), self._ask("AAAA", name))
         answer = both_families(four, six)  # type: ignore[arg-type]
-        if isinstance(answer, NoSuchDomain):
-            return confirmed(await self._ask("CNAME", name))
+        if isinstance(answer, NoSuchDomain | NoData):
+            return await self._ask("ADDRESS", name)  # type: ignore[return-value]
         return answer
 
     async def close(self) -> None:
@@ -162,21 +158,40 @@ class Resolver:
         return answer
 
     async def _look_up(self, kind: str, name: str) -> tuple[Answer, float]:
+        if kind == "ADDRESS":
+            return _kept(await self._no_address(name))
         target = name
         for _ in range(MAX_ALIASES + 1):
             rows = await self._query(kind, target)
             if isinstance(rows, TemporaryFailure):
                 return rows, FAILURE_TTL
+            if isinstance(rows, NoSuchDomain) and target != name:
+                # An alias that points nowhere is somebody's mistake and no word about the domain asked for.
+                return TemporaryFailure(f"its alias {target} does not exist"), FAILURE_TTL
             if isinstance(rows, NoSuchDomain | NoData):
-                if isinstance(rows, NoSuchDomain) and target != name:
-                    # An alias that points nowhere is somebody's mistake and no word about the domain asked for.
-                    return TemporaryFailure(f"its alias {target} does not exist"), FAILURE_TTL
-                return rows, NEGATIVE_TTL
+                return _kept(await self._no_exchanger(target) if kind == "MX" else rows)
             answer = read_answer(target, kind, rows)
             if not isinstance(answer, Alias):
                 return answer, lifetime(answer, rows)
             target = answer.target
         return TemporaryFailure("its aliases form a loop, or too long a chain"), FAILURE_TTL
+
+    async def _no_exchanger(self, name: str) -> NoSuchDomain | NoData | TemporaryFailure:
+        """No MX was found. Is that so, and is there such a name? Broken servers say for each type that there is not."""
+        found = sure(await self._look_again(name, "MX"))
+        if not isinstance(found, NoSuchDomain):
+            return found
+        other = await self._look_again(name, "A")
+        return NoData() if isinstance(other, Present) else sure(other)
+
+    async def _no_address(self, name: str) -> NoSuchDomain | NoData | TemporaryFailure:
+        """No address of either family was found. Is that so of both?"""
+        found = sure(await self._look_again(name, "A"))
+        return found if isinstance(found, TemporaryFailure) else sure(await self._look_again(name, "AAAA"))
+
+    async def _look_again(self, name: str, kind: str) -> Absence:
+        servers = self._settings.servers or self._channel().nameservers
+        return await second_look(name, kind, servers=servers, clock=self._clock, seconds=self._settings.timeout)
 
     async def _query(self, kind: str, name: str) -> Sequence[Row] | NoSuchDomain | NoData | TemporaryFailure:
         """One question to the name servers."""
@@ -194,7 +209,8 @@ class Resolver:
             # The library is C underneath and strangers choose the names: nothing that it may raise is worth a crash.
             return TemporaryFailure(f"{type(error).__name__}: {error}")
         self._answered()
-        return [_row(record) for record in found.answer if record.type in _KINDS]
+        # Of codes that it has no word for, the library says that nothing is wrong, and has no records.
+        return [_row(record) for record in found.answer if record.type in _KINDS] or NoData()
 
     def _failed(self, name: str, code: int, text: str) -> NoSuchDomain | NoData | TemporaryFailure:
         """What an error of c-ares says: of the name, or of the name servers."""
@@ -238,6 +254,11 @@ class Resolver:
                 tries=TRIES,
             )
         return self._dns
+
+
+def _kept(answer: Answer) -> tuple[Answer, float]:
+    """With the time for which a word about nothing is kept."""
+    return answer, lifetime(answer, ())
 
 
 def _row(record: object) -> Row:

@@ -25,7 +25,7 @@ from aiosmtplib.protocol import SMTPProtocol
 from asyncmta.credentials import Login
 from asyncmta.delivery.client_tls import Offer, TlsContexts, default_tls_contexts, offering, remember, resuming
 from asyncmta.delivery.commands import read_capabilities
-from asyncmta.delivery.connecting import connect
+from asyncmta.delivery.connecting import connect, open_qmtp
 from asyncmta.delivery.exchange import is_unix
 from asyncmta.delivery.logging_in import log_in
 from asyncmta.delivery.manners import Manners, Opened, Target
@@ -46,6 +46,8 @@ HANDSHAKE_TIME = 60.0
 async def open_session(target: Target, manners: Manners, clock: Clock) -> Opened | Failed | Deferred:
     """One attempt at one address; a second one in clear when opportunistic TLS did not come about, or when a server
     went away over a token that has been renewed since."""
+    if manners.protocol == "qmtp":
+        return await open_qmtp(target, manners, clock)
     opening = _Opening(target, manners, clock)
     result = await opening.run()
     if isinstance(result, Opened):

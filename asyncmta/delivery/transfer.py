@@ -19,11 +19,14 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from asyncmta.delivery.backlog import Transaction
+from asyncmta.delivery.commands import Capabilities
 from asyncmta.delivery.counted import counted
 from asyncmta.delivery.dialogue import Dialogue, Step
+from asyncmta.delivery.qmtp import QmtpDialogue
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.verdict import Fault, Stage
 from asyncmta.mail.envelope import ContentUnavailable
+from asyncmta.mail.outcome import Place
 from asyncmta.system.clock import Clock
 
 IDLE_TIME = 5.0
@@ -51,6 +54,10 @@ class Owner(Protocol):
         """A bug; the session deals with its consequences."""
 
 
+def _dialogue(protocol: str, peer: Capabilities, place: Place) -> Dialogue | QmtpDialogue:
+    return QmtpDialogue(peer, place) if protocol == "qmtp" else Dialogue(peer, place, lmtp=protocol == "lmtp")
+
+
 class Session(asyncio.Protocol):
     """`deadline` is on the clock's monotonic scale; `transaction` is None while it is idle."""
 
@@ -72,7 +79,7 @@ class Session(asyncio.Protocol):
 
     def __init__(self, opened: Opened, *, owner: Owner, clock: Clock, spawn: Spawn, chunking: bool = True) -> None:
         peer = opened.peer if chunking else replace(opened.peer, chunking=False)
-        self.dialogue = Dialogue(peer, opened.place, lmtp=opened.protocol == "lmtp")
+        self.dialogue = _dialogue(opened.protocol, peer, opened.place)
         self.transaction: Transaction | None = None
         self.served = 0
         self.began = 0.0
@@ -98,7 +105,8 @@ class Session(asyncio.Protocol):
         now = 0.0 if envelope.timing is None else self._clock.now()
         began = self._clock.monotonic()
         at_once = facts.wire_size < SMALL and began - self._heard < FRESH and isinstance(content, tuple)
-        if dialogue.begin(envelope, transaction.ordinals, facts, now, at_once=at_once) is Step.DONE:
+        step = dialogue.begin(envelope, transaction.ordinals, facts, now, at_once=at_once)
+        if step is Step.DONE:
             return False
         if dialogue.opening:
             content = counted(content, facts)
@@ -111,7 +119,10 @@ class Session(asyncio.Protocol):
         else:
             self._content = content
             self.deadline = began + 300.0  # STAGE_TIME[Stage.MAIL]
-            self._transport.write(dialogue.out)
+            if step is Step.CONTENT:
+                self._send_content()
+            else:
+                self._transport.write(dialogue.out)
         return True
 
     def rest(self) -> None:
@@ -132,7 +143,7 @@ class Session(asyncio.Protocol):
         """Leave politely. The 221 is not waited for: it would tell us nothing."""
         if not self.is_over:
             self.is_over = True
-            self._transport.write(b"QUIT\r\n")
+            self._transport.write(self.dialogue.farewell)
             self._transport.close()
 
     def abandon(self) -> None:
@@ -220,8 +231,9 @@ class Session(asyncio.Protocol):
                 self._transport.write(chunk)
                 if self._resumed is not None:
                     await self._resumed.wait()
-            if self.transaction is transaction and not opening:
-                self._content_sent()
+            if self.transaction is transaction:
+                if not opening:
+                    self._content_sent()
                 self._transport.write(self.dialogue.ending)
         except ContentUnavailable as error:
             if self.transaction is transaction:

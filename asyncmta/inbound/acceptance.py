@@ -47,7 +47,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     text only with `plaintext_auth`."""
 
     hostname: str
-    role: Literal["relay", "submission", "lmtp"] = "relay"
+    role: Literal["relay", "submission", "lmtp", "qmtp"] = "relay"
     tls: Literal["none", "starttls", "required", "implicit"] = "none"
     mechanisms: tuple[str, ...] = ()
     plaintext_auth: bool = False

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
@@ -23,7 +22,9 @@ from asyncmta.inbound.acceptance import Network, Terms
 from asyncmta.inbound.authenticating import Authenticating
 from asyncmta.inbound.certificate_files import Asks
 from asyncmta.inbound.certificates import Contexts
+from asyncmta.inbound.connection import Connection
 from asyncmta.inbound.proxy import NONE, NOT_YET, Octets, header_length
+from asyncmta.inbound.qmtp_connection import QmtpConnection
 from asyncmta.inbound.sessions import Reception, Sessions
 from asyncmta.inbound.tunnel import stop_accepting
 from asyncmta.mail import replies
@@ -37,7 +38,7 @@ class ListenerSettings(Struct, frozen=True, kw_only=True):
 
     address: str = "127.0.0.1"
     port: int = 2525
-    role: Literal["relay", "submission", "lmtp"] = "relay"
+    role: Literal["relay", "submission", "lmtp", "qmtp"] = "relay"
     tls: Literal["none", "starttls", "required", "implicit"] = "none"
     proxy_protocol: bool = False
     max_sessions: int = 1000
@@ -48,8 +49,8 @@ class ListenerSettings(Struct, frozen=True, kw_only=True):
     client_certificates: Asks = "off"
 
     def __post_init__(self) -> None:
-        if self.role not in ("relay", "submission", "lmtp"):
-            raise ValueError('role is "relay", "submission" or "lmtp"')
+        if self.role not in ("relay", "submission", "lmtp", "qmtp"):
+            raise ValueError('role is "relay", "submission", "lmtp" or "qmtp"')
         if self.tls not in ("none", "starttls", "required", "implicit"):
             raise ValueError('tls is "none", "starttls", "required" or "implicit"')
         if not 0 <= self.port <= 65535 or self.max_sessions < 1:
@@ -94,7 +95,7 @@ class Listener:
             logging.getLogger(name).addHandler(_SILENCE)
         # Without ssl= for implicit TLS too: a handshake is for clients that were counted (`entrance`).
         self._server = await asyncio.get_running_loop().create_server(
-            partial(SmtpConnection, self), self.settings.address, self.settings.port, backlog=BACKLOG
+            self._connection, self.settings.address, self.settings.port, backlog=BACKLOG
         )
 
     async def stop(self, grace: float) -> None:
@@ -115,8 +116,11 @@ class Listener:
         await sessions.wait_until_empty(LAST_WORD, for_sockets=True)
         await sessions.cancel_tasks()
 
-    def _connections(self) -> list[SmtpConnection]:
-        return [connection for connection in self.sessions.live if isinstance(connection, SmtpConnection)]
+    def _connection(self) -> Connection:
+        return QmtpConnection(self.sessions) if self.settings.role == "qmtp" else SmtpConnection(self)
+
+    def _connections(self) -> list[Connection]:
+        return [connection for connection in self.sessions.live if isinstance(connection, Connection)]
 
 
 class SmtpConnection(Authenticating):

@@ -44,9 +44,8 @@ def client_at(acceptance: Acceptance, ip: str, port: int, *, name: str = "", is_
     """The client at this address, with what it may do; nothing where its address `is_known` not to be its own."""
     trusted = is_known and acceptance.is_trusted(ip)
     terms = acceptance.terms
-    speaks_for_others = is_known and is_within(ip, terms.xclient_from)
     may_turn = trusted or (is_known and is_within(ip, terms.etrn_from))
-    return Client(ip, port, trusted, name, speaks_for_others, may_turn)
+    return Client(ip, port, trusted, name, is_known and is_within(ip, terms.xclient_from), may_turn)
 
 
 class Forwarded(Struct, frozen=True):
@@ -236,7 +235,7 @@ class SessionState:
         if self._peer is None:
             client = self.client
             findings = self.findings if isinstance(self.findings, Findings) else NOTHING_FOUND
-            if client.name and not findings.name:  # a proxy whom we trust has looked it up
+            if client.name and not findings.name:  # looked up by a proxy whom we trust
                 findings = structs.replace(findings, name=client.name, is_name_unsure=False)
             self._peer = Peer(
                 ip=client.ip,
@@ -269,7 +268,9 @@ class SessionState:
             helo=self.helo,
             ip=self.client.ip,
             name=self.peer().findings.name,
-            protocol=protocol_name(
+            protocol="QMTP"
+            if self.acceptance.terms.role == "qmtp"
+            else protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),
                 authenticated=self.login is not None,
@@ -287,12 +288,11 @@ class SessionState:
     def _forwarded_facts(self, forwarded: Forwarded) -> ClientFacts:
         """Of the client that XFORWARD spoke of, and nothing of this session's but the login. Without an address the
         message came from the other host itself."""
-        helo = forwarded.helo or forwarded.name or "unknown"
         arrival = Arrival(by=self.acceptance.terms.hostname)
         if forwarded.ip:
             arrival = Arrival(
-                by=self.acceptance.terms.hostname,
-                helo=helo,
+                by=arrival.by,
+                helo=forwarded.helo or forwarded.name or "unknown",
                 ip=forwarded.ip,
                 name=forwarded.name,
                 protocol=forwarded.protocol,

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Self, cast
 
 from msgspec import Struct, field
@@ -40,7 +40,9 @@ MIDDLE = 50_000  # octets of content after which its middle is reached
 
 class Manner(Struct, frozen=True):
     """What a server offers, and where it goes wrong. `at`: the step, and in which transaction of a session (0: in
-    any; before the first MAIL there is none). `refuses`: whom it does not know apart from that."""
+    any; before the first MAIL there is none). `refuses`: whom it does not know apart from that. `answers`: what it says
+    to these recipients, by local part, and to the dot. `gives_354_to_nobody`: also when no recipient was accepted.
+    `leaves_after`: it closes so many turns of the loop after it has taken a message, without a word."""
 
     extensions: tuple[str, ...] = EXTENSIONS
     act: Act | None = None
@@ -48,6 +50,9 @@ class Manner(Struct, frozen=True):
     transaction: int = 0
     refuses_ehlo: bool = False
     refuses: str = "first@example.net"
+    answers: Mapping[str, bytes] = field(default_factory=dict)
+    gives_354_to_nobody: bool = False
+    leaves_after: int = -1
     tls: ssl.SSLContext | None = None
 
 
@@ -66,6 +71,7 @@ class Account(Struct):
     open: int = 0
     commands: list[str] = field(default_factory=list)
     stuck: int = 0  # how often it came to wait for time to pass
+    empty: int = 0  # contents for nobody
     drips: list[Callable[[], None]] = field(default_factory=list)
 
     def copies(self, recipient: str) -> int:
@@ -155,7 +161,7 @@ class _Session:
                 case "RCPT":
                     await self._recipient(text)
                 case "DATA":
-                    if not self._accepted:
+                    if not (self._accepted or self._server.manner.gives_354_to_nobody):
                         self._say(b"554 5.5.1 no valid recipients")
                     elif await self._reply(Step.DATA) == 354:
                         await self._content()
@@ -200,7 +206,14 @@ class _Session:
         if self._server.manner.refuses in text:
             self._say(b"550 5.1.1 nobody of that name")
             return
-        code = await self._reply(RCPTS[min(self._asked, 3) - 1])
+        name = text[text.index("<") + 1 : text.index("@")]
+        if (answer := self._server.manner.answers.get(name)) is not None:
+            self._say(answer)
+            if not answer.startswith(b"250"):
+                return
+            code = 250
+        else:
+            code = await self._reply(RCPTS[min(self._asked, 3) - 1])
         if code == 250:
             self._accepted.append(text[text.index("<") + 1 : text.index(">")])
 
@@ -223,15 +236,31 @@ class _Session:
         if self._accepted:
             await self._take(size)
         else:
+            self._account.empty += 1
             self._say(b"554 5.5.1 no valid recipients")
 
     async def _take(self, size: int) -> None:
         """Whoever does not refuse what came has it, whatever he says."""
+        manner = self._server.manner
+        if not self._accepted:
+            self._account.empty += 1
+            self._say(b"554 5.5.1 no valid recipients")
+            return
+        if (answer := manner.answers.get("dot")) is not None:
+            if answer.startswith(b"250"):
+                self._account.taken.append(Taken(tuple(self._accepted), size))
+            self._accepted.clear()
+            self._say(answer)
+            return
         act = self._server.manner.act if self._goes_wrong(Step.DOT) else None
         if act is None or not 400 <= act.code < 600:
             self._account.taken.append(Taken(tuple(self._accepted), size))
         self._accepted.clear()
         await self._reply(Step.DOT)
+        if manner.leaves_after >= 0:
+            for _ in range(manner.leaves_after):
+                await asyncio.sleep(0)
+            raise _Over
         if self._goes_wrong(Step.IDLE):
             await asyncio.sleep(0.005)  # so that the client has seen the reply, and rests
             await self._reply(Step.IDLE)

@@ -81,14 +81,18 @@ class Scene:
         """One attempt for these, to its end; time passes whenever a server waits for that."""
         post = self.post
         facts: dict[str, Any] = {"content": _much(), "large": len(CHUNK) * CHUNKS} if is_large else {}
-        (consignment,) = post.message(*recipients, to=self._to, **facts)
-        if self.pair.kind is Kind.CHUNKED:
-            consignment.envelope = structs.replace(consignment.envelope, body="BINARYMIME")
-        post.transport.deliver([consignment], post.results)
+        consignment = self.begin(*recipients, **facts)
         await self._wait_for(consignment)
         result = {recipient: post.results.outcome(consignment, ordinal) for ordinal, recipient in enumerate(recipients)}
         self.outcomes.update(result)
         return result
+
+    def begin(self, *recipients: str, **facts: Any) -> Consignment:
+        (consignment,) = self.post.message(*recipients, to=self._to, **facts)
+        if self.pair.kind is Kind.CHUNKED:
+            consignment.envelope = structs.replace(consignment.envelope, body="BINARYMIME")
+        self.post.transport.deliver([consignment], self.post.results)
+        return consignment
 
     async def _wait_for(self, consignment: Consignment) -> None:
         results, clock = self.post.results, self.post.clock

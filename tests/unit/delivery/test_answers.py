@@ -13,7 +13,6 @@ from asyncmta.delivery.answers import (
     Alias,
     Row,
     both_families,
-    confirmed,
     lifetime,
     normal_name,
     read_addresses,
@@ -79,24 +78,9 @@ def test_each_kind_is_read_as_what_it_is() -> None:
 
 
 def test_an_answer_about_another_name_is_none() -> None:
-    for kind in ("MX", "A", "AAAA", "PTR", "CNAME"):
+    for kind in ("MX", "A", "AAAA", "PTR"):
         rows = [Row("evil.example", kind, 300, "192.0.2.1"), cname("evil.example", "a.example")]
         assert isinstance(read_answer("a.example", kind, rows), TemporaryFailure)
-
-
-def test_what_an_alias_stands_for() -> None:
-    rows = [cname("b.example", "c.example"), cname("A.example", "B.example.")]
-    assert read_answer("a.example", "CNAME", rows) == Names(("b.example",))
-    assert read_answer("a.example", "CNAME", []) == NoData()
-
-
-def test_a_name_does_not_exist_when_it_is_said_twice() -> None:
-    assert confirmed(NoSuchDomain()) == NoSuchDomain()
-    assert confirmed(NoData()) == NoData()
-    assert isinstance(confirmed(Names(("nowhere.example",))), TemporaryFailure)
-    refused = confirmed(TemporaryFailure("refused"))
-    assert isinstance(refused, TemporaryFailure)
-    assert "refused" in refused.reason
 
 
 def test_an_alias_leads_to_the_records_of_its_target() -> None:
@@ -144,6 +128,7 @@ def test_addresses_of_one_kind() -> None:
     assert read_addresses("mx.example", "A", rows) == Addresses(("192.0.2.1",))
     assert read_addresses("mx.example", "AAAA", rows) == Addresses(("2001:db8::1",))
     assert read_addresses("none.example", "A", rows) == NoData()
+    assert read_addresses("mx.example", "A", rows[:1]) == Alias("real.example")
 
 
 FOUR = Addresses(("192.0.2.1", "192.0.2.2", "192.0.2.3"))
