@@ -7,12 +7,12 @@ before, with one warning for each change of them. Never: renewal, what is in a c
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 
 from asyncmta.credentials import Identity
 from asyncmta.delivery.client_tls import IdentityRefused, TlsContexts, default_tls_contexts
 from asyncmta.system.clock import Clock
+from asyncmta.system.file_state import file_state
 
 LOOK = 5.0  # seconds between two looks at the files
 
@@ -66,13 +66,4 @@ class _Loaded:
 
 
 def _signature(identity: Identity) -> Signature:
-    """Links are followed. A file that is not there has one too."""
-    return tuple(_state(path) for path in (identity.certificate, identity.key) if path)
-
-
-def _state(path: str) -> tuple[int, ...]:
-    try:
-        facts = os.stat(path)
-    except OSError as error:
-        return (error.errno or 0,)
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+    return tuple(file_state(path) for path in (identity.certificate, identity.key) if path)

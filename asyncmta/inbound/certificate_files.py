@@ -11,7 +11,6 @@ RFC 6066 3 (SNI), RFC 8446, RFC 8314.
 
 from __future__ import annotations
 
-import os
 import ssl
 from functools import partial
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from asyncmta.inbound.x509 import CertificateFacts, NoCertificate, certificate_facts, matching
+from asyncmta.system.file_state import file_state
 
 MAX_FILE = 1 << 20
 
@@ -92,16 +92,7 @@ def look(files: TlsFiles, signature: Signature) -> tuple[Signature, Loaded | Cer
 
 
 def signature_of(files: TlsFiles) -> Signature:
-    """Links are followed, so that a link that leads elsewhere now is a change. A file that is not there has one too."""
-    return tuple(map(_state, files.paths))
-
-
-def _state(path: str) -> tuple[int, ...]:
-    try:
-        facts = os.stat(path)
-    except OSError as error:
-        return (error.errno or 0,)
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+    return tuple(map(file_state, files.paths))
 
 
 def _facts(pair: Pair, at: int) -> CertificateFacts:
