@@ -11,7 +11,7 @@ import trustme
 
 from asyncmta.delivery.dialer import RemoteSettings
 from asyncmta.delivery.session import TlsContexts
-from tests.unit.delivery.conftest import Post
+from tests.unit.delivery.conftest import Post, contexts_trusting
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +28,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture(scope="session")
 def client_tls(authority: trustme.CA) -> TlsContexts:
-    opportunistic = ssl.create_default_context()
-    opportunistic.check_hostname = False
-    opportunistic.verify_mode = ssl.CERT_NONE
-    verifying = ssl.create_default_context()
-    authority.configure_trust(verifying)
-    return TlsContexts(opportunistic, verifying)
+    return contexts_trusting(authority)
 
 
 @pytest.fixture

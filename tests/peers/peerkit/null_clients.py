@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-from peerkit.programs import POSTFIX, TOP, postfix_environment, postfix_program, program
+from peerkit.programs import PLACES, POSTFIX, TOP, postfix_environment, postfix_program, program
 from peerkit.submission import LOGIN, PASSWORD, Submission
 
 NULLMAILER = TOP / ".tools" / "nullmailer"
@@ -32,20 +32,9 @@ user {login}
 password "{password}"
 from {sender}
 """
-MAIN = """
-compatibility_level = 3.6
-queue_directory = {home}/spool
-data_directory = {home}/data
-daemon_directory = {top}/usr/lib/postfix/sbin
-shlib_directory = {top}/usr/lib/postfix
-command_directory = {top}/usr/sbin
-meta_directory = {top}/etc/postfix
-mail_owner = {owner}
-setgid_group = {group}
-maillog_file = {home}/log/maillog
-maillog_file_prefixes = {home}/log
-import_environment = MAIL_CONFIG MAIL_LOGTAG LD_LIBRARY_PATH TZ PATH
-export_environment = MAIL_CONFIG LD_LIBRARY_PATH TZ
+MAIN = (
+    PLACES
+    + """\
 myhostname = null.test
 mydestination =
 inet_interfaces = loopback-only
@@ -62,6 +51,7 @@ smtp_sasl_auth_enable = yes
 smtp_sasl_password_maps = texthash:{home}/passwords
 smtp_sasl_security_options = noanonymous
 """
+)
 MASTER = """
 pickup unix n - n 1 1 pickup
 cleanup unix n - n - 0 cleanup

@@ -6,23 +6,12 @@ import shutil
 
 from peerkit.hosts import Host, in_private
 from peerkit.null_clients import GROUP, OWNER
-from peerkit.programs import POSTFIX, postfix_environment, postfix_program
+from peerkit.programs import PLACES, POSTFIX, postfix_environment, postfix_program
 
 # cleanup: without these it would drop fields (Bcc, Content-Length, Return-Path) and cut long header sections.
-MAIN = """
-compatibility_level = 3.6
-queue_directory = {home}/spool
-data_directory = {home}/data
-daemon_directory = {top}/usr/lib/postfix/sbin
-shlib_directory = {top}/usr/lib/postfix
-command_directory = {top}/usr/sbin
-meta_directory = {top}/etc/postfix
-mail_owner = {owner}
-setgid_group = {group}
-maillog_file = {home}/log/maillog
-maillog_file_prefixes = {home}/log
-import_environment = MAIL_CONFIG MAIL_LOGTAG LD_LIBRARY_PATH TZ PATH
-export_environment = MAIL_CONFIG LD_LIBRARY_PATH TZ
+MAIN = (
+    PLACES
+    + """\
 myhostname = postfix.test
 mydestination =
 inet_interfaces = 127.0.0.1
@@ -43,6 +32,7 @@ header_size_limit = 4194304
 local_header_rewrite_clients =
 {more}
 """
+)
 MASTER = """
 127.0.0.1:{port} inet n - n - 50 smtpd
 cleanup unix n - n - 0 cleanup

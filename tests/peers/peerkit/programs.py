@@ -12,6 +12,23 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 POSTFIX = pathlib.Path(os.environ.get("POSTFIX_TOOLS") or TOP / ".tools" / "postfix")
 
+# Of a main.cf: where an unpacked Postfix finds itself, and keeps what it writes.
+PLACES = """
+compatibility_level = 3.6
+queue_directory = {home}/spool
+data_directory = {home}/data
+daemon_directory = {top}/usr/lib/postfix/sbin
+shlib_directory = {top}/usr/lib/postfix
+command_directory = {top}/usr/sbin
+meta_directory = {top}/etc/postfix
+mail_owner = {owner}
+setgid_group = {group}
+maillog_file = {home}/log/maillog
+maillog_file_prefixes = {home}/log
+import_environment = MAIL_CONFIG MAIL_LOGTAG LD_LIBRARY_PATH TZ PATH
+export_environment = MAIL_CONFIG LD_LIBRARY_PATH TZ
+"""
+
 
 def program(name: str) -> str:
     """The path of a program of the machine."""

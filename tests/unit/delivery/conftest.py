@@ -307,15 +307,19 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture(scope="session")
-def client_tls(authority: trustme.CA) -> TlsContexts:
-    """A client that trusts the authority of these tests, where it judges at all."""
+def contexts_trusting(authority: trustme.CA) -> TlsContexts:
+    """Of a client that trusts this authority, where it judges at all."""
     opportunistic = ssl.create_default_context()
     opportunistic.check_hostname = False
     opportunistic.verify_mode = ssl.CERT_NONE
     verifying = ssl.create_default_context()
     authority.configure_trust(verifying)
     return TlsContexts(opportunistic, verifying)
+
+
+@pytest.fixture(scope="session")
+def client_tls(authority: trustme.CA) -> TlsContexts:
+    return contexts_trusting(authority)
 
 
 @pytest.fixture
