@@ -29,6 +29,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _ORDINARY = re.compile(rf"([{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@({_LABEL}(?:\.{_LABEL})*)\Z")
 _LITERAL = re.compile(r"\[(?:[0-9.]+|([Ii][Pp][Vv]6):([0-9A-Fa-f:.]+))\]\Z")
 _QUOTED_PAIR = re.compile(r"\\(.)")
+_SPECIAL = re.compile(r'["\\]')
 
 
 class InvalidAddress(ValueError):
@@ -78,6 +79,13 @@ def unquote(local_part: str) -> str:
     if local_part.startswith('"'):
         return _QUOTED_PAIR.sub(r"\1", local_part[1:-1])
     return local_part
+
+
+def quote(name: str) -> str:
+    """Inverse of `unquote`: a name as a local-part, in quotes where it needs them."""
+    if _DOT_STRING_8.match(name):
+        return name
+    return '"' + _SPECIAL.sub(r"\\\g<0>", name) + '"'
 
 
 def parse_address(text: str, *, smtputf8: bool = False) -> Address:

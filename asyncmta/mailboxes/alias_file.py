@@ -1,0 +1,171 @@
+"""Files of aliases on the disk: read with all that they include, and read again when any of it has changed.
+
+Promises: reading happens in a thread, at most once a second, however many ask; a table that cannot be read, or one of
+whose includes cannot be, is "cannot be told" (as a whole, or for the names that lead there) and never an empty table.
+Faults are said once for each state of the files. Bounded: a hundred included files, 64 MiB each. Never: writing; a
+program; an include of a file that everybody may write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from asyncmta.mailboxes.alias_text import AliasText, Broken, Include, Target, parse_include
+from asyncmta.system.clock import Clock
+
+FRESH = 1.0  # seconds between two looks
+LARGEST = 64 << 20
+MOST_INCLUDES = 100
+INCLUDE_LEVELS = 10
+
+Signature = tuple[int, int, int]
+
+
+class AliasTable(Struct, frozen=True):
+    """What the files say, includes and all. `faults`: "FILE, line N: reason" each."""
+
+    entries: dict[str, tuple[Target, ...]]
+    faults: tuple[str, ...]
+    signatures: dict[str, Signature | None]
+
+
+class Unreadable(Exception):
+    """Why the file cannot be had."""
+
+
+class AliasFile:
+    """One file; `current` may be asked by many at once. `on_faults` hears of faults when they change."""
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        parse: Callable[[str], AliasText],
+        clock: Clock,
+        on_faults: Callable[[str, tuple[str, ...]], None],
+    ) -> None:
+        self._path = path
+        self._parse = parse
+        self._clock = clock
+        self._on_faults = on_faults
+        self._table: AliasTable | None = None
+        self._said: tuple[str, ...] = ()
+        self._fresh_until = float("-inf")
+        self._look: asyncio.Future[AliasTable | str] | None = None
+
+    def known(self) -> AliasTable | None:
+        """The table, if it need not be looked at now."""
+        return self._table if self._clock.monotonic() < self._fresh_until else None
+
+    async def current(self) -> AliasTable | None:
+        """The table; None: it cannot be told now."""
+        if self._clock.monotonic() < self._fresh_until:
+            return self._table
+        if self._look is None:
+            self._look = asyncio.ensure_future(asyncio.to_thread(self._read, self._table))
+            self._look.add_done_callback(self._looked)
+        await asyncio.shield(self._look)
+        return self._table
+
+    def _looked(self, look: asyncio.Future[AliasTable | str]) -> None:
+        self._look = None
+        found = "the look was broken off" if look.cancelled() else look.exception() or look.result()
+        self._table = found if isinstance(found, AliasTable) else None
+        self._fresh_until = self._clock.monotonic() + FRESH
+        faults = found.faults if isinstance(found, AliasTable) else (str(found),)
+        if faults != self._said:
+            self._said = faults
+            self._on_faults(self._path, faults)
+
+    def _read(self, before: AliasTable | None) -> AliasTable | str:
+        """In a thread."""
+        if before is not None and all(_signature(path) == seen for path, seen in before.signatures.items()):
+            return before
+        try:
+            return read_table(self._path, self._parse)
+        except Unreadable as error:
+            return str(error)
+
+
+def read_table(path: str, parse: Callable[[str], AliasText]) -> AliasTable:
+    """Read a file of aliases with its includes. Blocks; raises Unreadable."""
+    signatures: dict[str, Signature | None] = {path: _signature(path)}
+    found = parse(_text_of(path))
+    faults = [f"{path}, {fault}" for fault in found.faults]
+    entries: dict[str, tuple[Target, ...]] = {}
+    included: dict[str, tuple[Target, ...]] = {}
+    for key, targets in found.entries.items():
+        entries[key] = _with_includes(targets, included, signatures, faults)
+    return AliasTable(entries, tuple(faults), signatures)
+
+
+def _with_includes(
+    targets: tuple[Target, ...],
+    included: dict[str, tuple[Target, ...]],
+    signatures: dict[str, Signature | None],
+    faults: list[str],
+) -> tuple[Target, ...]:
+    """The targets, each include replaced by what stands in its file."""
+    whole: list[Target] = []
+    waiting = [(target, 0) for target in reversed(targets)]
+    while waiting:
+        target, level = waiting.pop()
+        if not isinstance(target, Include):
+            whole.append(target)
+            continue
+        if level == INCLUDE_LEVELS:
+            reason = f"includes within includes, more than {INCLUDE_LEVELS} levels of them"
+            faults.append(f"{target.path}: {reason}")
+            whole.append(Broken(reason))
+            continue
+        if target.path not in included:
+            included[target.path] = _included(target.path, signatures, faults)
+        waiting.extend((inner, level + 1) for inner in reversed(included[target.path]))
+    return tuple(whole)
+
+
+def _included(path: str, signatures: dict[str, Signature | None], faults: list[str]) -> tuple[Target, ...]:
+    if len(signatures) > MOST_INCLUDES:
+        reason = f"more than {MOST_INCLUDES} included files"
+        faults.append(f"{path}: {reason}")
+        return (Broken(reason),)
+    signatures[path] = _signature(path)
+    try:
+        targets, found = parse_include(_text_of(path))
+    except Unreadable as error:
+        faults.append(str(error))
+        return (Broken(str(error)),)
+    faults.extend(f"{path}, {fault}" for fault in found)
+    return targets
+
+
+def _signature(path: str) -> Signature | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _text_of(path: str) -> str:
+    try:
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):  # before it is opened: a pipe would keep the thread
+            raise Unreadable(f"{path}: not a file")
+        if found.st_mode & stat.S_IWOTH:
+            raise Unreadable(f"{path}: everybody may write it")
+        with Path(path).open("rb") as file:
+            octets = file.read(LARGEST + 1)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from None
+    if len(octets) > LARGEST:
+        raise Unreadable(f"{path}: larger than {LARGEST >> 20} MiB")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{path}: not UTF-8") from None

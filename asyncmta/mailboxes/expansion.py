@@ -1,0 +1,162 @@
+"""Who an address stands for in the end: aliases followed until only mailboxes and strangers are left.
+
+Promises: every expansion ends (ten levels, a hundred thousand addresses); an address that stands for itself is its own
+mailbox, any longer circle is a loop; what cannot be told makes the whole answer "cannot be told", so that nobody is
+left out without a word; one address is given once, whatever ways lead to it. Never: a look at a table or the disk;
+`look` is asked.
+
+RFC 5321 3.9 (aliases and lists), seeds D11, W-161, W-236.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+
+from msgspec import Struct
+
+from asyncmta.mail.address import Address, InvalidAddress, parse_address, unquote
+from asyncmta.mailboxes.alias_text import Broken, Everybody, Include, Somebody, Target
+
+MOST_RESULTS = 100_000
+MOST_LEVELS = 10
+
+
+class Alias(Struct, frozen=True):
+    """The address stands for these. `owner`: in whose name they are written to, where somebody is named for it."""
+
+    targets: tuple[Target, ...]
+    owner: Address | None = None
+
+
+class Ending(Enum):
+    """What an address is that stands for nobody else."""
+
+    MAILBOX = "a mailbox of ours"
+    ELSEWHERE = "not at a domain of ours"
+    NOBODY = "nobody"
+
+
+class Untold(Struct, frozen=True):
+    """It cannot be told now who that is."""
+
+    reason: str
+
+
+Finding = Alias | Ending | Untold
+Look = Callable[[Address, bool], Awaitable[Finding]]
+"""An address, and whether its mailbox itself is meant and no alias -> what it is."""
+
+
+class Reached(Struct, frozen=True):
+    """Somebody that the address stands for. `owner`: the reverse-path to send with, or None for that of the message."""
+
+    address: Address
+    ending: Ending
+    owner: Address | None = None
+
+
+class Expanded(Struct, frozen=True):
+    """Everybody that the address stands for, at least one. `is_itself`: that is only the address as it was given."""
+
+    reached: tuple[Reached, ...]
+    is_itself: bool
+
+    @property
+    def is_nobody(self) -> bool:
+        """Is there nobody at all at the end of it?"""
+        return all(one.ending is Ending.NOBODY for one in self.reached)
+
+
+class Endless(Struct, frozen=True):
+    """It stands for itself by way of others, or for more than can be."""
+
+    reason: str
+
+
+class _Step(Struct, frozen=True):
+    """An address on the way, and those before it."""
+
+    address: Address
+    is_final: bool
+    owner: Address | None
+    level: int
+    before: _Step | None
+
+
+async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> Expanded | Endless | Untold:
+    """Follow the aliases of an address."""
+    reached: dict[str, Reached] = {}
+    visited: set[tuple[str, bool]] = set()
+    steps = [_Step(address, False, None, 0, None)]
+    while steps:
+        step = steps.pop()
+        key = step.address.mailbox_key.casefold()
+        if (key, step.is_final) in visited:
+            if _is_on_the_way(step, key):
+                return Endless(f"{step.address} stands for itself by way of others")
+            continue
+        visited.add((key, step.is_final))
+        if len(visited) > most:
+            return Endless(f"it stands for more than {most} addresses")
+        finding = await look(step.address, step.is_final)
+        match finding:
+            case Untold():
+                return finding
+            case Ending():
+                reached.setdefault(key, Reached(step.address, finding, step.owner))
+            case Alias():
+                if step.level == MOST_LEVELS:
+                    return Endless(f"aliases within aliases, more than {MOST_LEVELS} levels of them")
+                onward = _onward(step, finding)
+                if isinstance(onward, Untold):
+                    return onward
+                steps.extend(reversed(onward))
+    found = tuple(reached.values())
+    return Expanded(found, len(visited) == 1)
+
+
+def _onward(step: _Step, alias: Alias) -> list[_Step] | Untold:
+    """The next steps from an alias."""
+    owner = alias.owner or step.owner
+    onward: list[_Step] = []
+    for target in alias.targets:
+        address = _resolved(target, step.address)
+        if not isinstance(address, Address):
+            return address
+        is_own = address.mailbox_key.casefold() == step.address.mailbox_key.casefold()
+        is_final = is_own or (isinstance(target, Somebody) and target.is_final)
+        onward.append(_Step(address, is_final, owner, step.level + 1, step))
+    return onward
+
+
+def _resolved(target: Target, asker: Address) -> Address | Untold:
+    match target:
+        case Somebody(local_part, domain):
+            text = f"{local_part}@{domain or asker.domain}"
+        case Everybody(domain):
+            text = f"{asker.local_part}@{domain}"
+        case Include(path):
+            return Untold(f"the included file {path} was not read")
+        case Broken(reason):
+            return Untold(reason)
+    try:
+        return parse_address(text, smtputf8=True)
+    except InvalidAddress as error:
+        return Untold(f"{text}: {error}")
+
+
+def _is_on_the_way(step: _Step, key: str) -> bool:
+    before = step.before
+    while before is not None:
+        if before.address.mailbox_key.casefold() == key:
+            return True
+        before = before.before
+    return False
+
+
+def details(local_part: str, delimiters: str) -> list[str]:
+    """The names to look for, best first: `user+detail`, then `user`. A delimiter at the beginning parts nothing."""
+    name = unquote(local_part)
+    cuts = [at for delimiter in delimiters if (at := name.find(delimiter, 1)) > 0]
+    return [name, name[: min(cuts)]] if cuts else [name]
