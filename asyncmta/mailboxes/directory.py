@@ -17,8 +17,8 @@ from msgspec import Struct
 from asyncmta.mail.address import Address, quote
 from asyncmta.mailboxes.alias_file import AliasFile, AliasTable
 from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target
-from asyncmta.mailboxes.expansion import Alias, Ending, Endless, Expanded, Finding, Untold, details, expand
-from asyncmta.mailboxes.path import mailbox_name
+from asyncmta.mailboxes.expansion import Alias, Ending, Endless, Expanded, Finding, Untold, expand
+from asyncmta.mailboxes.path import details, mailbox_name
 from asyncmta.mailboxes.resolver import Mailbox, Mailboxes, NoMailbox
 
 OWNER = "owner-"
@@ -104,19 +104,17 @@ class Directory:
 
     def _named(self, entries: Mapping[str, tuple[Target, ...]], address: Address) -> tuple[Target, ...] | None:
         for name in details(address.local_part, self._settings.delimiters):
-            key = mailbox_name(quote(name))
-            if key is not None:
-                found = entries.get(f"{key}@{address.domain_key}") or entries.get(key)
-                if found is not None:
-                    return found
+            found = _entry(entries, name, address.domain_key)
+            if found is not None:
+                return found
         return None
 
     def _owner(self, tables: list[AliasTable], address: Address) -> Address | None:
         """`owner-list` of a `list`, if there is one."""
         for name in details(address.local_part, self._settings.delimiters):
-            owner = Address(quote(OWNER + name), address.domain, address.domain_key)
-            if any(self._named(table.entries, owner) is not None for table in tables):
-                return owner
+            owner = OWNER + name
+            if any(_entry(table.entries, owner, address.domain_key) is not None for table in tables):
+                return Address(quote(owner), address.domain, address.domain_key)
         return None
 
     async def _mailbox(self, address: Address) -> Ending | Untold:
@@ -127,6 +125,11 @@ class Directory:
             case NoMailbox():
                 return Ending.NOBODY
         return Untold(answer.reason)
+
+
+def _entry(entries: Mapping[str, tuple[Target, ...]], name: str, domain: str) -> tuple[Target, ...] | None:
+    key = mailbox_name(quote(name))
+    return None if key is None else entries.get(f"{key}@{domain}") or entries.get(key)
 
 
 def _text(target: Target) -> str:

@@ -15,7 +15,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from asyncmta.mail.address import Address, InvalidAddress, parse_address, unquote
+from asyncmta.mail.address import Address, InvalidAddress, parse_address
 from asyncmta.mailboxes.alias_text import Broken, Everybody, Include, Somebody, Target
 
 MOST_RESULTS = 100_000
@@ -153,10 +153,3 @@ def _is_on_the_way(step: _Step, key: str) -> bool:
             return True
         before = before.before
     return False
-
-
-def details(local_part: str, delimiters: str) -> list[str]:
-    """The names to look for, best first: `user+detail`, then `user`. A delimiter at the beginning parts nothing."""
-    name = unquote(local_part)
-    cuts = [at for delimiter in delimiters if (at := name.find(delimiter, 1)) > 0]
-    return [name, name[: min(cuts)]] if cuts else [name]

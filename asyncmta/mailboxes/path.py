@@ -34,6 +34,13 @@ def mailbox_name(local_part: str) -> str | None:
     return name if is_component(name) else None
 
 
+def details(local_part: str, delimiters: str) -> list[str]:
+    """The names to look for, best first: `user+detail`, then `user`. A delimiter at the beginning parts nothing."""
+    name = unquote(local_part)
+    cuts = [at for delimiter in delimiters if (at := name.find(delimiter, 1)) > 0]
+    return [name, name[: min(cuts)]] if cuts else [name]
+
+
 def entry_name(text: str) -> str:
     """A local part, or an address, of a list of mailboxes -> "name" or "name@domain" in normal form; raises
     InvalidAddress."""

@@ -17,10 +17,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from asyncmta.mail.address import Address, domain_key, parse_address
-from asyncmta.mailboxes.path import POSTMASTER, entry_name, mailbox_name, parse_pattern
+from asyncmta.mail.address import Address, domain_key, parse_address, quote, unquote
+from asyncmta.mailboxes.path import POSTMASTER, details, entry_name, mailbox_name, parse_pattern
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -35,12 +35,14 @@ LIST_FILE = "file:"
 
 class LocalSettings(Struct, frozen=True, kw_only=True):
     """[local], and the postmaster. mailboxes: "existing", "any", "file:PATH" (`list_file`), or those there are: "alice"
-    (in each local domain), "bob@example.org". postmaster: an address, or a local-part at the host name."""
+    (in each local domain), "bob@example.org". postmaster: an address, or a local-part at the host name. delimiters:
+    letters that part a name from its detail, as in "alice+lists"."""
 
     domains: tuple[str, ...] = ()
     maildir: str = "var/mail/{domain}/{local_part}"
     mailboxes: str | tuple[str, ...] = "existing"
     postmaster: str = POSTMASTER
+    delimiters: str = ""
 
     @property
     def list_file(self) -> str:
@@ -62,10 +64,12 @@ class LocalSettings(Struct, frozen=True, kw_only=True):
 
 
 class Mailbox(Struct, frozen=True):
-    """There is one, and its Maildir is (or, if `may_make`, is to be made) at `path`."""
+    """There is one, and its Maildir is (or, if `may_make`, is to be made) at `path`. `detail`: what stood behind its
+    name, in small letters."""
 
     path: str
     may_make: bool = False
+    detail: str = ""
 
 
 class NoMailbox(Struct, frozen=True):
@@ -101,6 +105,7 @@ class Mailboxes:
         self._pattern = parse_pattern(settings.maildir)
         self._domains = frozenset(map(domain_key, settings.domains))
         self._any = settings.mailboxes == "any"
+        self._delimiters = settings.delimiters
         self._listed = _listed_names(settings)
         self._recipients = recipients
         self._hostname = hostname.lower()
@@ -118,19 +123,21 @@ class Mailboxes:
         if known is not None and known[0] > self._clock.monotonic():
             self._cache.move_to_end(key)
             return known[1]
-        return None if isinstance(self._place(address), Mailbox) else _NONE
+        return None if self._places(address) else _NONE
 
     async def lookup(self, address: Address) -> Answer:
         """The answer, from the disk if need be."""
-        answer = self.cached(address)
-        if answer is not None:
-            return answer
-        place = self._place(address)
-        if not isinstance(place, Mailbox):
-            return place
-        answer = await self._asked(address)
-        if answer is None:
-            answer = await asyncio.shield(self._look_shared(place))
+        known = self.cached(address)
+        if known is not None:
+            return known
+        answer: Answer = _NONE
+        for one, place in self._places(address):
+            said = await self._asked(one)
+            answer = said if said is not None else await asyncio.shield(self._look_shared(place))
+            if isinstance(answer, Mailbox):
+                answer = structs.replace(answer, detail=_detail(address, one))
+            if not isinstance(answer, NoMailbox):
+                break
         self._keep((address.local_part, address.domain_key), answer)
         return answer
 
@@ -145,6 +152,19 @@ class Mailboxes:
 
     def _is_postmaster(self, name: str | None, domain: str) -> bool:
         return name == POSTMASTER or (domain, name) == self._postmaster
+
+    def _places(self, address: Address) -> list[tuple[Address, Mailbox]]:
+        """Where it may be, best first: under the whole name, and under that without its detail."""
+        names = details(address.local_part, self._delimiters)
+        if self._any:
+            names = names[-1:]  # a mailbox for each detail that somebody thinks of is what nobody wants
+        found = []
+        for name in names:
+            one = Address(quote(name), address.domain, address.domain_key) if len(names) > 1 or self._any else address
+            place = self._place(one)
+            if isinstance(place, Mailbox):
+                found.append((one, place))
+        return found
 
     def _place(self, address: Address) -> Mailbox | NoMailbox:
         """Where the mailbox would be, and whether it may be made: what the settings alone can say."""
@@ -230,6 +250,11 @@ def _listed_names(settings: LocalSettings) -> frozenset[str] | None:
     if isinstance(settings.mailboxes, str):
         return None
     return frozenset(map(entry_name, settings.mailboxes))
+
+
+def _detail(address: Address, found: Address) -> str:
+    """What stands behind the name that was found, and the delimiter."""
+    return unquote(address.local_part)[len(unquote(found.local_part)) + 1 :].lower()
 
 
 def _postmaster_key(text: str, hostname: str) -> tuple[str, str | None]:

@@ -9,7 +9,16 @@ import pytest
 
 from asyncmta.mail.address import Address, parse_address, unquote
 from asyncmta.mailboxes.alias_text import Everybody, parse_aliases
-from asyncmta.mailboxes.expansion import MOST_RESULTS, Alias, Ending, Endless, Expanded, Finding, Untold, details, expand
+from asyncmta.mailboxes.expansion import (
+    MOST_RESULTS,
+    Alias,
+    Ending,
+    Endless,
+    Expanded,
+    Finding,
+    Untold,
+    expand,
+)
 
 HERE = "here.example"
 
@@ -173,20 +182,3 @@ def test_an_address_that_comes_out_too_long_is_not_lost_without_a_word() -> None
         return odd
 
     assert isinstance(asyncio.run(expand(parse_address(full("x")), look)), Untold)
-
-
-@pytest.mark.parametrize(
-    ("local_part", "delimiters", "names"),
-    [
-        ("alice", "+", ["alice"]),
-        ("alice+x", "", ["alice+x"]),
-        ("alice+x", "+", ["alice+x", "alice"]),
-        ("alice+x-y", "+-", ["alice+x-y", "alice"]),
-        ("alice-x+y", "+-", ["alice-x+y", "alice"]),
-        ("+x", "+", ["+x"]),
-        ("alice+", "+", ["alice+", "alice"]),
-        ('"a b+c"', "+", ["a b+c", "a b"]),
-    ],
-)
-def test_names_with_details(local_part: str, delimiters: str, names: list[str]) -> None:
-    assert details(local_part, delimiters) == names

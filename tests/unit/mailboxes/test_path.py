@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.mailboxes.path import InvalidPattern, is_component, mailbox_name, parse_pattern
+from asyncmta.mailboxes.path import InvalidPattern, details, is_component, mailbox_name, parse_pattern
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,20 @@ def test_what_is_too_long_only_when_expanded_is_none() -> None:
 def test_what_is_no_pattern(text: str, complaint: str) -> None:
     with pytest.raises(InvalidPattern, match=complaint):
         parse_pattern(text)
+
+
+@pytest.mark.parametrize(
+    ("local_part", "delimiters", "names"),
+    [
+        ("alice", "+", ["alice"]),
+        ("alice+x", "", ["alice+x"]),
+        ("alice+x", "+", ["alice+x", "alice"]),
+        ("alice+x-y", "+-", ["alice+x-y", "alice"]),
+        ("alice-x+y", "+-", ["alice-x+y", "alice"]),
+        ("+x", "+", ["+x"]),
+        ("alice+", "+", ["alice+", "alice"]),
+        ('"a b+c"', "+", ["a b+c", "a b"]),
+    ],
+)
+def test_names_with_details(local_part: str, delimiters: str, names: list[str]) -> None:
+    assert details(local_part, delimiters) == names

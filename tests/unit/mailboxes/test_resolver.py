@@ -222,3 +222,32 @@ async def test_a_disk_that_does_not_answer_makes_it_unknown_in_time() -> None:
 def test_settings_that_cannot_be(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         LocalSettings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("local_part", "found"),
+    [
+        ("alice", Mailbox("mail/example.org/alice")),
+        ("alice+Lists", Mailbox("mail/example.org/alice", detail="lists")),
+        ("alice+a+b", Mailbox("mail/example.org/alice", detail="a+b")),
+        ("ALICE+", Mailbox("mail/example.org/alice")),
+        ("bob+lists", NoMailbox()),
+        ("+alice", NoMailbox()),
+        ("bob+own", Mailbox("mail/example.org/bob+own")),
+        ('"alice+a b"', Mailbox("mail/example.org/alice", detail="a b")),
+    ],
+)
+async def test_a_detail_behind_the_name(disk: FakeDisk, local_part: str, found: object) -> None:
+    disk.put("mail/example.org/bob+own/new/x")
+    mailboxes = build(disk, delimiters="+")
+    for _ in range(2):  # the second time from memory
+        assert await mailboxes.lookup(address(f"{local_part}@example.org")) == found
+
+
+async def test_no_mailbox_is_made_for_a_detail(disk: FakeDisk) -> None:
+    found = await build(disk, delimiters="+", mailboxes="any").lookup(address("carol+x@example.org"))
+    assert found == Mailbox("mail/example.org/carol", may_make=True, detail="x")
+
+
+async def test_without_delimiters_a_plus_is_a_letter(disk: FakeDisk) -> None:
+    assert await build(disk).lookup(address("alice+x@example.org")) == NoMailbox()
