@@ -27,7 +27,7 @@ FLOORS: list[set[str]] = [
     {"maillog", "routing"},
     {"spool", "policy"},
     {"bounce", "mailboxes", "auth"},
-    {"inbound", "scheduling", "delivery"},
+    {"inbound", "scheduling", "delivery", "forwarding"},
     {"admin", "config"},
     {"mta"},
     {"cli", "testing"},

@@ -55,11 +55,13 @@ def parse_queue_id(text: str) -> QueueId:
 
 
 class Recipient(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
-    """One forward-path. `notify` is a sum of NOTIFY_*; `orcpt` is `addr-type;xtext` as it came (RFC 3461 4.2)."""
+    """One forward-path. `notify` is a sum of NOTIFY_*; `orcpt` is `addr-type;xtext` as it came (RFC 3461 4.2).
+    `is_final`: its aliases have been followed, and it is the mailbox itself that is meant."""
 
     address: Address
     notify: int = 0
     orcpt: str | None = None
+    is_final: bool = False
 
 
 class Timing(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):

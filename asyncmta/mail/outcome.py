@@ -6,6 +6,7 @@ reason reaches (`Scope`). Exceptions are for bugs. Never: a decision about the n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from msgspec import Struct
@@ -81,3 +82,11 @@ class Postponed(Struct, frozen=True, gc=False):
 
     until: float
     reason: str
+
+
+class Recorded(Struct, frozen=True):
+    """What became of a consignment some of which is in the journal already, together with what follows from it: the
+    outcomes of all, and those (delivered, all of them) that are not to be noted again."""
+
+    outcomes: Mapping[int, Outcome]
+    recorded: frozenset[int]

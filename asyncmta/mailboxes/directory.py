@@ -59,6 +59,14 @@ class Directory:
         """False: nobody has an alias, so that nobody need ask."""
         return bool(self._tables)
 
+    def is_plain(self, address: Address) -> bool:
+        """True: nobody has to be asked, it stands for itself. False: somebody may know more."""
+        for file in self._tables:
+            table = file.known()
+            if table is None or self._named(table.entries, address) or table.entries.get("@" + address.domain_key):
+                return False
+        return True
+
     def is_local(self, address: Address) -> bool:
         """Is it for us to say who that is?"""
         return address.domain_key in self._settings.domains or address.domain_key == self._settings.hostname

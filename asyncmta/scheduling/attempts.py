@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from asyncmta.mail.envelope import Consignment, QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Postponed
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Postponed, Recorded
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means
 from asyncmta.scheduling.reports import Reports
@@ -104,7 +104,7 @@ class Attempts:
                 if consignment in here.consignments:
                     self.done(consignment, dict.fromkeys(consignment.ordinals, INTERNAL))
 
-    def done(self, consignment: Consignment, result: Mapping[int, Outcome] | Postponed) -> None:
+    def done(self, consignment: Consignment, result: Mapping[int, Outcome] | Postponed | Recorded) -> None:
         """An attempt has ended: draw what follows."""
         queue_id = consignment.queue_id
         here = self._passes.get(queue_id)
@@ -162,8 +162,9 @@ class Attempts:
         queue_id, recipients = entry.queue_id, entry.envelope.recipients
         delay = now - entry.accepted_at
         log = self._maillog
-        if settled.attempted is not None:
-            for ordinal, outcome in settled.attempted.outcomes.items():
+        noted = settled.attempted.outcomes if settled.attempted is not None else {}
+        for outcomes in (settled.recorded, noted) if settled.recorded else (noted,):
+            for ordinal, outcome in outcomes.items():
                 recipient = recipients[ordinal].address
                 if isinstance(outcome, Delivered):
                     log.delivered(queue_id=queue_id, recipient=recipient, outcome=outcome, delay=delay)

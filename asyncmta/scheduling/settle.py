@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from asyncmta.mail.envelope import QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Recorded, Scope
 from asyncmta.mail.replies import LOCAL_ERROR
 from asyncmta.mail.reply import reply
 from asyncmta.scheduling.retry import RetrySchedule
@@ -32,19 +32,21 @@ class Settlement(Struct, frozen=True):
     """The consequences of one attempt.
 
     attempted: to be noted at once; None when nothing was tried. failures: to be committed together with their report
-    when the pass ends. deferred: who is tried again, at `due` (Unix seconds; None for nobody).
+    when the pass ends. deferred: who is tried again, at `due` (Unix seconds; None for nobody). recorded: what is in the
+    journal already, to be said and not to be noted.
     """
 
     attempted: Attempted | None
     failures: dict[int, Failed]
     deferred: tuple[int, ...] = ()
     due: float | None = None
+    recorded: Mapping[int, Outcome] = {}
 
 
 def settle(
     entry: Entry,
     ordinals: tuple[int, ...],
-    result: Mapping[int, Outcome] | Postponed,
+    result: Mapping[int, Outcome] | Postponed | Recorded,
     *,
     schedule: RetrySchedule,
     now: float,
@@ -53,10 +55,16 @@ def settle(
     """Settle the attempt at `ordinals` that has just ended with `result`; `local`: its destination is one of ours."""
     if isinstance(result, Postponed):
         return _postpone(entry, ordinals, result, schedule, now)
+    recorded: Mapping[int, Outcome] = {}
+    if isinstance(result, Recorded):
+        recorded = {ordinal: result.outcomes[ordinal] for ordinal in result.recorded}
+        result = result.outcomes
     noted: dict[int, Outcome] = {}
     failures: dict[int, Failed] = {}
     deferred: dict[int, Deferred] = {}
     for ordinal in ordinals:
+        if ordinal in recorded:
+            continue
         outcome = result.get(ordinal, INTERNAL)
         if isinstance(outcome, Failed):
             failures[ordinal] = outcome
@@ -66,12 +74,13 @@ def settle(
             deferred[ordinal] = outcome
     attempted = Attempted(entry.queue_id, now, noted) if noted else None
     if not deferred:
-        return Settlement(attempted, failures)
+        return Settlement(attempted, failures, recorded=recorded)
     if now >= _end(entry, schedule):
         # The deferral is noted all the same: it is what the report will quote.
         failures.update({ordinal: _expired(last) for ordinal, last in deferred.items()})
-        return Settlement(attempted, failures)
-    return Settlement(attempted, failures, tuple(deferred), due_again(entry, now, schedule=schedule, local=local))
+        return Settlement(attempted, failures, recorded=recorded)
+    due = due_again(entry, now, schedule=schedule, local=local)
+    return Settlement(attempted, failures, tuple(deferred), due, recorded)
 
 
 def _postpone(
