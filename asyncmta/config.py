@@ -22,6 +22,7 @@ from asyncmta import routing
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_kinds import Text, Unfit, named
+from asyncmta.config_local import LocalTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
 from asyncmta.config_route_table import RouteTable
 from asyncmta.config_routes import rule_of
@@ -37,7 +38,6 @@ from asyncmta.config_tables import (
     General,
     LimitsTable,
     ListenerTable,
-    LocalTable,
     LogTable,
     PipeTable,
     QueueTable,

@@ -24,10 +24,10 @@ from asyncmta.config_kinds import (
     Size,
     Text,
     TextList,
-    TextListOr,
     Whole,
 )
-from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, Residents, RuleEntry
+from asyncmta.config_local import LocalTable
+from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.inbound.throttle import Rate
@@ -89,16 +89,6 @@ class RelayTable(Struct, frozen=True, kw_only=True):
     networks: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = LOOPBACK
     domains: Annotated[tuple[str, ...], TextList(Text(texts.relay_domain))] = ()
     etrn_from: Annotated[tuple[texts.Network, ...], TextList(Text(texts.network))] = ()
-
-
-class LocalTable(Struct, frozen=True, kw_only=True):
-    domains: Annotated[tuple[str, ...], TextList(Text(texts.domain))] = ()
-    maildir: Annotated[str, Text(texts.maildir_pattern, is_path=True)] = "var/mail/{domain}/{local_part}"
-    mailboxes: Annotated[
-        str | tuple[str, ...],
-        Residents(TextListOr(Choice(("existing", "any")), TextList(Text(texts.address_or_local_part)))),
-    ] = "existing"
-    aliases: Annotated[str, Text(texts.not_yet, optional=True)] = ""
 
 
 class LimitsTable(Struct, frozen=True, kw_only=True):

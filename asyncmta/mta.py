@@ -12,11 +12,9 @@ from __future__ import annotations
 import asyncio
 from typing import BinaryIO, Self
 
-from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
-from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import Resolver
 from asyncmta.inbound.access import Access, Authenticator
@@ -28,9 +26,10 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
+from asyncmta.mta_bounce import build_bouncer
 from asyncmta.mta_delivery import build_pipe
 from asyncmta.mta_front import build_access, build_certificates, given
-from asyncmta.mta_local import Exists, build_mailboxes
+from asyncmta.mta_local import Exists, build_mailboxes, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_resolver
 from asyncmta.operations import Operations, Rooms
@@ -135,14 +134,7 @@ class Mta(Operations):
             maillog=maillog,
             route_of=routing.route_of,
         )
-        self._maildir = MaildirTransport(
-            disk=self._disk,
-            mailboxes=mailboxes,
-            read_content=store.read_content,
-            hostname=settings.hostname,
-            journal_tag=store.journal_tag,
-            minted_from=store.next_queue_id(),
-        )
+        self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
             route_of=routing.route_of, local=self._maildir, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
@@ -161,14 +153,7 @@ class Mta(Operations):
         )
 
     def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
-        settings = self.settings
-        bouncer = Bouncer(
-            read_content=self._store.read_content,
-            next_queue_id=self._store.next_queue_id,
-            begin_large=self._store.begin_large,
-            hostname=settings.hostname,
-            postmaster=str(settings.postmaster),
-        )
+        bouncer = build_bouncer(self.settings, store=self._store)
         return Scheduler(
             clock=self._clock,
             store=self._store,

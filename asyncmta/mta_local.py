@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from asyncmta.config import Settings
+from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.mail.address import Address
 from asyncmta.mailboxes.list_file import ListFile
 from asyncmta.mailboxes.resolver import LocalSettings, Mailboxes
 from asyncmta.maillog import MailLog
+from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 from asyncmta.system.disk import Disk
@@ -42,6 +44,17 @@ def build_mailboxes(
     elif asked.list_file:
         recipients = ListFile(path=asked.list_file, clock=clock).has
     return Mailboxes(settings=asked, hostname=settings.hostname, clock=clock, disk=disk, recipients=recipients)
+
+
+def build_maildir(settings: Settings, *, disk: Disk, store: Store, mailboxes: Mailboxes) -> MaildirTransport:
+    return MaildirTransport(
+        disk=disk,
+        mailboxes=mailboxes,
+        read_content=store.read_content,
+        hostname=settings.hostname,
+        journal_tag=store.journal_tag,
+        minted_from=store.next_queue_id(),
+    )
 
 
 def asking(exists: Exists, *, clock: Clock, maillog: MailLog) -> Callable[[Address], Awaitable[bool | None]]:

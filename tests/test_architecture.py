@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"mail", "system"},
     {"maillog", "routing"},
     {"spool", "policy"},
-    {"bounce", "mailboxes", "auth"},
+    {"bounce", "mailboxes", "auth", "lists"},
     {"inbound", "scheduling", "delivery", "forwarding"},
     {"admin", "config"},
     {"mta"},
@@ -38,6 +38,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PARTS = {"logline": "maillog", "operations": "mta", "mta_policy": "mta", "mta_local": "mta", "turning": "mta"}
 PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
+PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
 
 # A library is used in these places only; to change it is to change them.
 HOMES = {

@@ -48,12 +48,22 @@ class Place(Struct, frozen=True, gc=False, array_like=True):
 NOWHERE = Place()
 
 
+class Handover(IntEnum):
+    """What "delivered" means, for those who asked to be told (RFC 3461 6); the numbers are in the journal."""
+
+    FINAL = 0  # in a mailbox, or taken by a program: "delivered"
+    RELAYED = 1  # the next host took it and will not report what becomes of it: "relayed"
+    PASSED_ON = 2  # the next host took it and the duty to report; or one other address stands for this one
+    EXPANDED = 3  # it goes on to the several that the address stands for: "expanded"
+
+
 class Delivered(Struct, frozen=True, gc=False, tag=1, array_like=True):
     """The other side took it. `discarded`: nobody did, as a route of ours demands."""
 
     reply: Reply
     place: Place = NOWHERE
     discarded: bool = False
+    handover: Handover = Handover.FINAL
 
 
 class Deferred(Struct, frozen=True, gc=False, tag=2, array_like=True):

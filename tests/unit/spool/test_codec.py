@@ -27,7 +27,7 @@ def test_the_octets_of_an_accepted_are_those_of_the_format_document() -> None:
     sender, recipient = ["alice", "example.org", "example.org"], ["r0", "example.net", "example.net"]
     assert metadata_of(record) == [
         1000.5,
-        [sender, [[recipient, 0, None]], "7BIT", False, False, None, None, None],
+        [sender, [[recipient, 0, None, False]], "7BIT", False, False, None, None, None],
         [12, record.content.digest, False, 12, False],
         "client.example [192.0.2.1]",
         None,
@@ -132,7 +132,7 @@ def test_what_the_sender_said_of_time_stands_behind_the_envelope_of_version_1_0(
 
 def test_an_envelope_of_version_1_0_has_no_timing_and_one_of_a_later_version_may_say_more() -> None:
     sender, recipient, content = ["a", "b.c", "b.c"], ["r", "d.e", "d.e"], [12, b"d" * 16, False, 12, False]
-    old = [1.5, [sender, [[recipient, 0, None]], "7BIT", False, False, "HDRS", "x"], content, "", None, False]
+    old = [1.5, [sender, [[recipient, 0, None, False]], "7BIT", False, False, "HDRS", "x"], content, "", None, False]
     found = decode(16, 5, msgspec.msgpack.encode(old))
     assert isinstance(found, Accepted)
     assert (found.envelope.envid, found.envelope.timing) == ("x", None)
