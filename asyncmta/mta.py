@@ -147,6 +147,7 @@ class Mta(Operations):
             scheduler=self._scheduler,
             intake=self._intake,
             routing=routing,
+            directory=self._directory,
             resolver=resolver,
             remote=self._remote,
             policy=self._policy,
