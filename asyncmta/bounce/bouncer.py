@@ -18,7 +18,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from asyncmta.bounce.dsn import DsnFacts, FailedRecipient, build_dsn, needs_smtputf8
+from asyncmta.bounce.dsn import build_dsn
+from asyncmta.bounce.dsn_facts import DsnFacts, ReportedRecipient, needs_smtputf8
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
     NOTIFY_DELAY,
@@ -117,20 +118,19 @@ class Bouncer:
             return BounceRecords((Warned(entry.queue_id, now, pending, None),), None)
         untried = Deferred(Cause.EXPIRED, NOT_TRIED, Scope.MESSAGE)
         late = {at: entry.last[at][1] if at in entry.last else untried for at in told}
-        failures = {at: Failed(Cause.EXPIRED, each.reply, each.scope, each.place) for at, each in late.items()}
-        accepted = await self._dsn(entry, sender, failures, now, delayed=True)
+        accepted = await self._dsn(entry, sender, late, now)
         return BounceRecords((accepted, Warned(entry.queue_id, now, told, accepted.queue_id)), accepted.queue_id)
 
     async def _dsn(
-        self, entry: Entry, sender: Address, failures: Mapping[int, Failed], now: float, *, delayed: bool = False
+        self, entry: Entry, sender: Address, outcomes: Mapping[int, Failed] | Mapping[int, Deferred], now: float
     ) -> Accepted:
         full = entry.envelope.ret == "FULL" and not entry.envelope.requiretls and entry.content.size <= MAX_RETURNED
-        full = full and not delayed  # RFC 3461 6.2: RET is about failures
+        full = full and any(isinstance(each, Failed) for each in outcomes.values())  # RFC 3461 4.3
         timing = entry.envelope.timing
         original = await self._original(entry, full)
         queue_id = self._next_queue_id()
         total = len(entry.envelope.recipients)
-        states = [entry.state_of(ordinal) for ordinal in range(total) if ordinal not in failures]
+        states = [entry.state_of(ordinal) for ordinal in range(total) if ordinal not in outcomes]
         facts = DsnFacts(
             boundary=secrets.token_hex(16),
             message_id=f"{format_queue_id(queue_id)}@{self._hostname}",
@@ -141,11 +141,10 @@ class Bouncer:
             queue_id=entry.queue_id,
             accepted_at=entry.accepted_at,
             attempts=entry.attempts,
-            failures=tuple(_failed(entry, ordinal, failed, now) for ordinal, failed in failures.items()),
+            recipients=tuple(_reported(entry, ordinal, outcome, now) for ordinal, outcome in outcomes.items()),
             content=original,
             envid=entry.envelope.envid,
             full=full,
-            delayed=delayed,
             deliver_by=timing.deliver_by if timing is not None else 0.0,
             smtputf8=entry.envelope.smtputf8,
             total=total,
@@ -235,11 +234,13 @@ def _audience(
     return tuple(told), tuple(untold)
 
 
-def _failed(entry: Entry, ordinal: int, failed: Failed, now: float) -> FailedRecipient:
+def _reported(entry: Entry, ordinal: int, outcome: Failed | Deferred, now: float) -> ReportedRecipient:
     recipient = entry.envelope.recipients[ordinal]
-    if failed.cause is not Cause.EXPIRED:
-        return FailedRecipient(recipient, failed, now)
-    at, last = entry.last.get(ordinal, (None, None))  # none: it expired before it could be tried
+    if isinstance(outcome, Failed) and outcome.cause is not Cause.EXPIRED:
+        return ReportedRecipient(recipient, outcome, now)
+    at, last = entry.last.get(ordinal, (None, None))  # none: it expired, or is late, before it could be tried
+    if isinstance(outcome, Deferred):
+        return ReportedRecipient(recipient, outcome, at)
     timing = entry.envelope.timing
     is_too_late = timing is not None and timing.by_mode.startswith("R") and now >= timing.deliver_by
-    return FailedRecipient(recipient, failed, at, last, is_too_late)
+    return ReportedRecipient(recipient, outcome, at, last, is_too_late)

@@ -13,14 +13,9 @@ from __future__ import annotations
 import re
 from binascii import b2a_qp
 
-from msgspec import Struct
-
-from asyncmta.mail.address import Address
-from asyncmta.mail.envelope import QueueId, Recipient, format_queue_id
+from asyncmta.bounce.dsn_facts import Action, DsnFacts, ReportedRecipient, needs_smtputf8
+from asyncmta.mail.envelope import format_queue_id
 from asyncmta.mail.headers import field, header_section, printed, rfc5322_date
-from asyncmta.mail.outcome import Cause, Deferred, Failed
-from asyncmta.mail.replies import LOCAL_ERROR
-from asyncmta.mail.reply import EnhancedStatus, Reply
 from asyncmta.mail.wire import clean_line_ends, crlf, longest_line_ok
 from asyncmta.mail.xtext import decode_orcpt, decode_xtext
 
@@ -28,7 +23,6 @@ TEXT_WIDTH = 76
 MAX_WORD = 240  # letters; at four octets each, a line still stays below 998
 MAX_ENVID = 200
 
-_EXPIRED, _TOO_LATE = EnhancedStatus(4, 4, 7), EnhancedStatus(5, 4, 7)
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160), 0x2028, 0x2029, *range(0xD800, 0xE000)], "?") | {9: " "}
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>\Z")
 _FAILED = "Your message could not be delivered to the recipients named here. They will not be tried again."
@@ -41,80 +35,6 @@ _NOT_HOST = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 _NOT_ID = re.compile(r"[^A-Za-z0-9.@_\[\]:-]")
 
 
-class FailedRecipient(Struct, frozen=True):
-    """A recipient of this report. at: when it was last tried, in Unix seconds, or None. last: for an expired one, the
-    deferral that was its last attempt; it says who spoke, which the outcome cannot any more. In a report of delay the
-    outcome is what would be, were this the end. too_late: its sender's deadline was the end."""
-
-    recipient: Recipient
-    outcome: Failed
-    at: float | None = None
-    last: Deferred | None = None
-    too_late: bool = False
-
-    @property
-    def source(self) -> Failed | Deferred:
-        """Whose reply and place are to be told."""
-        return self.outcome if self.last is None else self.last
-
-    @property
-    def is_heard(self) -> bool:
-        """The reply is the other side's own word; else it is ours."""
-        return self.source.cause is Cause.REFUSED
-
-    @property
-    def reply(self) -> Reply:
-        return LOCAL_ERROR if self.source.cause in (Cause.INTERNAL, Cause.STORAGE) else self.source.reply
-
-    @property
-    def status(self) -> str:
-        """RFC 3463, class 5 but where the lifetime was over, and it was not the sender who has set it."""
-        if self.outcome.cause is Cause.EXPIRED:
-            return str(_TOO_LATE if self.too_late else _EXPIRED)
-        enhanced = self.reply.enhanced
-        return str(enhanced) if enhanced is not None and enhanced.class_ == 5 else "5.0.0"
-
-
-class DsnFacts(Struct, frozen=True, kw_only=True):
-    """All that goes into a report.
-
-    boundary: any letters and digits, hard to guess. message_id: without angle brackets. at: the report's own date.
-    reverse_path: to whom. accepted_at, queue_id, envid, smtputf8: of the message. total, delivered, reported,
-    pending: how many recipients it has, and how many of those not in `failures` are in which state. content: its
-    octets (dots unstuffed), whole or only the header section; returned whole where `full` and the octets allow it.
-    delayed: nothing has failed, it is only late. deliver_by: its sender's deadline, 0.0 for none.
-    """
-
-    boundary: str
-    message_id: str
-    reporting_mta: str
-    postmaster: str
-    at: float
-    reverse_path: Address
-    queue_id: QueueId
-    accepted_at: float
-    attempts: int
-    failures: tuple[FailedRecipient, ...]
-    total: int
-    content: bytes
-    delivered: int = 0
-    reported: int = 0
-    pending: int = 0
-    envid: str | None = None
-    full: bool = False
-    smtputf8: bool = False
-    delayed: bool = False
-    deliver_by: float = 0.0
-
-
-def needs_smtputf8(facts: DsnFacts) -> bool:
-    """Must the report be sent with SMTPUTF8? Where an address is not ASCII; or where the message was sent so itself
-    and its header section is not ASCII."""
-    if not facts.reverse_path.is_ascii or not all(each.recipient.address.is_ascii for each in facts.failures):
-        return True
-    return facts.smtputf8 and not header_section(facts.content).isascii()
-
-
 def build_dsn(facts: DsnFacts) -> bytes:
     """The report. Its envelope needs the null reverse-path, SMTPUTF8 as `needs_smtputf8` says, and 8BITMIME unless
     the octets are ASCII."""
@@ -125,13 +45,13 @@ def build_dsn(facts: DsnFacts) -> bytes:
     parts = (_explanation(facts, utf8), _status(facts, utf8), _returned(facts, utf8, mark))
     body = b"".join(b"%b\r\n%b\r\n" % (mark, part) for part in parts) + mark + b"--\r\n"
     encoding = "" if body.isascii() else "Content-Transfer-Encoding: 8bit\r\n"
-    host = _host(facts.reporting_mta)
+    host, is_late = _host(facts.reporting_mta), facts.worst is Action.DELAYED
     message_id = field(header_section(facts.content), "Message-ID") or ""
     thread = f"In-Reply-To: {message_id}\r\nReferences: {message_id}\r\n" if _MESSAGE_ID.match(message_id) else ""
     head = (
         f"From: Mail Delivery System <MAILER-DAEMON@{host}>\r\n"
         f"To: <{printed(facts.reverse_path)}>\r\n"
-        f"Subject: {'Delayed mail, still being tried' if facts.delayed else 'Undelivered mail returned to sender'}\r\n"
+        f"Subject: {'Delayed mail, still being tried' if is_late else 'Undelivered mail returned to sender'}\r\n"
         f"Date: {rfc5322_date(facts.at)}\r\n"
         f"Message-ID: <{_NOT_ID.sub('', facts.message_id)[:250]}>\r\n"
         f"{thread}"
@@ -145,14 +65,15 @@ def build_dsn(facts: DsnFacts) -> bytes:
 
 def _explanation(facts: DsnFacts, utf8: bool) -> bytes:
     """The text for people, in an order that never changes."""
+    is_late = facts.worst is Action.DELAYED
     lines = [
         f"This is the mail system at {_host(facts.reporting_mta)}.",
         "",
-        *_wrap(_DELAYED if facts.delayed else _FAILED, ""),
+        *_wrap(_DELAYED if is_late else _FAILED, ""),
         *_wrap(f"For help, send this report to <{_safe(facts.postmaster)}>.", "", " "),
         "",
     ]
-    for members in _groups(facts.failures):
+    for members in _groups(facts.recipients):
         lines += [line for each in members for line in _recipient_lines(each)]
         lines += [*_reason(members[0], facts), ""]
     lines += [
@@ -161,23 +82,23 @@ def _explanation(facts: DsnFacts, utf8: bool) -> bytes:
         f"Recipients:          {facts.total}",
         f"Delivered:           {facts.delivered}",
         f"Reported before:     {facts.reported}",
-        f"{'Late, told here:  ' if facts.delayed else 'Failed, told here:'}   {len(facts.failures)}",
-        f"Still being tried:   {facts.pending + len(facts.failures) * facts.delayed}",
+        f"{'Late, told here:  ' if is_late else 'Failed, told here:'}   {len(facts.recipients)}",
+        f"Still being tried:   {facts.pending + len(facts.recipients) * is_late}",
         "",
     ]
     return _part("text/plain", "\r\n".join(lines), utf8)
 
 
-def _groups(failures: tuple[FailedRecipient, ...]) -> list[list[FailedRecipient]]:
+def _groups(recipients: tuple[ReportedRecipient, ...]) -> list[list[ReportedRecipient]]:
     """Those who share remote host and reply, in the order of the first of each."""
-    groups: dict[object, list[FailedRecipient]] = {}
-    for each in failures:
-        place, expired = each.source.place, each.outcome.cause is Cause.EXPIRED
+    groups: dict[object, list[ReportedRecipient]] = {}
+    for each in recipients:
+        place, expired = each.place, each.is_expired
         groups.setdefault((place.host, place.ip, each.is_heard, expired, each.reply), []).append(each)
     return list(groups.values())
 
 
-def _recipient_lines(failed: FailedRecipient) -> list[str]:
+def _recipient_lines(failed: ReportedRecipient) -> list[str]:
     address = printed(failed.recipient.address)
     original = decode_orcpt(failed.recipient.orcpt, utf8=True)
     lines = [f"  <{address}>"]
@@ -186,12 +107,12 @@ def _recipient_lines(failed: FailedRecipient) -> list[str]:
     return lines
 
 
-def _reason(failed: FailedRecipient, facts: DsnFacts) -> list[str]:
-    place, lines = failed.source.place, []
-    if failed.outcome.cause is Cause.EXPIRED:
+def _reason(failed: ReportedRecipient, facts: DsnFacts) -> list[str]:
+    place, lines = failed.place, []
+    if failed.is_expired or failed.action is Action.DELAYED:
         times = "once" if facts.attempts == 1 else f"{facts.attempts} times"
         age = _duration(facts.at - facts.accepted_at)
-        which = "the last time" if facts.delayed else "in the end"
+        which = "the last time" if failed.action is Action.DELAYED else "in the end"
         lines += _wrap(
             f"It could not be delivered within {age}. It was tried {times}, {which} with this result:", "    "
         )
@@ -222,14 +143,14 @@ def _status(facts: DsnFacts, utf8: bool) -> bytes:
     lines.append(f"Arrival-Date: {rfc5322_date(facts.accepted_at)}")
     if facts.deliver_by:
         lines.append(f"Deliver-By-Date: {rfc5322_date(facts.deliver_by)}")  # RFC 2852 5
-    for each in facts.failures:
-        address, host = each.recipient.address, _host(each.source.place.host)
+    for each in facts.recipients:
+        address, host = each.recipient.address, _host(each.place.host)
         original = decode_orcpt(each.recipient.orcpt, utf8=utf8)
         lines.append("")
         if original is not None:
             lines.append(f"Original-Recipient: {original[0]}; {_safe(original[1][:MAX_WORD])}")
         lines.append(f"Final-Recipient: {'rfc822' if address.is_ascii else 'utf-8'}; {printed(address)}")
-        lines += [f"Action: {'delayed' if facts.delayed else 'failed'}", f"Status: {each.status}"]
+        lines += [f"Action: {each.action.value}", f"Status: {each.status}"]
         if host:
             lines.append(f"Remote-MTA: dns; {host}")
         diagnostic = f"smtp; {each.reply}" if each.is_heard else f"x-asyncmta; {each.reply.text}"

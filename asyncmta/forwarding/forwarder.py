@@ -17,7 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from asyncmta.forwarding.content import Large, Original, copied
-from asyncmta.forwarding.copies import Copy, copies_for, handover, has_passed
+from asyncmta.forwarding.copies import Copy, copies_for, handover, has_passed, is_owed
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
@@ -152,7 +152,8 @@ class Forwarder:
                 )
                 await asyncio.sleep(0)
             said = reply(250, "2.1.5", f"forwarded, recipients: {len(people)}")
-            outcomes[ordinal] = Delivered(said, handover=handover(copies, len(people)))
+            what = handover(copies, len(people))
+            outcomes[ordinal] = Delivered(said, handover=what, owed=is_owed(envelope, original, what))
         return outcomes, drafts
 
     async def _copy(

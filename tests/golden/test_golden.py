@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from asyncmta.bounce.dsn import DsnFacts, FailedRecipient, build_dsn
+from asyncmta.bounce.dsn import build_dsn
+from asyncmta.bounce.dsn_facts import DsnFacts, ReportedRecipient
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import QueueId, Recipient
 from asyncmta.mail.headers import Arrival, delivered_to, protocol_name, received, received_opening, return_path
@@ -38,11 +39,13 @@ Dear all,
 """.replace(b"\n", b"\r\n")
 
 
-def failed(address: str, outcome: Failed, *, orcpt: str | None = None, last: Deferred | None = None) -> FailedRecipient:
-    return FailedRecipient(Recipient(parse_address(address, smtputf8=True), orcpt=orcpt), outcome, NOW - 10, last)
+def failed(
+    address: str, outcome: Failed, *, orcpt: str | None = None, last: Deferred | None = None
+) -> ReportedRecipient:
+    return ReportedRecipient(Recipient(parse_address(address, smtputf8=True), orcpt=orcpt), outcome, NOW - 10, last)
 
 
-def report(*failures: FailedRecipient, **more: object) -> bytes:
+def report(*failures: ReportedRecipient, **more: object) -> bytes:
     return build_dsn(
         DsnFacts(
             **{  # type: ignore[arg-type]
@@ -55,7 +58,7 @@ def report(*failures: FailedRecipient, **more: object) -> bytes:
                 "queue_id": QUEUE_ID,
                 "accepted_at": ACCEPTED,
                 "attempts": 1,
-                "failures": failures,
+                "recipients": failures,
                 "total": len(failures),
                 "content": ORIGINAL,
             }
@@ -99,13 +102,12 @@ def delayed() -> bytes:
     place = Place("mx1.example.net", "192.0.2.1")
     busy, untried = parse_reply(b"450 4.2.1 Greylisted\r\n"), reply(451, "4.4.7", "It could not be tried yet")
     return report(
-        failed("bob@example.net", Failed(Cause.EXPIRED, busy), last=Deferred(Cause.REFUSED, busy, place=place)),
-        FailedRecipient(Recipient(parse_address("eve@example.com")), Failed(Cause.EXPIRED, untried)),
+        failed("bob@example.net", Deferred(Cause.REFUSED, busy, place=place)),
+        ReportedRecipient(Recipient(parse_address("eve@example.com")), Deferred(Cause.EXPIRED, untried)),
         total=3,
         delivered=1,
         accepted_at=NOW - 7200,
         deliver_by=NOW,
-        delayed=True,
     )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asyncmta.bounce.dsn import DsnFacts, FailedRecipient, build_dsn, needs_smtputf8
+from asyncmta.bounce.dsn import build_dsn
+from asyncmta.bounce.dsn_facts import DsnFacts, ReportedRecipient, needs_smtputf8
 from asyncmta.mail.address import Address, InvalidAddress, parse_address
 from asyncmta.mail.envelope import QueueId, Recipient
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Place
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Place
 from asyncmta.mail.reply import InvalidReply, Reply, parse_reply, reply
 
 FIELDS = [
@@ -78,13 +79,17 @@ def addresses(draw: st.DrawFn) -> Address:
 
 
 @st.composite
-def failures(draw: st.DrawFn) -> FailedRecipient:
+def failures(draw: st.DrawFn) -> ReportedRecipient:
     answer, place = draw(replies()), Place(draw(hostile), draw(hostile))
     orcpt = draw(st.none() | hostile.map(lambda text: f"rfc822;{text}") | hostile.map(lambda text: f"utf-8;{text}"))
     recipient = Recipient(draw(addresses()), orcpt=orcpt)
     cause = draw(st.sampled_from(Cause))
+    if draw(st.booleans()):
+        return ReportedRecipient(recipient, Delivered(answer, place, handover=draw(st.sampled_from(Handover))), 1.0)
+    if draw(st.booleans()):
+        return ReportedRecipient(recipient, Deferred(cause, answer, place=place))
     last = Deferred(draw(st.sampled_from(Cause)), answer, place=place) if cause is Cause.EXPIRED else None
-    return FailedRecipient(recipient, Failed(cause, answer, place=place), draw(st.none() | st.floats(0, 2e9)), last)
+    return ReportedRecipient(recipient, Failed(cause, answer, place=place), draw(st.none() | st.floats(0, 2e9)), last)
 
 
 contents = st.one_of(
@@ -108,13 +113,12 @@ def any_facts(draw: st.DrawFn) -> DsnFacts:
         queue_id=QueueId(draw(st.integers(0, 2**80 - 1))),
         accepted_at=draw(st.floats(0, 4e9)),
         attempts=draw(st.integers(0, 1000)),
-        failures=failed,
+        recipients=failed,
         total=len(failed),
         content=draw(contents),
         envid=draw(st.none() | hostile),
         full=draw(st.booleans()),
         smtputf8=draw(st.booleans()),
-        delayed=draw(st.booleans()),
         deliver_by=draw(st.floats(0, 4e9)),
     )
 
@@ -149,17 +153,17 @@ def test_no_fact_breaks_the_report(facts: DsnFacts) -> None:
 
     text, status, third = email.message_from_bytes(octets, policy=email.policy.default).iter_parts()
     blocks = blocks_of(status)
-    assert len(blocks) == 1 + len(facts.failures)
-    for block, failed in zip(blocks[1:], facts.failures, strict=True):
+    assert len(blocks) == 1 + len(facts.recipients)
+    for block, failed in zip(blocks[1:], facts.recipients, strict=True):
         assert set(block.keys()) <= BLOCK_FIELDS
         assert len(block.keys()) == len(set(block.keys()))
-        assert block["Action"] == ("delayed" if facts.delayed else "failed")
+        assert block["Action"] == failed.action.value
         assert block["Status"] == failed.status
         told = block["Final-Recipient"].partition("; ")[2]
         address = failed.recipient.address
         assert told in (str(address), f"{address.local_part}@{address.domain_key}")
     lines = text.get_content().splitlines()
-    assert sum(line.startswith("  <") for line in lines) == len(facts.failures)
+    assert sum(line.startswith("  <") for line in lines) == len(facts.recipients)
     assert sum(line.startswith(b"--=_boundary") for line in octets.split(b"\r\n")) == 4
     if not needs_smtputf8(facts) and third.get_content_type() != "message/rfc822":
         assert octets.isascii()

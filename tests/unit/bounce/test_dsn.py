@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from asyncmta.bounce.dsn import DsnFacts, FailedRecipient, build_dsn, needs_smtputf8
+from asyncmta.bounce.dsn import build_dsn
+from asyncmta.bounce.dsn_facts import DsnFacts, ReportedRecipient, needs_smtputf8
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import QueueId, Recipient
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Place
@@ -20,12 +21,12 @@ NO_SUCH = parse_reply(b"550 5.1.1 No such user\r\n")
 ORIGINAL = b"Received: from x by y; today\r\nMessage-ID: <original@example.org>\r\nSubject: hi\r\n\r\nbody\r\n.\r\n"
 
 
-def refused(address: str, answer: Reply = NO_SUCH, **more: Any) -> FailedRecipient:
+def refused(address: str, answer: Reply = NO_SUCH, **more: Any) -> ReportedRecipient:
     recipient = Recipient(parse_address(address, smtputf8=True), orcpt=more.pop("orcpt", None))
-    return FailedRecipient(recipient, Failed(Cause.REFUSED, answer, place=more.pop("place", PLACE)), 1732226450.0)
+    return ReportedRecipient(recipient, Failed(Cause.REFUSED, answer, place=more.pop("place", PLACE)), 1732226450.0)
 
 
-def facts(*failures: FailedRecipient, **more: Any) -> DsnFacts:
+def facts(*failures: ReportedRecipient, **more: Any) -> DsnFacts:
     return DsnFacts(
         **{
             "boundary": "0123456789abcdef",
@@ -37,7 +38,7 @@ def facts(*failures: FailedRecipient, **more: Any) -> DsnFacts:
             "queue_id": QueueId(5),
             "accepted_at": 1732226400.0,
             "attempts": 1,
-            "failures": failures or (refused("bob@example.net"),),
+            "recipients": failures or (refused("bob@example.net"),),
             "total": max(1, len(failures)),
             "content": ORIGINAL,
         }
@@ -156,7 +157,7 @@ def test_text_names_the_address_that_was_written() -> None:
 )
 def test_expiry_says_how_long_and_how_often_and_what_was_heard_last(age: float, attempts: int, said: str) -> None:
     busy = parse_reply(b"450 4.2.1 Mailbox busy\r\n")
-    expired = FailedRecipient(
+    expired = ReportedRecipient(
         Recipient(parse_address("bob@example.net")),
         Failed(Cause.EXPIRED, busy),
         1732226450.0,
@@ -172,7 +173,7 @@ def test_expiry_says_how_long_and_how_often_and_what_was_heard_last(age: float, 
 
 def test_expiry_of_what_was_never_answered_is_in_our_own_words() -> None:
     silent = reply(451, "4.4.1", "Connection timed out")
-    expired = FailedRecipient(
+    expired = ReportedRecipient(
         Recipient(parse_address("bob@example.net")),
         Failed(Cause.EXPIRED, silent),
         last=Deferred(Cause.TIMEOUT, silent, place=Place("mx.example.net")),
@@ -186,7 +187,7 @@ def test_expiry_of_what_was_never_answered_is_in_our_own_words() -> None:
 @pytest.mark.parametrize("cause", [Cause.INTERNAL, Cause.STORAGE])
 def test_inside_facts_are_not_told(cause: Cause) -> None:
     inside = reply(554, "5.3.0", "FileNotFoundError: /var/spool/asyncmta/x")
-    failed = FailedRecipient(Recipient(parse_address("bob@example.net")), Failed(cause, inside), 1.0)
+    failed = ReportedRecipient(Recipient(parse_address("bob@example.net")), Failed(cause, inside), 1.0)
     octets = build_dsn(facts(failed))
     _, text, blocks, _ = read(octets)
     assert b"/var" not in octets
@@ -291,7 +292,7 @@ def test_long_replies_are_folded() -> None:
     "more",
     [
         {"reverse_path": parse_address("jürgen@example.org", smtputf8=True)},
-        {"failures": (refused("用户@例子.example", orcpt=r"utf-8;\x{7528}\x{6237}@x.example"),)},
+        {"recipients": (refused("用户@例子.example", orcpt=r"utf-8;\x{7528}\x{6237}@x.example"),)},
         {"smtputf8": True, "content": "Subject: hällo\r\n\r\nbody\r\n".encode()},
     ],
 )

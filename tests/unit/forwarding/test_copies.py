@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.forwarding.copies import MOST_RECIPIENTS, Copy, copies_for, handover, has_passed
+from asyncmta.forwarding.copies import MOST_RECIPIENTS, Copy, copies_for, handover, has_passed, is_owed
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import (
     NOTIFY_DELAY,
@@ -117,6 +117,15 @@ def test_what_a_sender_wants_to_be_told(notify: int, alone: int, among_several: 
     assert handover(several, 2) is Handover.EXPANDED
     [listed] = copies_for(envelope(), original, [reached("a@here.example", HERE, OWNER)], ORIGIN)
     assert listed.envelope.recipients == (Recipient(parse_address("a@here.example"), is_final=True),)
+
+
+def test_whom_something_is_owed() -> None:
+    asked = Recipient(LIST.address, NOTIFY_SUCCESS | NOTIFY_FAILURE)
+    assert is_owed(envelope(), asked, Handover.EXPANDED)
+    assert is_owed(envelope(), asked, Handover.FINAL)
+    assert not is_owed(envelope(), asked, Handover.PASSED_ON)
+    assert not is_owed(envelope(), LIST, Handover.EXPANDED)
+    assert not is_owed(envelope(None), asked, Handover.EXPANDED)
 
 
 def test_who_it_was_first_for_is_said_unless_it_is_known() -> None:
