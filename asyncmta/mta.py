@@ -16,6 +16,7 @@ from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.resolver import Resolver
+from asyncmta.forwarding.local import LocalTransport
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.intake import Intake
@@ -26,7 +27,7 @@ from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer
 from asyncmta.mta_delivery import build_pipe
-from asyncmta.mta_forwarding import build_directory, build_forwarder, build_local
+from asyncmta.mta_forwarding import build_forwarder
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_maildir
 from asyncmta.mta_policy import build_policy
@@ -129,7 +130,6 @@ class Mta(Operations):
         )
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
-        directory = build_directory(settings, mailboxes=mailboxes)
         forwarder = build_forwarder(
             settings,
             store=store,
@@ -137,7 +137,13 @@ class Mta(Operations):
             maillog=maillog,
             on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
         )
-        self._local = build_local(directory=directory, forwarder=forwarder, mailboxes=self._maildir, maillog=maillog)
+        self._local = LocalTransport(
+            directory=self._directory,
+            forwarder=forwarder,
+            mailboxes=self._maildir,
+            remote=self._remote,
+            maillog=maillog,
+        )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
             route_of=routing.route_of, local=self._local, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog

@@ -1,4 +1,4 @@
-"""What stands before the mailboxes, from the settings: the transport that follows aliases, and who makes the copies.
+"""Forwarding, from the settings: who makes the copies for those whom a local address stands for.
 
 A part of the composition root. Never: a decision.
 """
@@ -9,10 +9,7 @@ from collections.abc import Callable
 
 from asyncmta.config import Settings
 from asyncmta.forwarding.forwarder import Forwarder
-from asyncmta.forwarding.local import Delivers, LocalTransport
 from asyncmta.mail.envelope import QueueId
-from asyncmta.mailboxes.directory import Directory, DirectorySettings
-from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
@@ -29,13 +26,3 @@ def build_forwarder(
         hostname=settings.hostname,
         maillog=maillog,
     )
-
-
-def build_local(*, directory: Directory, forwarder: Forwarder, mailboxes: Delivers, maillog: MailLog) -> LocalTransport:
-    """The transport for our own domains; `mailboxes` is behind it."""
-    return LocalTransport(directory=directory, forwarder=forwarder, mailboxes=mailboxes, maillog=maillog)
-
-
-def build_directory(settings: Settings, *, mailboxes: Mailboxes) -> Directory:
-    domains = frozenset(settings.local.domains)
-    return Directory(settings=DirectorySettings(domains=domains, hostname=settings.hostname), mailboxes=mailboxes)

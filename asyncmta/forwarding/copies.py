@@ -65,12 +65,6 @@ def handover(copies: Sequence[Copy], people: int) -> Handover:
     return Handover.PASSED_ON if people == 1 else Handover.EXPANDED
 
 
-def is_owed(envelope: Envelope, original: Recipient, what: Handover) -> bool:
-    """Is the sender to be told that?"""
-    wants = bool(original.notify & NOTIFY_SUCCESS) and envelope.reverse_path is not None
-    return wants and what is not Handover.PASSED_ON
-
-
 def _as_asked(original: Recipient, *, is_alone: bool) -> Recipient:
     """What was asked to be told of the original, as it is asked of those he stands for."""
     asked = structs.replace(original, orcpt=original.orcpt or encode_orcpt(str(original.address)))
@@ -88,7 +82,7 @@ def _from(envelope: Envelope, owner: Address | None, origin: Origin) -> Envelope
 
 
 def _recipient(asked: Recipient, one: Reached, owner: Address | None) -> Recipient:
-    is_final = one.ending is not Ending.ELSEWHERE
+    is_final = one.ending in (Ending.MAILBOX, Ending.NOBODY)  # the others are not for a mailbox here
     if owner is not None:
         return Recipient(one.address, is_final=is_final)
     return Recipient(one.address, asked.notify, asked.orcpt, is_final)

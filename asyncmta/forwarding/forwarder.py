@@ -17,7 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from asyncmta.forwarding.content import Large, Original, copied
-from asyncmta.forwarding.copies import Copy, copies_for, handover, has_passed, is_owed
+from asyncmta.forwarding.copies import Copy, copies_for, handover, has_passed
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
@@ -29,6 +29,7 @@ from asyncmta.mail.envelope import (
     format_queue_id,
 )
 from asyncmta.mail.headers import Arrival, delivered_to, received, received_opening
+from asyncmta.mail.notify import owing
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Scope
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.mailboxes.expansion import Reached
@@ -152,8 +153,7 @@ class Forwarder:
                 )
                 await asyncio.sleep(0)
             said = reply(250, "2.1.5", f"forwarded, recipients: {len(people)}")
-            what = handover(copies, len(people))
-            outcomes[ordinal] = Delivered(said, handover=what, owed=is_owed(envelope, original, what))
+            outcomes[ordinal] = owing(envelope, ordinal, Delivered(said, handover=handover(copies, len(people))))
         return outcomes, drafts
 
     async def _copy(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.forwarding.copies import MOST_RECIPIENTS, Copy, copies_for, handover, has_passed, is_owed
+from asyncmta.forwarding.copies import MOST_RECIPIENTS, Copy, copies_for, handover, has_passed
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import (
     NOTIFY_DELAY,
@@ -119,15 +119,6 @@ def test_what_a_sender_wants_to_be_told(notify: int, alone: int, among_several: 
     assert listed.envelope.recipients == (Recipient(parse_address("a@here.example"), is_final=True),)
 
 
-def test_whom_something_is_owed() -> None:
-    asked = Recipient(LIST.address, NOTIFY_SUCCESS | NOTIFY_FAILURE)
-    assert is_owed(envelope(), asked, Handover.EXPANDED)
-    assert is_owed(envelope(), asked, Handover.FINAL)
-    assert not is_owed(envelope(), asked, Handover.PASSED_ON)
-    assert not is_owed(envelope(), LIST, Handover.EXPANDED)
-    assert not is_owed(envelope(None), asked, Handover.EXPANDED)
-
-
 def test_who_it_was_first_for_is_said_unless_it_is_known() -> None:
     [copy] = copies_for(envelope(), LIST, [reached("b@far.example", FAR)], ORIGIN)
     assert copy.envelope.recipients == (
@@ -144,3 +135,13 @@ def test_a_circle_is_seen_by_its_mark() -> None:
     assert has_passed(section, LIST.address)
     assert not has_passed(section, parse_address("other@here.example"))
     assert not has_passed(b"Subject: Delivered-To: list@here.example\r\n", LIST.address)
+
+
+@pytest.mark.parametrize(
+    ("ending", "is_final"),
+    [(Ending.MAILBOX, True), (Ending.NOBODY, True), (FAR, False), (Ending.MOVED, False), (Ending.RELAYED, False)],
+)
+def test_only_who_is_for_a_mailbox_here_is_looked_up_there(ending: Ending, is_final: bool) -> None:
+    [copy] = copies_for(envelope(), LIST, [reached("a@here.example", ending)], ORIGIN)
+    assert copy.envelope.recipients[0].is_final == is_final
+    assert copy.is_leaving == (ending is FAR)
