@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from asyncmta.config import Settings
-from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.mail.address import Address
 from asyncmta.mailboxes.list_file import ListFile
 from asyncmta.mailboxes.resolver import LocalSettings, Mailboxes
 from asyncmta.maillog import MailLog
-from asyncmta.spool.store import Store
+from asyncmta.mta_maildir import build_quota
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 from asyncmta.system.disk import Disk
@@ -43,17 +42,13 @@ def build_mailboxes(
         recipients = asking(exists, clock=clock, maillog=maillog)
     elif asked.list_file:
         recipients = ListFile(path=asked.list_file, clock=clock).has
-    return Mailboxes(settings=asked, hostname=settings.hostname, clock=clock, disk=disk, recipients=recipients)
-
-
-def build_maildir(settings: Settings, *, disk: Disk, store: Store, mailboxes: Mailboxes) -> MaildirTransport:
-    return MaildirTransport(
-        disk=disk,
-        mailboxes=mailboxes,
-        read_content=store.read_content,
+    return Mailboxes(
+        settings=asked,
         hostname=settings.hostname,
-        journal_tag=store.journal_tag,
-        minted_from=store.next_queue_id(),
+        clock=clock,
+        disk=disk,
+        recipients=recipients,
+        quota=build_quota(settings, clock=clock, disk=disk),
     )
 
 

@@ -35,6 +35,7 @@ class Existence(Enum):
 
     YES = "yes"
     NO = "no"
+    FULL = "full"
     UNKNOWN = "unknown"
 
 
@@ -211,4 +212,6 @@ class Acceptance:
         """The answer of a lookup as ours. Whatever is neither yes nor no is "unknown"."""
         if found is Existence.YES:
             return None
+        if found is Existence.FULL:
+            return replies.MAILBOX_FULL
         return replies.NO_SUCH_MAILBOX if found is Existence.NO else replies.MAILBOX_UNSURE

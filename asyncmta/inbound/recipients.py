@@ -28,6 +28,8 @@ def lookup_in(mailboxes: Mailboxes) -> Lookup:
 
 def _existence(answer: Answer) -> Existence:
     match answer:
+        case Mailbox(is_full=True):
+            return Existence.FULL
         case Mailbox():
             return Existence.YES
         case NoMailbox():

@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 
 from asyncmta.mail.address import Address, domain_key, parse_address, quote, unquote
 from asyncmta.mailboxes.path import POSTMASTER, details, entry_name, mailbox_name, parse_pattern
+from asyncmta.mailboxes.quota import Quota
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -65,11 +66,12 @@ class LocalSettings(Struct, frozen=True, kw_only=True):
 
 class Mailbox(Struct, frozen=True):
     """There is one, and its Maildir is (or, if `may_make`, is to be made) at `path`. `detail`: what stood behind its
-    name, in small letters."""
+    name, in small letters. `is_full`: no message finds room in it now."""
 
     path: str
     may_make: bool = False
     detail: str = ""
+    is_full: bool = False
 
 
 class NoMailbox(Struct, frozen=True):
@@ -101,7 +103,9 @@ class Mailboxes:
         clock: Clock,
         disk: Disk,
         recipients: Recipients | None = None,
+        quota: Quota | None = None,
     ) -> None:
+        self.quota = quota
         self._pattern = parse_pattern(settings.maildir)
         self._domains = frozenset(map(domain_key, settings.domains))
         self._any = settings.mailboxes == "any"
@@ -220,7 +224,8 @@ class Mailboxes:
                 at = f"{at}/{component}"
                 self._disk.close(self._disk.open(at))
             if self._disk.is_dir(at):
-                return place
+                is_full = self.quota is not None and self.quota.is_full(at)
+                return structs.replace(place, is_full=True) if is_full else place
         except FileNotFoundError:
             return place if place.may_make else _NONE
         except NotADirectoryError:

@@ -35,6 +35,7 @@ class Known:
     ("answer", "existence"),
     [
         (Mailbox("/var/mail/alice"), Existence.YES),
+        (Mailbox("/var/mail/alice", is_full=True), Existence.FULL),
         (NoMailbox(), Existence.NO),
         (MailboxUnknown("the disk does not answer"), Existence.UNKNOWN),
     ],
