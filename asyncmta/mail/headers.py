@@ -39,7 +39,8 @@ class Arrival(Struct, frozen=True, kw_only=True):
 
     by: our host name. helo: what the client called itself, "" when there was no client. ip: its address without
     brackets, "" when unknown. name: its confirmed host name, "" when there is none. protocol: see `protocol_name`.
-    tls: version and cipher, "" for none. login: the authenticated user, "" when it is not to be shown.
+    tls: version and cipher, "" for none. login: the authenticated user, "" when it is not to be shown. userid: of the
+    user of this machine whose message it is, None when there is no such.
     """
 
     by: str
@@ -49,6 +50,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
     protocol: str = ""
     tls: str = ""
     login: str = ""
+    userid: int | None = None
 
 
 def protocol_name(
@@ -85,6 +87,8 @@ def received_opening(arrival: Arrival) -> str:
     else:
         lines += " "
     lines += f"by {arrival.by if _NAME.match(arrival.by) else 'unknown'}"
+    if arrival.userid is not None:
+        lines += f" (from userid {arrival.userid})"
     return f"{lines} with {_plain(arrival.protocol)} id " if arrival.protocol else f"{lines} id "
 
 
