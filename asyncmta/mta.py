@@ -29,7 +29,8 @@ from asyncmta.mta_bounce import build_bouncer
 from asyncmta.mta_delivery import build_pipe
 from asyncmta.mta_forwarding import build_forwarder
 from asyncmta.mta_front import build_access, build_certificates, given
-from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_maildir
+from asyncmta.mta_local import Exists, build_directory, build_mailboxes
+from asyncmta.mta_maildir import build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.operations import Operations, Rooms
