@@ -67,7 +67,8 @@ def _double(text: str, hostname: str) -> Address | None:
 
 
 def _is_ours(settings: Settings, routing: Routing) -> Callable[[Entry], bool]:
-    """Whose messages these are: of a login, of a client that may relay, or from one of our domains."""
+    """Whose messages these are: of a login, of a program on this machine, of a client that may relay, or from one of our
+    domains."""
     networks, hostname = settings.relay.networks, domain_key(settings.hostname)
 
     def is_at_home(sender: Address) -> bool:
@@ -76,11 +77,11 @@ def _is_ours(settings: Settings, routing: Routing) -> Callable[[Entry], bool]:
 
     def is_ours(entry: Entry) -> bool:
         sender = entry.envelope.reverse_path
-        if entry.login is not None or (sender is not None and is_at_home(sender)):
+        if entry.login is not None or not entry.client or (sender is not None and is_at_home(sender)):
             return True
         try:
             client = ip_address(entry.client)
-        except ValueError:  # handed in on this machine, or by a forward of ours
+        except ValueError:
             return False
         return any(client in network for network in networks)
 
