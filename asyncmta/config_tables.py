@@ -26,7 +26,7 @@ from asyncmta.config_kinds import (
     TextList,
     Whole,
 )
-from asyncmta.config_local import LocalTable
+from asyncmta.config_local import DomainTable, LocalTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sites import SiteTable, SourceTable
@@ -165,6 +165,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     auth: AuthTable
     relay: RelayTable
     local: LocalTable
+    domain: tuple[DomainTable, ...]
     limits: LimitsTable
     queue: QueueTable
     route: tuple[RouteTable, ...]
@@ -200,6 +201,7 @@ TABLES: dict[str, type[Struct]] = {
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
+    "domain": DomainTable,
     "route": RouteTable,
     "rule": RuleEntry,
     "site": SiteTable,
