@@ -8,6 +8,7 @@ contract.md section 3.
 from __future__ import annotations
 
 from asyncmta.bounce.bouncer import Bouncer
+from asyncmta.bounce.template_file import template_of
 from asyncmta.config import Settings
 from asyncmta.spool.store import Store
 
@@ -19,4 +20,5 @@ def build_bouncer(settings: Settings, *, store: Store) -> Bouncer:
         begin_large=store.begin_large,
         hostname=settings.hostname,
         postmaster=str(settings.postmaster),
+        template=template_of(settings.bounce.language, settings.bounce.template),
     )

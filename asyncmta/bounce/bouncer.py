@@ -20,6 +20,8 @@ from msgspec import Struct
 
 from asyncmta.bounce.dsn import build_dsn
 from asyncmta.bounce.dsn_facts import DsnFacts, ReportedRecipient, needs_smtputf8
+from asyncmta.bounce.dsn_template import Template
+from asyncmta.bounce.templates import ENGLISH
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
     NOTIFY_DELAY,
@@ -81,12 +83,14 @@ class Bouncer:
         begin_large: Callable[[QueueId], Large],
         hostname: str,
         postmaster: Address | str,
+        template: Template = ENGLISH,
     ) -> None:
         self._read_content = read_content
         self._next_queue_id = next_queue_id
         self._begin_large = begin_large
         self._hostname = hostname
         self._postmaster = str(postmaster)
+        self._template = template
         self._opening = received_opening(Arrival(by=hostname))
 
     async def report(self, entry: Entry, failures: Mapping[int, Failed], now: float) -> BounceRecords:
@@ -152,7 +156,7 @@ class Bouncer:
             reported=states.count(REPORTED),
             pending=states.count(PENDING),
         )
-        report = received(self._opening, queue_id=queue_id, at=now, recipient=sender) + build_dsn(facts)
+        report = received(self._opening, queue_id=queue_id, at=now, recipient=sender) + build_dsn(facts, self._template)
         envelope = Envelope(
             None,
             (Recipient(sender),),
