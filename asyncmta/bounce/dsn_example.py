@@ -78,6 +78,6 @@ def example(kind: str, *, hostname: str, postmaster: str) -> DsnFacts:
         content=_CONTENT,
         delivered=2,
         pending=1,
-        retry_until=_NOW - age + 5 * _DAY,
+        retry_until=_NOW - age + 6 * _DAY,
         double=kind == "double",
     )

@@ -116,9 +116,7 @@ class ReportedRecipient(Struct, frozen=True):
         sender who has set it."""
         if self.is_expired:
             return str(_TOO_LATE if self.too_late else _EXPIRED)
-        if isinstance(self.outcome, Deferred):
-            return str(_EXPIRED)
-        class_ = 5 if isinstance(self.outcome, Failed) else 2
+        class_ = 5 if isinstance(self.outcome, Failed) else 4 if isinstance(self.outcome, Deferred) else 2
         enhanced = self.reply.enhanced
         return str(enhanced) if enhanced is not None and enhanced.class_ == class_ else f"{class_}.0.0"
 

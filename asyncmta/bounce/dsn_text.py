@@ -26,15 +26,14 @@ _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 def text_part(facts: DsnFacts, template: Template, *, utf8: bool) -> bytes:
     house = {"hostname": host(facts.reporting_mta), "postmaster": safe(facts.postmaster)}
     lines: list[str] = []
-    for section in ("greeting", "double") if facts.double else ("greeting",):
-        lines += _apart(paragraphs(template.fill(section, **house)))
+    lines += _apart(paragraphs(template.fill("greeting", **house)))
     for action in Action:
         those = facts.those(action)
         if those:
-            lines += _apart(paragraphs(template.fill(action.value, **house)))
+            lines += _apart(paragraphs(template.fill("double" if facts.double else action.value, **house)))
         for members in _groups(those):
             lines += [line for each in members for line in _recipient_lines(each, template)]
-            lines += _apart(_reason(members[0], facts, template))
+            lines += [*_reason(members[0], facts, template), ""]
     lines += _apart(paragraphs(template.fill("help", **house)))
     lines += _table(facts, template)
     closing = paragraphs(template.fill("closing", **house))

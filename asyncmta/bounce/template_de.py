@@ -29,9 +29,10 @@ Ein Zustellbericht, der nicht zugestellt werden konnte
 [greeting]
 Dies ist das Mailsystem auf {hostname}.
 
-# Nur für den Postmaster. {hostname} {postmaster}
+# Nur für den Postmaster, anstelle der Sätze darunter. {hostname} {postmaster}
 [double]
-Ein Bericht über unzustellbare Post konnte selbst nicht zugestellt werden; diese Kopie ist alles, was von ihm bleibt.
+Ein Bericht über unzustellbare Post konnte selbst den hier genannten Empfängern nicht zugestellt werden; diese Kopie ist
+alles, was von ihm bleibt.
 Meist war der Absender gefälscht, und es ist nichts zu tun.
 
 # {hostname} {postmaster}

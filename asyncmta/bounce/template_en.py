@@ -43,10 +43,10 @@ A delivery report that could not be delivered
 [greeting]
 This is the mail system at {hostname}.
 
-# For the postmaster only. {hostname} {postmaster}
+# For the postmaster only, in place of the sentences that follow. {hostname} {postmaster}
 [double]
-A report about undelivered mail could not be delivered itself, and this copy for you is all that is left of it. Mostly
-the sender of the mail was forged; then there is nothing to be done.
+A report about undelivered mail could not be delivered itself to the recipients named here, and this copy for you is all
+that is left of it. Mostly the sender of the mail was forged; then there is nothing to be done.
 
 # Before the recipients of each kind, in this order. {hostname} {postmaster}
 [failed]
