@@ -21,6 +21,7 @@ import msgspec
 from asyncmta import routing
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
+from asyncmta.config_drop import DropTable
 from asyncmta.config_kinds import Text, Unfit, named
 from asyncmta.config_local import LocalTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
@@ -99,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dns: DnsTable
     admin: AdminTable
     log: LogTable
+    drop: DropTable
     source: Source
 
     @classmethod
@@ -157,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
+            drop=tables.drop,
             source=Source(None if file is None else os.path.abspath(file), root, sources.variables()),
         )
 

@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
+from asyncmta.config_drop import DropTable
 from asyncmta.config_kinds import (
     Choice,
     Duration,
@@ -179,6 +180,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     dns: DnsTable
     admin: AdminTable
     log: LogTable
+    drop: DropTable
 
 
 TABLES: dict[str, type[Struct]] = {
@@ -196,6 +198,7 @@ TABLES: dict[str, type[Struct]] = {
     "dns": DnsTable,
     "admin": AdminTable,
     "log": LogTable,
+    "drop": DropTable,
 }
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
