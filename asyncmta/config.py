@@ -22,6 +22,7 @@ from asyncmta import routing
 from asyncmta.config_bounce import BounceTable
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
+from asyncmta.config_drop import DropTable
 from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
@@ -100,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dns: DnsTable
     admin: AdminTable
     log: LogTable
+    drop: DropTable
     source: Source
 
     @classmethod
@@ -162,6 +164,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
+            drop=tables.drop,
             source=Source(None if file is None else os.path.abspath(file), root, sources.variables()),
         )
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from asyncmta import config_texts as texts
 from asyncmta.config_bounce import BounceTable
+from asyncmta.config_drop import DropTable
 from asyncmta.config_kinds import (
     Choice,
     Duration,
@@ -185,6 +186,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     dns: DnsTable
     admin: AdminTable
     log: LogTable
+    drop: DropTable
 
 
 TABLES: dict[str, type[Struct]] = {
@@ -204,6 +206,7 @@ TABLES: dict[str, type[Struct]] = {
     "dns": DnsTable,
     "admin": AdminTable,
     "log": LogTable,
+    "drop": DropTable,
 }
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
