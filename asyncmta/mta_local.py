@@ -77,7 +77,10 @@ def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, m
     own_tables = {domain.name: file(domain.aliases, parse_aliases) for domain in settings.domains if domain.aliases}
     return Directory(
         settings=DirectorySettings(
-            domains=frozenset(local.domains), hostname=settings.hostname, delimiters=local.delimiters
+            domains=frozenset(local.domains),
+            hostname=settings.hostname,
+            delimiters=local.delimiters,
+            origin=local.domains[0] if local.domains else "",
         ),
         mailboxes=mailboxes,
         tables=[file(path, parse) for path, parse in tables if path],

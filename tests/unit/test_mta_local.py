@@ -109,6 +109,12 @@ async def test_each_key_is_in_effect(built: Built, tmp_path: Path) -> None:
     )
 
 
+async def test_the_postmaster_at_the_host_name_has_the_aliases_of_a_local_domain(built: Built, tmp_path: Path) -> None:
+    (tmp_path / "aliases").write_text("postmaster: root, \\postmaster\nroot: alice\n")
+    assert await built.people("postmaster@mx.example") == ["alice@here.example", "postmaster@here.example"]
+    assert await built.people("postmaster@whole.example") == ["alice@here.example", "postmaster@whole.example"]
+
+
 async def test_each_domain_in_its_own_way(built: Built, tmp_path: Path) -> None:
     assert await built.people("sales@own.example") == ["alice@here.example"]
     assert await built.stands("sales@here.example") == NoMailbox()
