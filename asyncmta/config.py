@@ -21,6 +21,7 @@ import msgspec
 from asyncmta import routing
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
+from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_reader import Reader
@@ -81,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domains: tuple[DomainTable, ...]
+    rewrites: tuple[RewriteEntry, ...]
+    srs: SrsTable
     limits: LimitsTable
     queue: QueueTable
     routes: tuple[RouteTable, ...]
@@ -139,6 +142,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay=tables.relay,
             local=tables.local,
             domains=tables.domain,
+            rewrites=tables.rewrite,
+            srs=tables.srs,
             limits=tables.limits,
             # Only the default can be above lifetime here: then it follows.
             queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),

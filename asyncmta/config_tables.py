@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
+from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_kinds import (
     Choice,
     Duration,
@@ -166,6 +167,8 @@ class Tables(Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domain: tuple[DomainTable, ...]
+    rewrite: tuple[RewriteEntry, ...]
+    srs: SrsTable
     limits: LimitsTable
     queue: QueueTable
     route: tuple[RouteTable, ...]
@@ -187,6 +190,7 @@ TABLES: dict[str, type[Struct]] = {
     "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
+    "srs": SrsTable,
     "limits": LimitsTable,
     "queue": QueueTable,
     "pipe": PipeTable,
@@ -202,6 +206,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
     "domain": DomainTable,
+    "rewrite": RewriteEntry,
     "route": RouteTable,
     "rule": RuleEntry,
     "site": SiteTable,

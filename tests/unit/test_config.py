@@ -362,12 +362,15 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "admin": {"listen": "127.0.0.1:8025", "token": "murmur"},
         "local": {"mailboxes": ["alice"], "unknown_user": "relay:MX.example.org:25", "delimiters": "+-"},
         "domain": [{"name": "A.example", "mailboxes": "sqlite:users.db", "query": "SELECT 1 WHERE :address = 'a'"}],
+        "rewrite": [{"match": "@old.example", "to": "@a.example"}],
+        "srs": {"secrets": ["whispered by nobody"]},
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
     }
     shown = Settings.from_dict(tree).effective()
     text = str(shown)
     assert "hush" not in text
     assert "murmur" not in text
+    assert "whispered" not in text
     assert shown["queue"] == {
         "lifetime": "5d",
         "bounce_lifetime": "36h",
