@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
+from asyncmta.config_bounce import BounceTable
 from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_kinds import (
     Choice,
@@ -28,6 +29,7 @@ from asyncmta.config_kinds import (
     Whole,
 )
 from asyncmta.config_local import DomainTable, LocalTable
+from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sites import SiteTable, SourceTable
@@ -169,8 +171,11 @@ class Tables(Struct, frozen=True, kw_only=True):
     domain: tuple[DomainTable, ...]
     rewrite: tuple[RewriteEntry, ...]
     srs: SrsTable
+    maildir: MaildirTable
+    bcc: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
+    bounce: BounceTable
     route: tuple[RouteTable, ...]
     pipe: PipeTable
     rule: tuple[RuleEntry, ...]
@@ -191,8 +196,10 @@ TABLES: dict[str, type[Struct]] = {
     "relay": RelayTable,
     "local": LocalTable,
     "srs": SrsTable,
+    "maildir": MaildirTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "bounce": BounceTable,
     "pipe": PipeTable,
     "dnsbl": DnsblTable,
     "hooks": HooksTable,
@@ -207,6 +214,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "certificate": CertificateTable,
     "domain": DomainTable,
     "rewrite": RewriteEntry,
+    "bcc": BccTable,
     "route": RouteTable,
     "rule": RuleEntry,
     "site": SiteTable,
