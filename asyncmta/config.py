@@ -23,6 +23,7 @@ from asyncmta.config_bounce import BounceTable
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_drop import DropTable
+from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
@@ -84,6 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domains: tuple[DomainTable, ...]
+    rewrites: tuple[RewriteEntry, ...]
+    srs: SrsTable
     maildir: MaildirTable
     bccs: tuple[BccTable, ...]
     limits: LimitsTable
@@ -146,6 +149,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay=tables.relay,
             local=tables.local,
             domains=tables.domain,
+            rewrites=tables.rewrite,
+            srs=tables.srs,
             maildir=tables.maildir,
             bccs=tables.bcc,
             limits=tables.limits,
