@@ -19,6 +19,7 @@ from typing import Any, Self
 import msgspec
 
 from asyncmta import routing
+from asyncmta.config_bounce import BounceTable
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
@@ -86,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bccs: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
+    bounce: BounceTable
     routes: tuple[RouteTable, ...]
     pipe: PipeTable
     rules: tuple[RuleEntry, ...]
@@ -147,6 +149,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             limits=tables.limits,
             # Only the default can be above lifetime here: then it follows.
             queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),
+            bounce=tables.bounce,
             routes=tables.route,
             pipe=tables.pipe,
             rules=tables.rule,

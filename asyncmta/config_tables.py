@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
+from asyncmta.config_bounce import BounceTable
 from asyncmta.config_kinds import (
     Choice,
     Duration,
@@ -171,6 +172,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     bcc: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
+    bounce: BounceTable
     route: tuple[RouteTable, ...]
     pipe: PipeTable
     rule: tuple[RuleEntry, ...]
@@ -193,6 +195,7 @@ TABLES: dict[str, type[Struct]] = {
     "maildir": MaildirTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "bounce": BounceTable,
     "pipe": PipeTable,
     "dnsbl": DnsblTable,
     "hooks": HooksTable,
