@@ -12,6 +12,7 @@ from ipaddress import ip_address
 
 from asyncmta.bounce.audience import Audiences
 from asyncmta.bounce.bouncer import Bouncer
+from asyncmta.bounce.template_file import template_of
 from asyncmta.config import Settings
 from asyncmta.config_bounce import DISCARD
 from asyncmta.inbound.throttle import Rate, Throttle
@@ -41,6 +42,7 @@ def build_bouncer(settings: Settings, *, store: Store, routing: Routing, clock: 
             double=_double(bounce.double, settings.hostname),
             may_copy=lambda: may_copy(""),
         ),
+        template=template_of(settings.bounce.language, settings.bounce.template),
     )
 
 
@@ -67,8 +69,7 @@ def _double(text: str, hostname: str) -> Address | None:
 
 
 def _is_ours(settings: Settings, routing: Routing) -> Callable[[Entry], bool]:
-    """Whose messages these are: of a login, of a program on this machine, of a client that may relay, or from one of our
-    domains."""
+    """Whose messages these are: of a login, a program on this machine, a client that may relay, one of our domains."""
     networks, hostname = settings.relay.networks, domain_key(settings.hostname)
 
     def is_at_home(sender: Address) -> bool:
