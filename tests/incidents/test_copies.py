@@ -79,3 +79,17 @@ async def test_a_full_mailbox_waits_before_it_bounces(world):
     await world.run()
     assert len(mta.mailbox("bob")) == 1
     assert len(mta.events("bounced")) == 1
+
+
+async def test_whom_it_was_for_before_the_alias(world, tmp_path):
+    (tmp_path / "aliases").write_text("sales: bob, carol+lists\n")
+    local = {"aliases": str(tmp_path / "aliases"), "delimiters": "+"}
+    mta = await world.mta("a.example", local=local, maildir={"subfolders": "create"})
+    await mta.send("s@c.example", ["sales@a.example"], b"Subject: x\r\n\r\nx\r\n")
+    await world.run()
+    front = b"Return-Path: <s@c.example>\nX-Original-To: sales@a.example\nDelivered-To: "
+    [bob] = mta.mailbox("bob")
+    assert bob.startswith(front + b"bob@a.example\nReceived: ")
+    [path] = [path for path in mta.disk.tree() if "/new/" in path and "/carol/" in path]
+    assert "/carol/.lists/new/" in path
+    assert mta.disk.get(path).startswith(front + b"carol+lists@a.example\nReceived: ")

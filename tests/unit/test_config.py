@@ -350,6 +350,8 @@ def test_mailboxes_are_given_away_by_root_alone(monkeypatch: pytest.MonkeyPatch)
     settings = Settings.from_dict({"maildir": {"owner": "5000:5001"}})
     assert settings.maildir.owner_numbers == (5000, 5001)
     assert Settings.from_dict({}).maildir.owner_numbers == (-1, -1)
+    archive = Settings.from_dict({"maildir": {"archive": "var/{date}/{date}"}}, folder="/etc/mail").maildir.archive
+    assert archive == "/etc/mail/var/{date}/{date}"
     monkeypatch.setattr("os.geteuid", lambda: 0)
     assert settings.cannot_be_served() == []
     monkeypatch.setattr("os.geteuid", lambda: 7)
