@@ -46,7 +46,8 @@ class Mx(Struct, frozen=True):
 
 class Smarthost(Struct, frozen=True):
     """One next hop for all that is sent there: `hosts` are "name:port", tried in order, or in turn by `weights`; the
-    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp"."""
+    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp".
+    `final`: what is taken there is in its mailbox, as far as its sender is concerned."""
 
     name: str
     hosts: tuple[str, ...]
@@ -59,6 +60,7 @@ class Smarthost(Struct, frozen=True):
     implicit_tls: bool = False
     protocol: str = "smtp"
     weights: tuple[int, ...] = ()
+    final: bool = False
 
     @property
     def login(self) -> Login | None:
@@ -174,6 +176,7 @@ class Routing:
             self._keys.append(key)
             if not key.startswith(_MX):
                 self._routes[key] = rule.via
+        self.finals = frozenset(key for key, via in self._routes.items() if isinstance(via, Smarthost) and via.final)
         # Only what the recipient's domain alone decides is remembered. Bounded: domains come from strangers.
         self._known: dict[str, str] = {}
 
