@@ -12,14 +12,15 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from asyncmta.delivery.backlog import Done
 from asyncmta.delivery.equipment import AttemptLog
 from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Consignment
-from asyncmta.mail.outcome import Cause, Delivered, Failed, Handover, Outcome, Postponed, Scope
+from asyncmta.mail.outcome import Cause, Delivered, Failed, Handover, Outcome, Postponed, Result, Scope
 from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smarthost
 from asyncmta.system.clock import Clock
+
+Done = Callable[[Consignment, Result], None]
 
 HELD_FOR = 3600.0
 
@@ -42,7 +43,7 @@ class _Once:
         self._done = done
         self._finals = finals
 
-    def __call__(self, consignment: Consignment, result: Mapping[int, Outcome] | Postponed) -> None:
+    def __call__(self, consignment: Consignment, result: Result) -> None:
         if consignment in self.unanswered:
             self.unanswered.remove(consignment)
             if consignment.destination in self._finals and isinstance(result, Mapping):
