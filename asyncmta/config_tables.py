@@ -28,6 +28,7 @@ from asyncmta.config_kinds import (
     Whole,
 )
 from asyncmta.config_local import DomainTable, LocalTable
+from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sites import SiteTable, SourceTable
@@ -167,6 +168,8 @@ class Tables(Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domain: tuple[DomainTable, ...]
+    maildir: MaildirTable
+    bcc: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
     bounce: BounceTable
@@ -189,6 +192,7 @@ TABLES: dict[str, type[Struct]] = {
     "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
+    "maildir": MaildirTable,
     "limits": LimitsTable,
     "queue": QueueTable,
     "bounce": BounceTable,
@@ -205,6 +209,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
     "domain": DomainTable,
+    "bcc": BccTable,
     "route": RouteTable,
     "rule": RuleEntry,
     "site": SiteTable,
