@@ -12,6 +12,7 @@ from ipaddress import ip_address
 
 from asyncmta.bounce.audience import Audiences
 from asyncmta.bounce.bouncer import Bouncer
+from asyncmta.bounce.template_file import template_of
 from asyncmta.config import Settings
 from asyncmta.config_bounce import DISCARD
 from asyncmta.inbound.throttle import Rate, Throttle
@@ -41,6 +42,7 @@ def build_bouncer(settings: Settings, *, store: Store, routing: Routing, clock: 
             double=_double(bounce.double, settings.hostname),
             may_copy=lambda: may_copy(""),
         ),
+        template=template_of(settings.bounce.language, settings.bounce.template),
     )
 
 

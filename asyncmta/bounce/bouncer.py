@@ -20,7 +20,9 @@ from msgspec import Struct
 from asyncmta.bounce.audience import MARK, NO_SENDER, Audiences
 from asyncmta.bounce.dsn import build_dsn
 from asyncmta.bounce.dsn_facts import DsnFacts, ReportedRecipient, needs_smtputf8
+from asyncmta.bounce.dsn_template import Template
 from asyncmta.bounce.original import read_original
+from asyncmta.bounce.templates import ENGLISH
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
     NOTIFY_DELAY,
@@ -83,12 +85,14 @@ class Bouncer:
         hostname: str,
         postmaster: Address | str,
         audiences: Audiences | None = None,
+        template: Template = ENGLISH,
     ) -> None:
         self._read_content = read_content
         self._next_queue_id = next_queue_id
         self._begin_large = begin_large
         self._hostname = hostname
         self._postmaster = str(postmaster)
+        self._template = template
         self._opening = received_opening(Arrival(by=hostname))
         self._audiences = audiences if audiences is not None else Audiences()
 
@@ -179,7 +183,8 @@ class Bouncer:
             pending=states.count(PENDING),
         )
         mark = f"{MARK}: {self._hostname}\r\n".encode() if double else b""
-        report = received(self._opening, queue_id=queue_id, at=now, recipient=to) + mark + build_dsn(facts)
+        top = received(self._opening, queue_id=queue_id, at=now, recipient=to) + mark
+        report = top + build_dsn(facts, self._template)
         envelope = Envelope(
             None,
             (Recipient(to),),

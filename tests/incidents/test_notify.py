@@ -115,6 +115,8 @@ async def test_a_delay_is_told_once_to_who_wants_to_know(world):
     assert 4 * HOUR <= world.clock.now() - began < 6 * HOUR
     [warning] = mta.mailbox("alice")
     assert told(warning) == wanted("delayed", "b.example")
+    until = email.utils.parsedate_to_datetime(fields(warning)[1]["Will-Retry-Until"]).timestamp()
+    assert until == pytest.approx(began + 2 * DAY, abs=60)
     await mta.kill()
     await mta.open()
     await world.run()
