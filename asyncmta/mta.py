@@ -25,7 +25,7 @@ from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
-from asyncmta.mta_bounce import build_bouncer
+from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_pipe
 from asyncmta.mta_forwarding import build_forwarder
 from asyncmta.mta_front import build_access, build_certificates, given
@@ -35,8 +35,7 @@ from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
-from asyncmta.scheduling.retry import RetrySchedule
-from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
+from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.addresses import binding
@@ -164,7 +163,7 @@ class Mta(Operations):
         )
 
     def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
-        bouncer = build_bouncer(self.settings, store=self._store)
+        bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
         return Scheduler(
             clock=self._clock,
             store=self._store,
@@ -172,7 +171,7 @@ class Mta(Operations):
             bouncer=bouncer,
             routing=routing,
             maillog=self.maillog,
-            settings=SchedulerSettings(retry=RetrySchedule(**given(RetrySchedule, self.settings.queue))),
+            settings=scheduler_settings(self.settings),
         )
 
     def _build_intake(self) -> Intake:

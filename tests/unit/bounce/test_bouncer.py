@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncmta.bounce.bouncer import MAX_HEADERS, MAX_RETURNED, Bouncer, BounceRecords
+from asyncmta.bounce.audience import NO_SENDER, NOT_WANTED
+from asyncmta.bounce.bouncer import MAX_RETURNED, Bouncer, BounceRecords
+from asyncmta.bounce.original import MAX_HEADERS
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import (
     NOTIFY_DELAY,
@@ -421,7 +423,8 @@ async def test_nobody_is_told_of_a_delay_who_does_not_want_it(sender: str | None
     notify = 0 if sender is None else NOTIFY_FAILURE
     desk = Desk(2, sender=sender, notify=lambda _: notify, timing=Timing(deliver_by=NOW, by_mode="N"))
     made = await desk.bouncer.report_delay(desk.entry, NOW)
-    assert made == BounceRecords((Warned(MESSAGE, NOW, (0, 1), None),), None)
+    why = NO_SENDER if sender is None else NOT_WANTED
+    assert made == BounceRecords((Warned(MESSAGE, NOW, (0, 1), None),), None, "delayed", why)
 
 
 async def test_only_those_are_told_of_who_have_delay_in_their_notify() -> None:
