@@ -4,6 +4,7 @@
 monospaced font (Debian: mutt tmux librsvg2-bin fonts-dejavu-core). Promises: what is shown is what the terminal had.
 """
 
+# ruff: noqa: S603, S607 - programs of ours, run by hand
 from __future__ import annotations
 
 import subprocess

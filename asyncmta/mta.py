@@ -146,7 +146,13 @@ class Mta(Operations):
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
-            route_of=routing.route_of, local=self._local, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
+            route_of=routing.route_of,
+            local=self._local,
+            remote=self._remote,
+            pipe=pipe,
+            clock=clock,
+            maillog=maillog,
+            finals=routing.finals,
         )
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
