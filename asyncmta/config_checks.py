@@ -19,6 +19,7 @@ from asyncmta.auth.reading import UsersRefused, read, said
 from asyncmta.bounce.template_file import TemplateRefused, template_of
 from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
+from asyncmta.config_forwarding import check_rewrite, check_srs
 from asyncmta.config_local import alias_files, check_local
 from asyncmta.config_maildir import check_bcc
 from asyncmta.config_policy import check_dnsbl, check_rule
@@ -58,6 +59,9 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     _check_bounce(tables, report)
     check_local(tables.local, tables.domain, tables.relay.domains, report)
     _check_alias_files(tables, report)
+    for index, rewrite in enumerate(tables.rewrite):
+        check_rewrite(f"rewrite.{index}", rewrite, report)
+    check_srs(tables.srs, report)
     _check_mode(tables, report)
 
 

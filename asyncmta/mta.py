@@ -27,7 +27,7 @@ from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_pipe
-from asyncmta.mta_forwarding import build_forwarder
+from asyncmta.mta_forwarding import build_forwarder, build_leaving, build_readdressing
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes
 from asyncmta.mta_maildir import build_maildir
@@ -124,6 +124,7 @@ class Mta(Operations):
             resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
+        self._readdressing = build_readdressing(settings, routing=routing, clock=clock, maillog=maillog)
         self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog)
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
@@ -137,18 +138,15 @@ class Mta(Operations):
             maillog=maillog,
             on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
         )
+        leaving = build_leaving(settings, remote=self._remote, clock=clock)
         self._local = LocalTransport(
-            directory=self._directory,
-            forwarder=forwarder,
-            mailboxes=self._maildir,
-            remote=self._remote,
-            maillog=maillog,
+            directory=self._directory, forwarder=forwarder, mailboxes=self._maildir, remote=leaving, maillog=maillog
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
             route_of=routing.route_of,
             local=self._local,
-            remote=self._remote,
+            remote=leaving,
             pipe=pipe,
             clock=clock,
             maillog=maillog,
@@ -189,6 +187,7 @@ class Mta(Operations):
             hostname=self.settings.hostname,
             settings=self._limits(),
             inspect=self._policy.inspect,
+            readdressing=self._readdressing,
         )
 
     def _limits(self) -> Limits:
@@ -216,6 +215,7 @@ class Mta(Operations):
             turns=turns_of(self),
             access=self._access,
             gate=self._policy.gate,
+            readdressing=self._readdressing,
         )
         tls = self._certificates = build_certificates(settings, clock=clock, maillog=maillog)
         return [

@@ -364,12 +364,15 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "maildir": {"quota": "1GiB", "mode": "2770", "owner": "5000:5000"},
         "bcc": [{"to": "copies@example.org"}],
         "domain": [{"name": "A.example", "mailboxes": "sqlite:users.db", "query": "SELECT 1 WHERE :address = 'a'"}],
+        "rewrite": [{"match": "@old.example", "to": "@a.example"}],
+        "srs": {"secrets": ["whispered by nobody"]},
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
     }
     shown = Settings.from_dict(tree).effective()
     text = str(shown)
     assert "hush" not in text
     assert "murmur" not in text
+    assert "whispered" not in text
     assert shown["queue"] == {
         "lifetime": "5d",
         "bounce_lifetime": "36h",
