@@ -188,5 +188,7 @@ def _check_mode(tables: Tables, report: Report) -> None:
         report("mode", said, "smarthost")
     if tables.local.domains:
         report("mode", '"null-client" has no mailboxes; leave local.domains empty', "local.domains")
+    if tables.bcc:
+        report("mode", '"null-client" has no queue from which copies could go; leave out [[bcc]]')
     if tables.rule or tables.dnsbl.lists or tables.policy.service:
         report("mode", '"null-client" asks nobody and has no rules; leave out [[rule]], [dnsbl] and [policy]')

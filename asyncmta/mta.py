@@ -10,6 +10,7 @@ contract.md section 5; architecture.md 7.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import BinaryIO, Self
 
 from asyncmta.config import Settings
@@ -19,6 +20,7 @@ from asyncmta.delivery.resolver import Resolver
 from asyncmta.forwarding.local import LocalTransport
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
+from asyncmta.inbound.copying import CopyingIntake
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
@@ -30,7 +32,7 @@ from asyncmta.mta_delivery import build_pipe
 from asyncmta.mta_forwarding import build_forwarder, build_leaving, build_readdressing
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes
-from asyncmta.mta_maildir import build_maildir
+from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.operations import Operations, Rooms
@@ -132,12 +134,9 @@ class Mta(Operations):
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
         forwarder = build_forwarder(
-            settings,
-            store=store,
-            clock=clock,
-            maillog=maillog,
+            settings, store=store, clock=clock, maillog=maillog,
             on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
-        )
+        )  # fmt: skip
         leaving = build_leaving(settings, remote=self._remote, clock=clock)
         self._local = LocalTransport(
             directory=self._directory, forwarder=forwarder, mailboxes=self._maildir, remote=leaving, maillog=maillog
@@ -179,7 +178,9 @@ class Mta(Operations):
         )
 
     def _build_intake(self) -> Intake:
-        return Intake(
+        rules = bcc_rules(self.settings)
+        kind = partial(CopyingIntake, rules=rules) if rules else Intake
+        return kind(
             store=self._store,
             on_accepted=self._scheduler.add,
             maillog=self.maillog,
