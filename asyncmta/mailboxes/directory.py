@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from asyncmta.mail.address import Address, quote
 from asyncmta.mailboxes.alias_file import AliasFile, AliasTable
-from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target
+from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target, bare_key
 from asyncmta.mailboxes.expansion import Alias, Ending, Endless, Expanded, Finding, Untold, expand
 from asyncmta.mailboxes.path import details, mailbox_name
 from asyncmta.mailboxes.resolver import Mailbox, Mailboxes, NoMailbox
@@ -137,7 +137,7 @@ class Directory:
 
 def _entry(entries: Mapping[str, tuple[Target, ...]], name: str, domain: str) -> tuple[Target, ...] | None:
     key = mailbox_name(quote(name))
-    return None if key is None else entries.get(f"{key}@{domain}") or entries.get(key)
+    return None if key is None else entries.get(f"{key}@{domain}") or entries.get(bare_key(key))
 
 
 def _text(target: Target) -> str:
