@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
+from asyncmta.config_bounce import BounceTable
 from asyncmta.config_kinds import (
     Choice,
     Duration,
@@ -27,6 +28,7 @@ from asyncmta.config_kinds import (
     Whole,
 )
 from asyncmta.config_local import DomainTable, LocalTable
+from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sites import SiteTable, SourceTable
@@ -166,8 +168,11 @@ class Tables(Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domain: tuple[DomainTable, ...]
+    maildir: MaildirTable
+    bcc: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
+    bounce: BounceTable
     route: tuple[RouteTable, ...]
     pipe: PipeTable
     rule: tuple[RuleEntry, ...]
@@ -187,8 +192,10 @@ TABLES: dict[str, type[Struct]] = {
     "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
+    "maildir": MaildirTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "bounce": BounceTable,
     "pipe": PipeTable,
     "dnsbl": DnsblTable,
     "hooks": HooksTable,
@@ -202,6 +209,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
     "domain": DomainTable,
+    "bcc": BccTable,
     "route": RouteTable,
     "rule": RuleEntry,
     "site": SiteTable,
