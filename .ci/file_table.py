@@ -19,6 +19,7 @@ ORDER = [
     "spool",
     "bounce",
     "mailboxes",
+    "lists",
     "policy",
     "auth",
     "inbound",

@@ -14,17 +14,19 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import msgspec
 
 from asyncmta import routing
+from asyncmta.config_bounce import BounceTable
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_drop import DropTable
-from asyncmta.config_kinds import Text, Unfit, named
-from asyncmta.config_local import LocalTable
-from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry, anchored
+from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
+from asyncmta.config_maildir import BccTable, MaildirTable
+from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
+from asyncmta.config_reader import Reader
 from asyncmta.config_route_table import RouteTable
 from asyncmta.config_routes import rule_of
 from asyncmta.config_sites import SiteTable, SourceTable
@@ -36,7 +38,6 @@ from asyncmta.config_tables import (
     AuthTable,
     CertificateTable,
     DnsTable,
-    General,
     LimitsTable,
     ListenerTable,
     LogTable,
@@ -44,15 +45,11 @@ from asyncmta.config_tables import (
     QueueTable,
     RelayTable,
     RemoteTable,
-    Tables,
     TlsTable,
     kinds,
-    nearest,
 )
 from asyncmta.inbound.certificate_files import TlsFiles
 from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 class InvalidConfig(ValueError):
@@ -86,8 +83,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth: AuthTable
     relay: RelayTable
     local: LocalTable
+    domains: tuple[DomainTable, ...]
+    maildir: MaildirTable
+    bccs: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
+    bounce: BounceTable
     routes: tuple[RouteTable, ...]
     pipe: PipeTable
     rules: tuple[RuleEntry, ...]
@@ -123,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def _build(cls, sources: Sources, file: Path | None, folder: Path) -> Self:
         root = os.path.abspath(folder)
-        reader = _Reader(sources, root)
+        reader = Reader(sources, root)
         tables = reader.read()
         check_pairs(tables, frozenset(reader.given), reader.report_pair)
         hostname = tables.general.hostname or own_hostname()
@@ -144,9 +145,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             auth=tables.auth,
             relay=tables.relay,
             local=tables.local,
+            domains=tables.domain,
+            maildir=tables.maildir,
+            bccs=tables.bcc,
             limits=tables.limits,
             # Only the default can be above lifetime here: then it follows.
             queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),
+            bounce=tables.bounce,
             routes=tables.route,
             pipe=tables.pipe,
             rules=tables.rule,
@@ -170,18 +175,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if path is not None:
             sources.read_file(Path(path))
         sources.read_environment(os.environ)
-        reader = _Reader(sources, os.path.abspath(Path() if path is None else Path(path).parent))
+        reader = Reader(sources, os.path.abspath(Path() if path is None else Path(path).parent))
         users = reader.read().auth.users
         if reader.faults:
             raise InvalidConfig(reader.faults)
         return users
 
     def cannot_be_served(self) -> list[str]:
-        """What is wrong where no program gives an authenticator: a listener that wants a login, and nobody has one."""
-        if self.auth.users or self.auth.dovecot:
-            return []
+        """What is wrong here and now, where no program gives an authenticator: a listener that wants a login, and
+        nobody has one; mailboxes for somebody else, and we may not give them."""
         where = "defaults" if self.source.file is None else self.source.file
-        return [
+        found = []
+        if self.maildir.owner and os.geteuid() != 0:
+            found.append(f"{where}: maildir.owner: only root may give mailboxes away, and this is user {os.geteuid()}")
+        if self.auth.users or self.auth.dovecot:
+            return found
+        return found + [
             f'{where}: listener.{index}.role: "submission" needs users who can log in: set auth.users or auth.dovecot'
             for index, listener in enumerate(self.listeners)
             if listener.role == "submission"
@@ -200,6 +209,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay_domains=self.relay.domains,
             hostname=self.hostname,
             postmaster=self.postmaster,
+            unknown_relays=unknown_relays(self.local, self.domains),
         )
 
     def effective(self) -> dict[str, Any]:
@@ -233,66 +243,3 @@ def _postmaster(text: str, hostname: str) -> Address:
 
 def _shown(table: msgspec.Struct) -> dict[str, Any]:
     return {key: kind.show(getattr(table, key)) for key, kind in kinds(type(table)).items()}
-
-
-class _Reader:
-    """Makes tables of raw values; a key with a fault keeps its default, so that the rest can be judged."""
-
-    def __init__(self, sources: Sources, folder: str) -> None:
-        self._sources = sources
-        self._folder = folder
-        self.faults = list(sources.faults)
-        self.given: set[str] = set()
-        self._faulty = set(sources.faulty)
-
-    def report(self, path: str, text: str) -> None:
-        self._faulty.add(path)
-        self.faults.append(f"{self._sources.where(path)}: {text}")
-
-    def report_pair(self, path: str, text: str, *others: str) -> None:
-        if self._faulty.isdisjoint((path, *others)):
-            self.report(path, text)
-
-    def read(self) -> Tables:
-        tree = self._sources.tree
-        general = {key: tree[key] for key in kinds(General) if key in tree}
-        found: dict[str, Any] = {"general": self._read_table(General, "", general)}
-        for name, table in ARRAYS.items():
-            found[name] = self._read_array(name, table, tree.get(name, [{}] if name == "listener" else []))
-        for name, table in TABLES.items():
-            found[name] = self._read_table(table, f"{name}.", tree.get(name, {}))
-        for key in tree:
-            if key not in TABLES and key not in ARRAYS and key not in general:
-                self.report(key, f"unknown key or table{nearest(key, '')}")
-        return Tables(**found)
-
-    def _read_array(self, name: str, table: type[T], raw: Any) -> tuple[T, ...]:
-        if not isinstance(raw, list):
-            self.report(name, f"expected an array of tables, written [[{name}]], got {named(raw)}")
-            return ()
-        return tuple(self._read_table(table, f"{name}.{index}.", entry) for index, entry in enumerate(raw))
-
-    def _read_table(self, table: type[T], prefix: str, raw: Any) -> T:
-        if not isinstance(raw, dict):
-            self.report(prefix.removesuffix("."), f"expected a table, got {named(raw)}")
-            return table()
-        known = kinds(table)
-        values: dict[str, Any] = {}
-        for key, value in raw.items():
-            if key not in known:
-                self.report(f"{prefix}{key}", f"unknown key{nearest(key, prefix)}")
-                continue
-            self.given.add(f"{prefix}{key}")
-            try:
-                values[key] = known[key].parse(value)
-            except Unfit as error:
-                self.report(f"{prefix}{key}", str(error))
-        read = table(**values)
-        paths = {key: getattr(read, key) for key, kind in known.items() if isinstance(kind, Text) and kind.is_path}
-        absolute: dict[str, Any] = {key: self._absolute(text) for key, text in paths.items() if text}
-        if isinstance(read, LocalTable):
-            absolute["mailboxes"] = anchored(read.mailboxes, self._absolute)
-        return msgspec.structs.replace(read, **absolute)
-
-    def _absolute(self, path: str) -> str:
-        return os.path.normpath(os.path.join(self._folder, path))

@@ -4,7 +4,7 @@ Each check takes the tables as they were read and reports what it finds under th
 A pair is not judged when one of its keys had a fault of its own. Promises: nothing that would make an open relay, send
 a password in the clear over a network, or serve the operator's door to strangers passes. Never: a single value
 (`config_kinds`), certificates (`config_certificates`), and nothing is opened but the
-file of users.
+file of users and that of the words of reports; for the tables of aliases it is looked whether they are there.
 
 contract.md section 3.
 """
@@ -12,17 +12,20 @@ contract.md section 3.
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Callable
 
 from asyncmta.auth.reading import UsersRefused, read, said
+from asyncmta.bounce.template_file import TemplateRefused, template_of
 from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
+from asyncmta.config_local import alias_files, check_local
+from asyncmta.config_maildir import check_bcc
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_routes import check_transport
 from asyncmta.config_sites import check_site, check_source
 from asyncmta.config_tables import ListenerTable, Tables
 from asyncmta.config_texts import is_loopback, split_port
-from asyncmta.mail.address import parse_address
 
 SHORTEST_TOKEN = 16
 SMTP_PORT = 25
@@ -47,10 +50,14 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         check_site(f"site.{index}", site, report)
     for index, source in enumerate(tables.source):
         check_source(f"source.{index}", source, report)
+    for index, bcc in enumerate(tables.bcc):
+        check_bcc(f"bcc.{index}", bcc, report)
     check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)
-    _check_local(tables, report)
+    _check_bounce(tables, report)
+    check_local(tables.local, tables.domain, tables.relay.domains, report)
+    _check_alias_files(tables, report)
     _check_mode(tables, report)
 
 
@@ -132,6 +139,14 @@ def _check_auth(tables: Tables, report: Report) -> None:
         report("auth.users", said(auth.users, faults))
 
 
+def _check_bounce(tables: Tables, report: Report) -> None:
+    """The file of words is read once here, like that of users."""
+    try:
+        template_of(tables.bounce.language, tables.bounce.template)
+    except TemplateRefused as refused:
+        report("bounce.template", str(refused))
+
+
 def _check_admin(tables: Tables, report: Report) -> None:
     listen, token = tables.admin.listen, tables.admin.token
     if not listen or is_loopback((split_port(listen) or ("", None))[0]):
@@ -148,17 +163,15 @@ def _check_queue(tables: Tables, given: frozenset[str], report: Report) -> None:
         report("queue.bounce_lifetime", "longer than queue.lifetime; allowed is that or less", "queue.lifetime")
 
 
-def _check_local(tables: Tables, report: Report) -> None:
-    local = tables.local
-    for domain in local.domains:
-        if domain in tables.relay.domains:
-            report(
-                "relay.domains", f'"{domain}" is in local.domains too; only one of the two is allowed', "local.domains"
-            )
-    if isinstance(local.mailboxes, tuple):
-        for mailbox in local.mailboxes:
-            if "@" in mailbox and parse_address(mailbox, smtputf8=True).domain_key not in local.domains:
-                report("local.mailboxes", f'"{mailbox}" is in no domain of local.domains', "local.domains")
+def _check_alias_files(tables: Tables, report: Report) -> None:
+    """A table that is named and not there (P-74). What else may be wrong with it is said when it is read."""
+    for key, path in alias_files(tables.local, tables.domain).items():
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            report(key, f"{path}: cannot be read: {error.strerror}")
+        except OSError:
+            continue  # it is there, and may be read when it is needed
 
 
 def _check_mode(tables: Tables, report: Report) -> None:

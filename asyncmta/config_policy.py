@@ -15,13 +15,12 @@ from typing import Annotated, Any
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Duration, Flag, Text, TextList, TextListOr, Unfit, Whole, named
+from asyncmta.config_kinds import Choice, Duration, Flag, Text, TextList, Unfit, Whole, named
 from asyncmta.policy.dnsbl import InvalidList, parse_list
 from asyncmta.policy.refusal import InvalidRefusal, parse_refusal
 from asyncmta.policy.verdict import tag_text
 
 MINUTE = 60.0
-LIST_FILE = "file:"
 
 
 class OneOrMore(Struct, frozen=True):
@@ -39,31 +38,6 @@ class OneOrMore(Struct, frozen=True):
 
     def show(self, value: tuple[Any, ...]) -> Any:
         return TextList(self.item).show(value) if value else "*"
-
-
-class Residents(Struct, frozen=True):
-    """`local.mailboxes`: a word, `file:PATH`, or a list. A relative path is made absolute by `anchored`."""
-
-    words: TextListOr
-
-    def parse(self, value: Any) -> str | tuple[str, ...]:
-        if isinstance(value, str) and value.startswith(LIST_FILE):
-            path: str = Text(texts.any_text).parse(value.removeprefix(LIST_FILE))
-            return LIST_FILE + path
-        return self.words.parse(value)
-
-    def from_text(self, text: str) -> Any:
-        return text if text.startswith(LIST_FILE) else self.words.from_text(text)
-
-    def show(self, value: str | tuple[str, ...]) -> Any:
-        return value if isinstance(value, str) else self.words.show(value)
-
-
-def anchored(mailboxes: str | tuple[str, ...], absolute: Callable[[str], str]) -> str | tuple[str, ...]:
-    """With the path behind `file:` made absolute."""
-    if isinstance(mailboxes, str) and mailboxes.startswith(LIST_FILE):
-        return LIST_FILE + absolute(mailboxes.removeprefix(LIST_FILE))
-    return mailboxes
 
 
 def client_network(text: str) -> texts.Network:

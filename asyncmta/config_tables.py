@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
+from asyncmta.config_bounce import BounceTable
 from asyncmta.config_drop import DropTable
 from asyncmta.config_kinds import (
     Choice,
@@ -27,7 +28,8 @@ from asyncmta.config_kinds import (
     TextList,
     Whole,
 )
-from asyncmta.config_local import LocalTable
+from asyncmta.config_local import DomainTable, LocalTable
+from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sites import SiteTable, SourceTable
@@ -166,8 +168,12 @@ class Tables(Struct, frozen=True, kw_only=True):
     auth: AuthTable
     relay: RelayTable
     local: LocalTable
+    domain: tuple[DomainTable, ...]
+    maildir: MaildirTable
+    bcc: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
+    bounce: BounceTable
     route: tuple[RouteTable, ...]
     pipe: PipeTable
     rule: tuple[RuleEntry, ...]
@@ -188,8 +194,10 @@ TABLES: dict[str, type[Struct]] = {
     "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
+    "maildir": MaildirTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "bounce": BounceTable,
     "pipe": PipeTable,
     "dnsbl": DnsblTable,
     "hooks": HooksTable,
@@ -203,6 +211,8 @@ TABLES: dict[str, type[Struct]] = {
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
+    "domain": DomainTable,
+    "bcc": BccTable,
     "route": RouteTable,
     "rule": RuleEntry,
     "site": SiteTable,

@@ -29,10 +29,6 @@ def any_text(text: str) -> str:
     return text
 
 
-def not_yet(text: str) -> str:
-    raise Unfit(f'not available in this version; expected "", got {named(text)}')
-
-
 def domain(text: str) -> str:
     try:
         return domain_key(text)

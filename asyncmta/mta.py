@@ -15,8 +15,8 @@ from typing import BinaryIO, Self
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
-from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import Resolver
+from asyncmta.forwarding.local import LocalTransport
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.intake import Intake
@@ -24,18 +24,18 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
-from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
-from asyncmta.mta_bounce import build_bouncer
+from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_pipe
+from asyncmta.mta_forwarding import build_forwarder
 from asyncmta.mta_front import build_access, build_certificates, given
-from asyncmta.mta_local import Exists, build_mailboxes, build_maildir
+from asyncmta.mta_local import Exists, build_directory, build_mailboxes
+from asyncmta.mta_maildir import build_maildir
 from asyncmta.mta_policy import build_policy
-from asyncmta.mta_remote import build_dialer, build_resolver
+from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
-from asyncmta.scheduling.retry import RetrySchedule
-from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
+from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.addresses import binding
@@ -124,36 +124,46 @@ class Mta(Operations):
             resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
+        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog)
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
-        self._remote = RemoteTransport(
-            clock=clock,
-            dialer=self._dialer,
-            read_content=store.read_content,
-            maillog=maillog,
-            route_of=routing.route_of,
-        )
+        self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
+        forwarder = build_forwarder(
+            settings,
+            store=store,
+            clock=clock,
+            maillog=maillog,
+            on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
+        )
+        self._local = LocalTransport(
+            directory=self._directory,
+            forwarder=forwarder,
+            mailboxes=self._maildir,
+            remote=self._remote,
+            maillog=maillog,
+        )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
-            route_of=routing.route_of, local=self._maildir, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
+            route_of=routing.route_of, local=self._local, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
         )
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
-        self._listeners = self._build_listeners(routing, mailboxes)
+        self._listeners = self._build_listeners(routing)
         self._rooms = Rooms(
             store=store,
             scheduler=self._scheduler,
             intake=self._intake,
             routing=routing,
+            directory=self._directory,
             resolver=resolver,
             remote=self._remote,
             policy=self._policy,
         )
 
     def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
-        bouncer = build_bouncer(self.settings, store=self._store)
+        bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
         return Scheduler(
             clock=self._clock,
             store=self._store,
@@ -161,7 +171,7 @@ class Mta(Operations):
             bouncer=bouncer,
             routing=routing,
             maillog=self.maillog,
-            settings=SchedulerSettings(retry=RetrySchedule(**given(RetrySchedule, self.settings.queue))),
+            settings=scheduler_settings(self.settings),
         )
 
     def _build_intake(self) -> Intake:
@@ -178,7 +188,7 @@ class Mta(Operations):
     def _limits(self) -> Limits:
         return Limits(**given(Limits, self.settings.limits))
 
-    def _build_listeners(self, routing: Routing, mailboxes: Mailboxes) -> list[Listener]:
+    def _build_listeners(self, routing: Routing) -> list[Listener]:
         assert self.recovery is not None
         settings, clock, maillog = self.settings, self._clock, self.maillog
         secret = self.recovery.journal.encode()
@@ -191,7 +201,7 @@ class Mta(Operations):
             clock=self._clock,
             hostname=self.settings.hostname,
             routing=routing,
-            lookup=lookup_in(mailboxes),
+            lookup=lookup_in(self._directory),
             refusal=self._store.refusal,
             pressure=self._scheduler.pressure,
             limits=self._limits(),
@@ -209,6 +219,7 @@ class Mta(Operations):
 
     async def _start(self) -> None:
         """The listeners come last: whoever can reach us is served by the whole of us."""
+        await self._directory.load()
         self._scheduler.start()
         await self._listen()
 
@@ -233,6 +244,7 @@ class Mta(Operations):
             rooms.policy.consultation.close()
             await rooms.scheduler.stop(grace)
             await self._remote.close()
+            await self._local.close()
             await self._maildir.close()
             await self._pipe.close()
         for opened in (self._own_resolver, self._access, self._certificates):

@@ -130,6 +130,11 @@ def return_path(reverse_path: Address | None) -> bytes:
     return b"Return-Path: <%b>\r\n" % (b"" if reverse_path is None else printed(reverse_path).encode())
 
 
+def original_to(recipient: Address) -> bytes:
+    """`X-Original-To`: whom it was for before the address was rewritten or stood for somebody."""
+    return b"X-Original-To: %b\r\n" % printed(recipient).encode()
+
+
 def delivered_to(recipient: Address) -> bytes:
     """`Delivered-To`: the mark by which a later pass here sees a loop."""
     return b"Delivered-To: %b\r\n" % printed(recipient).encode()
@@ -145,6 +150,12 @@ def rfc5322_date(unix: float) -> str:
         f"{_DAYS[days % 7]}, {_TWO[when.day]} {_MONTHS[when.month]} {when.year} "
         f"{_TWO[hour]}:{_TWO[minute]}:{_TWO[second]} +0000"
     )
+
+
+def iso_date(unix: float) -> str:
+    """The day as `2024-11-21`, in UTC."""
+    days = int(unix if 0 <= unix <= _LAST_SECOND else 0) // 86400
+    return date.fromordinal(_FIRST_DAY + days).isoformat()
 
 
 def split(content: bytes) -> tuple[bytes, bytes]:

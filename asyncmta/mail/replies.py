@@ -86,6 +86,7 @@ NUL_IN_CONTENT = reply(550, "5.6.0", "A NUL is refused")
 # Not now.
 NODE_NOT_NOW = reply(458, "4.3.2", "Unable to queue messages for it now; try again later")
 NODE_NOT_ALLOWED = reply(459, "4.7.1", "Not allowed for it")
+MAILBOX_FULL = reply(452, "4.2.2", "Mailbox full; try again later")
 STORAGE_FULL = reply(452, "4.3.1", "Not enough storage; try again later")
 LOCAL_ERROR = reply(451, "4.3.0", "Local error; try again later")
 NEXT_HOP_UNREACHABLE = reply(451, "4.4.1", "The next server cannot be reached now; try again later")
@@ -138,6 +139,12 @@ def refused_session(hostname: str, because: Reply) -> Reply:
 def listed_by(names: tuple[str, ...]) -> Reply:
     """554: which block lists have the client. The names are those of our settings."""
     return reply(LISTED.code, "5.7.1", f"{LISTED.text}: {', '.join(names)}") if names else LISTED
+
+
+def moved(to: str) -> Reply:
+    """551: who was here is now there (RFC 5321 3.4). An address that needs SMTPUTF8 is not said: the client may not
+    have asked for replies in it."""
+    return reply(551, "5.1.6", f"User not local; please try <{to}>" if to.isascii() else "User has moved away")
 
 
 def priority_changed(priority: int) -> Reply:

@@ -35,6 +35,8 @@ class Ending(Enum):
     MAILBOX = "a mailbox of ours"
     ELSEWHERE = "not at a domain of ours"
     NOBODY = "nobody"
+    MOVED = "moved away"
+    RELAYED = "nobody whom we know, and for the server of its domain that may"
 
 
 class Untold(Struct, frozen=True):
@@ -65,13 +67,14 @@ class Expanded(Struct, frozen=True):
     @property
     def is_nobody(self) -> bool:
         """Is there nobody at all at the end of it?"""
-        return all(one.ending is Ending.NOBODY for one in self.reached)
+        return all(one.ending in (Ending.NOBODY, Ending.MOVED) for one in self.reached)
 
 
 class Endless(Struct, frozen=True):
-    """It stands for itself by way of others, or for more than can be."""
+    """It stands for itself by way of others, or for more than can be (`is_too_many`)."""
 
     reason: str
+    is_too_many: bool = False
 
 
 class _Step(Struct, frozen=True):
@@ -98,7 +101,7 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
             continue
         visited.add((key, step.is_final))
         if len(visited) > most:
-            return Endless(f"it stands for more than {most} addresses")
+            return Endless(f"it stands for more than {most} addresses", is_too_many=True)
         finding = await look(step.address, step.is_final)
         match finding:
             case Untold():
@@ -114,6 +117,34 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
                 steps.extend(reversed(onward))
     found = tuple(reached.values())
     return Expanded(found, len(visited) == 1)
+
+
+class Seen(Struct, frozen=True):
+    """An address on the way, how many aliases before it, and what it turned out to be."""
+
+    level: int
+    address: Address
+    finding: Finding
+
+
+async def trace(address: Address, look: Look, *, most: int) -> list[Seen]:
+    """The way that `expand` goes, for people: each address in order, not more than `most`; each is followed once."""
+    seen: list[Seen] = []
+    visited: set[tuple[str, bool]] = set()
+    steps = [_Step(address, False, None, 0, None)]
+    while steps and len(seen) < most:
+        step = steps.pop()
+        finding = await look(step.address, step.is_final)
+        seen.append(Seen(step.level, step.address, finding))
+        key = (step.address.mailbox_key.casefold(), step.is_final)
+        if isinstance(finding, Alias) and key not in visited:
+            visited.add(key)
+            onward = _onward(step, finding)
+            if isinstance(onward, Untold):
+                seen.append(Seen(step.level + 1, step.address, onward))
+            else:
+                steps.extend(reversed(onward))
+    return seen
 
 
 def _onward(step: _Step, alias: Alias) -> list[_Step] | Untold:

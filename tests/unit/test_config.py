@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from asyncmta.config import InvalidConfig, Settings, own_hostname
+from asyncmta.config_local import DomainTable, meant
 from asyncmta.config_tables import ARRAYS, kind_of, known_paths
 from asyncmta.inbound.certificate_files import Pair, TlsFiles
 from asyncmta.inbound.throttle import Rate
@@ -68,13 +69,15 @@ def test_the_shipped_file_says_the_defaults_and_explains_every_key() -> None:
     for path in known_paths():
         assert re.search(rf"^(# )?{path.rpartition('.')[2]} = ", text, re.MULTILINE), path
     examples = {}
-    for name in ("route", "rule", "source"):
+    for name in ("domain", "route", "rule", "source"):
         block = text.partition(f"# [[{name}]]\n")[2].partition("\n\n")[0]
         examples[name] = [tomllib.loads("\n".join(line[2:] for line in block.splitlines()))]
     settings = Settings.from_dict(examples)
     assert settings.routes[0].hosts == ("smtp.provider.example:587",)
     assert settings.rules[0].reply == "550 5.7.1 Not from there"
     assert settings.sources[0].addresses == ("192.0.2.7",)
+    assert settings.local.domains == ("example.net",)
+    assert settings.domains[0].catch_all == "alice"
 
 
 def test_paths_are_relative_to_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,7 +360,10 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "site": [{"hosts": [".example.net"], "limits": ["20/min", "5 sessions"]}],
         "limits": {"connections_per_client": "60/90s"},
         "admin": {"listen": "127.0.0.1:8025", "token": "murmur"},
-        "local": {"mailboxes": ["alice"]},
+        "local": {"mailboxes": ["alice"], "unknown_user": "relay:MX.example.org:25", "delimiters": "+-"},
+        "maildir": {"quota": "1GiB", "mode": "2770", "owner": "5000:5000"},
+        "bcc": [{"to": "copies@example.org"}],
+        "domain": [{"name": "A.example", "mailboxes": "sqlite:users.db", "query": "SELECT 1 WHERE :address = 'a'"}],
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
     }
     shown = Settings.from_dict(tree).effective()
@@ -563,3 +569,47 @@ def test_routes_to_a_mail_store_and_to_a_command() -> None:
     )
     command = Pipe(("/bin/x", "-a", "1", "-b", "1"), "message", "lf")
     assert routing.route(parse_address("x@b.example"), None) == command
+
+
+def test_local_domains_that_differ(tmp_path: Path) -> None:
+    (tmp_path / "aliases").write_text("root: alice\n")
+    settings = Settings.from_dict(
+        {
+            "local": {
+                "domains": ["a.example", "b.example"],
+                "aliases": "aliases",
+                "mailboxes": "file:list",
+                "unknown_user": "alias:root",
+                "query": "SELECT 1 FROM u WHERE a = :address",
+            },
+            "domain": [
+                {"name": "B.example", "mailboxes": "sqlite:users.db", "catch_all": "bob", "aliases": "aliases"},
+                {"name": "c.example", "maildir": "c/{local_part}", "unknown_user": "reject"},
+            ],
+        },
+        folder=tmp_path,
+    )
+    assert settings.local.domains == ("a.example", "b.example", "c.example")
+    assert settings.local.mailboxes == f"file:{tmp_path}/list"
+    assert settings.local.aliases == settings.domains[0].aliases == str(tmp_path / "aliases")
+    assert settings.routing().is_local("c.example")
+    first, second = (meant(settings.local, domain) for domain in settings.domains)
+    assert (first.mailboxes, first.query) == (f"sqlite:{tmp_path}/users.db", settings.local.query)
+    assert (first.maildir, first.catch_all, first.unknown_user) == (settings.local.maildir, "bob", "reject")
+    assert (second.mailboxes, second.maildir) == (settings.local.mailboxes, f"{tmp_path}/c/{{local_part}}")
+    assert (second.catch_all, second.unknown_user) == ("", "reject")
+    third = meant(settings.local, DomainTable(name="a.example"))
+    assert (third.catch_all, third.unknown_user) == ("", "alias:root")
+
+
+def test_local_domains_from_the_environment() -> None:
+    settings = loaded(
+        ASYNCMTA_DOMAIN__0__NAME="a.example",
+        ASYNCMTA_DOMAIN__0__MAILBOXES="alice, bob",
+        ASYNCMTA_LOCAL__MAILBOXES="sqlite:/users.db",
+        ASYNCMTA_LOCAL__QUERY="SELECT 1 FROM users WHERE name = :local_part",
+        ASYNCMTA_LOCAL__UNKNOWN_USER="reject",
+    )
+    assert settings.domains[0].mailboxes == ("alice", "bob")
+    assert settings.local.mailboxes == "sqlite:/users.db"
+    assert settings.local.unknown_user == "reject"

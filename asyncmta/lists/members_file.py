@@ -1,0 +1,51 @@
+"""The file of a list's members on the disk: read, and written anew when somebody joins or leaves.
+
+Promises: a change is whole or not there, and durable when `change` returns; the loop never waits for the disk; what
+cannot be read is an OSError and never an empty list. Never: an include (who stands in it is not put off by us).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from asyncmta.lists.members_text import members
+from asyncmta.mail.address import Address
+from asyncmta.system.file_state import FileState, file_state
+from asyncmta.system.rewriting import rewrite
+
+LARGEST = 64 << 20
+
+
+class MembersFile:
+    """One file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._state: FileState | None = None
+        self._members: dict[str, Address] = {}
+
+    async def current(self) -> dict[str, Address]:
+        """Who stands in it, by mailbox; raises OSError."""
+        return await asyncio.to_thread(self._current)
+
+    async def change(self, edit: Callable[[str], str]) -> None:
+        """Replace its text by what `edit` makes of it; raises OSError."""
+        await asyncio.to_thread(rewrite, self._path, lambda octets: edit(_text(octets)).encode())
+
+    def _current(self) -> dict[str, Address]:
+        state = file_state(self._path)
+        if state != self._state:
+            with open(self._path, "rb") as file:
+                self._members = members(_text(file.read(LARGEST + 1)))
+            self._state = state
+        return self._members
+
+
+def _text(octets: bytes) -> str:
+    if len(octets) > LARGEST:
+        raise OSError(f"the file of members is larger than {LARGEST >> 20} MiB")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise OSError("the file of members is not UTF-8") from None
