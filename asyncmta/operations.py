@@ -21,9 +21,10 @@ from asyncmta.delivery.dial_order import walk_order
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.exchange import Site, site_of_domain
 from asyncmta.delivery.remote import RemoteTransport
+from asyncmta.inbound.injection import AS_USUAL, Reports, envelope_of
 from asyncmta.inbound.intake import Intake
 from asyncmta.mail.address import Address, domain_key, parse_address
-from asyncmta.mail.envelope import Envelope, QueueId, Recipient, format_queue_id, parse_queue_id
+from asyncmta.mail.envelope import QueueId, format_queue_id, parse_queue_id
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import Unstuffer
 from asyncmta.mta_policy import Asked, Policy, explain
@@ -88,17 +89,16 @@ class Operations:
 
     # -- handing in --------------------------------------------------------------------------------------------------
 
-    async def submit(self, reverse_path: str | None, recipients: Sequence[str], content: bytes) -> str:
-        """Take a message; its queue id, when it is durable. Date, Message-ID and line ends are made right.
+    async def submit(
+        self, reverse_path: str | None, recipients: Sequence[str], content: bytes, reports: Reports = AS_USUAL
+    ) -> str:
+        """Take a message; its queue id, when it is durable. What it lacks is added (`inbound/injection`).
 
         Raises InvalidAddress for an address that is none, and SubmitRefused with the reply a client would have got.
         """
-        sender = parse_address(reverse_path, smtputf8=True) if reverse_path else None
-        mailboxes: dict[str, Recipient] = {}
-        for recipient in recipients:
-            address = parse_address(recipient, smtputf8=True)
-            mailboxes.setdefault(address.mailbox_key, Recipient(address))
-        envelope = Envelope(sender, tuple(mailboxes.values()))
+        envelope = envelope_of(reverse_path, recipients, reports)
+        if isinstance(envelope, Reply):
+            raise SubmitRefused(envelope)
         taking = asyncio.ensure_future(self.rooms.intake.submit(envelope, content))
         self.keep_until_drained(taking)
         taken = await asyncio.shield(taking)

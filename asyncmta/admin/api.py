@@ -13,9 +13,12 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from asyncmta.admin.client import DROP_FILE
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import HEADERS, ApiError, answer, bounded_body, decode, failure, parameters, queue_id
 from asyncmta.admin.rows import STATES, MessageView, Selection, Tally, newest_page, show
+from asyncmta.inbound import drop_file
+from asyncmta.inbound.injection import AS_USUAL, Reports
 from asyncmta.mail.address import InvalidAddress, domain_key, is_ip_address, parse_address
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.reply import Reply
@@ -31,7 +34,9 @@ OnError = Callable[[str, Exception], None]
 class Operated(Protocol):
     """What the door needs of an `Mta`."""
 
-    async def submit(self, reverse_path: str | None, recipients: list[str], content: bytes) -> str: ...
+    async def submit(
+        self, reverse_path: str | None, recipients: list[str], content: bytes, reports: Reports = AS_USUAL
+    ) -> str: ...
     def newest(self, before: str | None = None) -> AsyncIterator[MessageView]: ...
     def message(self, queue_id: str) -> MessageView | None: ...
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes: ...
@@ -61,6 +66,9 @@ class NewMessage(msgspec.Struct, forbid_unknown_fields=True):
 
     to: list[str]
     content: str
+    notify: str | None = None
+    ret: str | None = None
+    envid: str | None = None
     from_: str | None = msgspec.field(default=None, name="from")
 
 
@@ -240,8 +248,17 @@ class Api:
             # JSON spells one octet in up to six.
             message = decode(await bounded_body(request, 6 * self._message_size + SMALL_BODY), NewMessage)
             sender, recipients, content = message.from_, message.to, message.content.encode("utf-8", "replace")
+            reports = Reports(message.notify, message.ret, message.envid)
+        elif kind == DROP_FILE:  # more recipients than a query has room for
+            parameters(request)
+            dropped = drop_file.read(await bounded_body(request, self._message_size + drop_file.ROOM))
+            if isinstance(dropped, str):
+                raise ApiError(400, "bad_message", dropped)
+            directions, content = dropped.directions, dropped.content
+            sender, recipients, reports = directions.sender, list(directions.recipients), directions.reports
         elif kind == "message/rfc822":
-            query = parameters(request, "from", "to", repeated=("to",))
+            query = parameters(request, "from", "to", "notify", "ret", "envid", repeated=("to",))
+            reports = Reports(query.get("notify"), query.get("ret"), query.get("envid"))
             sender, recipients = query.get("from"), request.query.getall("to", [])
             content = await bounded_body(request, self._message_size)
         else:
@@ -252,7 +269,7 @@ class Api:
             raise ApiError(400, "no_recipients", "a message needs a recipient")
         for recipient in recipients:
             parse_address(recipient, smtputf8=True)
-        return answer({"queue_id": await self._mta.submit(sender or None, recipients, content)}, 202)
+        return answer({"queue_id": await self._mta.submit(sender or None, recipients, content, reports)}, 202)
 
     def _row(self, request: web.Request) -> MessageView:
         row = self._mta.message(queue_id(request.match_info["id"]))

@@ -17,6 +17,7 @@ import msgspec
 from asyncmta.admin import control_socket
 
 CHUNK = 65536
+DROP_FILE = "application/vnd.asyncmta.drop"  # a message with its envelope: `inbound/drop_file`
 
 
 class NotRunning(Exception):
@@ -62,6 +63,11 @@ class ControlClient:
         """Hand over a message; its queue id, once it is durable."""
         query = [("from", reverse_path or ""), *(("to", recipient) for recipient in recipients)]
         found: str = self._json("POST", "/v1/messages", query, content, "message/rfc822")["queue_id"]
+        return found
+
+    def hand_over(self, file: bytes) -> str:
+        """The same for a message in the form of the drop directory."""
+        found: str = self._json("POST", "/v1/messages", (), file, DROP_FILE)["queue_id"]
         return found
 
     def stream(self, path: str) -> Iterator[bytes]:

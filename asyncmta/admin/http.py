@@ -78,5 +78,5 @@ async def bounded_body(request: web.Request, limit: int) -> bytes:
 def decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ApiError(400, "bad_json", str(error)) from None

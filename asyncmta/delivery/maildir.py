@@ -12,77 +12,31 @@ RFC 5321 4.4 (Return-Path).
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from asyncmta.delivery import maildir_files as files
+from asyncmta.delivery.archive import Archive
 from asyncmta.delivery.mailbox_form import MailboxForm, mailbox_form
+from asyncmta.delivery.maildir_batches import BATCH, Delivery, Done, Lane, Parcel
+from asyncmta.delivery.maildir_copy import Copy, copy_for, original_of
+from asyncmta.delivery.maildir_files import MaildirFiles
+from asyncmta.delivery.maildir_places import MaildirSettings
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment, ContentUnavailable, QueueId, ReadContent, format_queue_id
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Scope
+from asyncmta.mailboxes.quota import Quota
 from asyncmta.mailboxes.resolver import Answer, Mailbox, Mailboxes, MailboxUnknown, NoMailbox
 from asyncmta.system.disk import Disk
 
-Done = Callable[[Consignment, Mapping[int, Outcome] | Postponed], None]
-
 WORKERS = 3  # batches on the disk at once; the journal of the file system joins their syncs
 LARGE_WORKERS = 1  # large messages go one by one beside them, so that they hold up no small one
-BATCH = 64
-BATCH_OCTETS = 4 * 1024 * 1024
 LARGE = 256 * 1024  # from here on content is streamed when it is not in memory
 
 NO_SUCH_MAILBOX = Failed(Cause.REFUSED, replies.NO_SUCH_MAILBOX)
 UNSURE = Deferred(Cause.STORAGE, replies.MAILBOX_UNSURE)
 UNAVAILABLE = Deferred(Cause.STORAGE, replies.LOCAL_ERROR, Scope.MESSAGE)
 INTERNAL = Deferred(Cause.INTERNAL, replies.LOCAL_ERROR)
-
-
-class _Parcel:
-    """A consignment in our hands: what it has come to so far, and its content once it was read."""
-
-    __slots__ = ("consignment", "done", "in_mailbox_form", "outcomes", "parts")
-
-    def __init__(self, consignment: Consignment, done: Done) -> None:
-        self.consignment = consignment
-        self.done = done
-        self.outcomes: dict[int, Outcome] = {}
-        self.parts: tuple[bytes, ...] = ()
-        self.in_mailbox_form: bytes | None = None
-
-
-class _Delivery:
-    """One recipient of a parcel, and the copy for it."""
-
-    __slots__ = ("copy", "ordinal", "parcel")
-
-    def __init__(self, parcel: _Parcel, ordinal: int, copy: files.Copy) -> None:
-        self.parcel = parcel
-        self.ordinal = ordinal
-        self.copy = copy
-
-
-class _Lane:
-    """Deliveries that wait, and how many workers may serve them."""
-
-    __slots__ = ("is_starting", "running", "waiting", "workers")
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self.running = 0
-        self.is_starting = False
-        self.waiting: deque[_Delivery] = deque()
-
-    def take(self) -> list[_Delivery]:
-        """The next batch; at least one, and bounded in number and octets."""
-        batch: list[_Delivery] = []
-        octets = 0
-        while self.waiting and len(batch) < BATCH and octets < BATCH_OCTETS:
-            delivery = self.waiting.popleft()
-            octets += delivery.parcel.consignment.content.wire_size
-            batch.append(delivery)
-        return batch
 
 
 class MaildirTransport:
@@ -101,23 +55,29 @@ class MaildirTransport:
         hostname: str,
         journal_tag: str,
         minted_from: QueueId | None = None,
+        settings: MaildirSettings | None = None,
+        quota: Quota | None = None,
+        archive: str = "",
     ) -> None:
-        self._files = files.MaildirFiles(disk)
+        self._settings = settings or MaildirSettings()
+        self._files = MaildirFiles(disk, self._settings, quota)
         self._mailboxes = mailboxes
         self._read_content = read_content
         self._minted_from = minted_from
-        # maildir(5): no slash and no colon in the host part of a name.
-        self._name_end = f"j{journal_tag}.{hostname.replace('/', '_057').replace(':', '_072')}"
-        self._small = _Lane(WORKERS)
-        self._large = _Lane(LARGE_WORKERS)
-        self._asking: dict[tuple[str, str], list[tuple[_Parcel, int]]] = {}
+        # maildir(5): no slash and no colon in the host part of a name; a comma parts it from the sizes.
+        host = hostname.replace("/", "_057").replace(":", "_072").replace(",", "_054")
+        self._name_end = f"j{journal_tag}.{host}"
+        self._archive = Archive(archive, disk, self._settings, self._name_end) if archive else None
+        self._small = Lane(WORKERS)
+        self._large = Lane(LARGE_WORKERS)
+        self._asking: dict[tuple[str, str], list[tuple[Parcel, int]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(WORKERS + LARGE_WORKERS, thread_name_prefix="asyncmta-maildir")
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take them in hand. Where a mailbox is known not to exist, `done` is called before this returns."""
         for consignment in consignments:
-            parcel = _Parcel(consignment, done)
+            parcel = Parcel(consignment, done)
             for ordinal in consignment.ordinals:
                 address = consignment.envelope.recipients[ordinal].address
                 answer = self._mailboxes.cached(address)
@@ -135,7 +95,7 @@ class MaildirTransport:
 
     # Who has a mailbox
 
-    def _ask(self, address: Address, parcel: _Parcel, ordinal: int) -> None:
+    def _ask(self, address: Address, parcel: Parcel, ordinal: int) -> None:
         """Everything for one address waits for the same answer."""
         key = (address.local_part, address.domain_key)
         waiting = self._asking.get(key)
@@ -154,7 +114,7 @@ class MaildirTransport:
         for parcel, ordinal in self._asking.pop(key):
             self._answered(answer, parcel, ordinal)
 
-    def _answered(self, answer: Answer | None, parcel: _Parcel, ordinal: int) -> None:
+    def _answered(self, answer: Answer | None, parcel: Parcel, ordinal: int) -> None:
         match answer:
             case Mailbox():
                 self._queue(parcel, ordinal, answer)
@@ -167,28 +127,35 @@ class MaildirTransport:
 
     # Batches
 
-    def _queue(self, parcel: _Parcel, ordinal: int, mailbox: Mailbox) -> None:
+    def _queue(self, parcel: Parcel, ordinal: int, mailbox: Mailbox) -> None:
         consignment = parcel.consignment
         queue_id, envelope = consignment.queue_id, consignment.envelope
+        recipient, content = envelope.recipients[ordinal], consignment.content
         name = f"{int(consignment.accepted_at)}.{format_queue_id(queue_id)}r{ordinal}{self._name_end}"
-        copy = files.Copy(
-            mailbox, name, recipient=envelope.recipients[ordinal].address, reverse_path=envelope.reverse_path
+        copy = copy_for(
+            mailbox,
+            name,
+            recipient=recipient.address,
+            reverse_path=envelope.reverse_path,
+            original=original_of(recipient),
         )
+        copy.shows_size, copy.expected = self._settings.size_in_name, content.wire_size
+        copy.crlf_size = None if envelope.is_binary else content.size
         copy.may_be_repeat = self._minted_from is None or queue_id < self._minted_from or consignment.attempts > 0
-        lane = self._large if consignment.content.wire_size > LARGE else self._small
-        lane.waiting.append(_Delivery(parcel, ordinal, copy))
+        lane = self._large if content.wire_size > LARGE else self._small
+        lane.waiting.append(Delivery(parcel, ordinal, copy))
         if lane.running < lane.workers and not lane.is_starting:
             lane.is_starting = True  # in the next turn, so that all that comes in this one is one batch
             asyncio.get_running_loop().call_soon(self._start, lane)
 
-    def _start(self, lane: _Lane) -> None:
+    def _start(self, lane: Lane) -> None:
         lane.is_starting = False
         wanted = -(-len(lane.waiting) // BATCH)
         for _ in range(min(lane.workers - lane.running, wanted)):
             lane.running += 1
             self._spawn(self._work(lane))
 
-    async def _work(self, lane: _Lane) -> None:
+    async def _work(self, lane: Lane) -> None:
         """One batch after another, as long as there is one."""
         try:
             while lane.waiting:
@@ -196,7 +163,7 @@ class MaildirTransport:
         finally:
             lane.running -= 1
 
-    async def _deliver_batch(self, batch: list[_Delivery]) -> None:
+    async def _deliver_batch(self, batch: list[Delivery]) -> None:
         try:
             in_memory = [delivery for delivery in batch if await self._collect(delivery)]
             if in_memory:
@@ -206,7 +173,7 @@ class MaildirTransport:
         for delivery in batch:
             self._settle(delivery.parcel, delivery.ordinal, delivery.copy.outcome or INTERNAL)
 
-    def _put(self, deliveries: Sequence[_Delivery]) -> None:
+    def _put(self, deliveries: Sequence[Delivery]) -> None:
         """In a thread."""
         contents = []
         for delivery in deliveries:
@@ -218,10 +185,12 @@ class MaildirTransport:
                 )
             contents.append(parcel.in_mailbox_form)
         self._files.deliver_batch([delivery.copy for delivery in deliveries], contents)
+        if self._archive is not None:
+            self._archive.put(deliveries)
 
     # Content
 
-    async def _collect(self, delivery: _Delivery) -> bool:
+    async def _collect(self, delivery: Delivery) -> bool:
         """Get the content into memory. False: it could not be had, or it was large and has been streamed."""
         parcel, copy = delivery.parcel, delivery.copy
         if parcel.parts:
@@ -233,17 +202,30 @@ class MaildirTransport:
             elif parcel.consignment.content.wire_size <= LARGE:
                 parcel.parts = tuple([chunk async for chunk in source])
             else:
-                consignment = parcel.consignment
-                form = MailboxForm(consignment.content.dotted, consignment.envelope.is_binary)
-                await self._stream(copy, source, form)
+                await self._stream(self._files, copy, source, parcel.consignment)
+                await self._stream_archived(delivery)
                 return False
         except ContentUnavailable:
             copy.outcome = UNAVAILABLE
             return False
         return True
 
-    async def _stream(self, copy: files.Copy, source: AsyncIterator[bytes], form: MailboxForm) -> None:
+    async def _stream_archived(self, delivery: Delivery) -> None:
+        """Once more, for the archive."""
+        archive, parcel = self._archive, delivery.parcel
+        if archive is None or parcel.is_archived or not isinstance(delivery.copy.outcome, Delivered):
+            return
+        source = self._read_content(parcel.consignment.queue_id)
+        assert not isinstance(source, tuple), "it was not in memory a moment ago"
+        copy = archive.copy_of(delivery)
+        await self._stream(archive.files, copy, source, parcel.consignment)
+        archive.settle(delivery, copy)
+
+    async def _stream(
+        self, files: MaildirFiles, copy: Copy, source: AsyncIterator[bytes], consignment: Consignment
+    ) -> None:
         """Content in blocks. The copy is published after the iterator's end alone, where its digest was right."""
+        form = MailboxForm(consignment.content.dotted, consignment.envelope.is_binary)
         block: list[bytes] = []
         size = 0
         try:
@@ -251,20 +233,20 @@ class MaildirTransport:
                 block.append(form.feed(chunk))
                 size += len(chunk)
                 if size >= LARGE:
-                    await self._in_thread(self._files.write_block, copy, b"".join(block))
+                    await self._in_thread(files.write_block, copy, b"".join(block))
                     block, size = [], 0
                     if copy.outcome is not None:
                         return
-            await self._in_thread(self._files.write_block, copy, b"".join([*block, form.end()]))
-            await self._in_thread(self._files.publish, [copy])
+            await self._in_thread(files.write_block, copy, b"".join([*block, form.end()]))
+            await self._in_thread(files.publish, [copy])
         finally:
-            await self._in_thread(self._files.abandon, [copy])
+            await self._in_thread(files.abandon, [copy])
             if isinstance(source, AsyncGenerator):
                 await source.aclose()
 
     # What all of it needs
 
-    def _settle(self, parcel: _Parcel, ordinal: int, outcome: Outcome) -> None:
+    def _settle(self, parcel: Parcel, ordinal: int, outcome: Outcome) -> None:
         parcel.outcomes[ordinal] = outcome
         if len(parcel.outcomes) == len(parcel.consignment.ordinals):
             try:

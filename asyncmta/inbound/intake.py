@@ -14,32 +14,28 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from msgspec import structs
-
 from asyncmta.inbound.arrival import LargeMessage
 from asyncmta.inbound.content import Shape
-from asyncmta.inbound.injection import Prepared, fitting, missing_fields, prepare
+from asyncmta.inbound.injection import missing_fields
 from asyncmta.inbound.inspection import Done, Entering, inspect, kept, note_handling, nothing
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.session import ClientFacts
+from asyncmta.inbound.submitting import NO_CONTENT, Submitting, reply_to, stamp
 from asyncmta.logline import Source
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Content, Envelope, QueueId, format_queue_id
-from asyncmta.mail.headers import Arrival, header_section, hop_count, received, received_opening
+from asyncmta.mail.headers import header_section, hop_count
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest
 from asyncmta.maillog import MailLog
 from asyncmta.policy.verdict import Inspect
-from asyncmta.spool.journal import JournalFailed, resolve
-from asyncmta.spool.records import INLINE_LIMIT, Accepted
+from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.records import Accepted
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
-_IN_THREAD = 1 << 18  # content of our own above this is prepared beside the loop
-_SLICE = 1 << 16
 
-
-class Intake:
+class Intake(Submitting):
     """One for each Mta. `on_accepted` hears of every id that has become durable, before the client does."""
 
     def __init__(
@@ -77,12 +73,12 @@ class Intake:
             return
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
-        stamp = _stamp(facts, queue_id, at, envelope)
+        top = stamp(facts, queue_id, at, envelope)
         if facts.is_author:
-            stamp += self._missing(parts, queue_id, at, envelope)
-        written = (stamp, *parts)
-        size = len(stamp)
-        eight_bit = shape.eight_bit or not stamp.isascii()
+            top += self._missing(parts, queue_id, at, envelope)
+        written = (top, *parts)
+        size = len(top)
+        eight_bit = shape.eight_bit or not top.isascii()
         content = Content(
             shape.size + size, digest(written, shape.dotted), shape.dotted, shape.wire_size + size, eight_bit
         )
@@ -105,10 +101,10 @@ class Intake:
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
         content = self._store.begin_large(queue_id, binary=envelope.is_binary)
-        content.write(_stamp(facts, queue_id, at, envelope))
+        content.write(stamp(facts, queue_id, at, envelope))
         if facts.is_author:
             content.write(self._missing(parts, queue_id, at, envelope, is_whole=False))
-        record = Accepted(queue_id, at, envelope, _NO_CONTENT, facts.ip, facts.login, True)
+        record = Accepted(queue_id, at, envelope, NO_CONTENT, facts.ip, facts.login, True)
         large = LargeMessage(finish=self.finish_large, record=record, facts=facts, content=content)
         large.write(parts)
         return large
@@ -142,7 +138,7 @@ class Intake:
             else:
                 self._enter(entering, done, large.abort)
         except JournalFailed as failure:
-            done(_reply_to(failure))
+            done(reply_to(failure))
         except Exception as error:
             self._maillog.note("error", "large_content_failed", error=error, queue_id=begun.queue_id)
             large.abort()
@@ -184,7 +180,7 @@ class Intake:
 
     def _is_durable(self, record: Accepted, facts: ClientFacts, done: Done, failure: JournalFailed | None) -> None:
         if failure is not None:
-            done(_reply_to(failure))
+            done(reply_to(failure))
             return
         queue_id = record.queue_id
         try:
@@ -199,86 +195,6 @@ class Intake:
             self._maillog.note("error", "accepted_failed", error=error, queue_id=queue_id)
         done(replies.queued(queue_id))
 
-    # -- from ourselves ----------------------------------------------------------------------------------------------
-
-    async def submit(
-        self, envelope: Envelope, content: bytes, *, client: str = "", login: str | None = None
-    ) -> QueueId | Reply:
-        """A message of our own making, for the Python API, HTTP and the command line: its id when it is durable, or
-        why it is not taken. Line ends are normalised; Date, Message-ID and Received are added."""
-        limits = self._settings
-        if not envelope.recipients:
-            return replies.NEED_RECIPIENT
-        if len(envelope.recipients) > limits.recipients:
-            return replies.TOO_MANY_RECIPIENTS
-        refusal = self._store.refusal(len(content))
-        if refusal is not None:
-            return refusal
-        queue_id = self._store.next_queue_id()
-        at = self._clock.now()
-        message_id = f"<{format_queue_id(queue_id)}@{self._hostname}>"
-        job = partial(prepare, content, at=at, message_id=message_id, size_limit=limits.message_size)
-        prepared = job() if len(content) <= _IN_THREAD else await asyncio.to_thread(job)
-        if isinstance(prepared, Reply):
-            return prepared
-        if hop_count(prepared.section) > limits.hops:
-            return replies.TOO_MANY_HOPS
-        facts = ClientFacts(client, "", login, received_opening(Arrival(by=self._hostname)))
-        stamp = _stamp(facts, queue_id, at, envelope)
-        draft = Accepted(queue_id, at, fitting(envelope, prepared.eight_bit), _NO_CONTENT, client, login)
-        is_large = len(stamp) + len(prepared.wire) > INLINE_LIMIT
-        try:
-            await (self._commit_in_file if is_large else self._commit_inline)(draft, stamp, prepared)
-        except JournalFailed as failure:
-            return _reply_to(failure)
-        return queue_id
-
-    async def _commit(self, record: Accepted) -> None:
-        """Who stops waiting does not stop the commit, nor what follows from it: once durable it has to be tried."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def is_durable(failure: JournalFailed | None) -> None:
-            if failure is None:
-                self._is_durable(record, _NO_SESSION, _nobody, None)
-            resolve(done, failure)
-
-        self._store.submit((record,), is_durable)
-        await done
-
-    async def _commit_inline(self, draft: Accepted, stamp: bytes, prepared: Prepared) -> None:
-        kept = (stamp, prepared.wire)
-        content = Content(
-            size=len(stamp) + prepared.size,
-            digest=digest(kept, prepared.dotted),
-            dotted=prepared.dotted,
-            wire_size=len(stamp) + len(prepared.wire),
-            eight_bit=prepared.eight_bit,
-        )
-        await self._commit(structs.replace(draft, content=content, parts=kept))
-
-    async def _commit_in_file(self, draft: Accepted, stamp: bytes, prepared: Prepared) -> None:
-        file = self._store.begin_large(draft.queue_id)
-        file.write(stamp)
-        for start in range(0, len(prepared.wire), _SLICE):
-            file.write(prepared.wire[start : start + _SLICE])
-        record = structs.replace(draft, content=await file.finish(), large=True)
-        try:
-            await self._commit(record)
-        except JournalFailed:
-            file.abort()
-            raise
-
-
-_NO_CONTENT = Content(0, b"", False, 0)
-_NO_SESSION = ClientFacts("", "", None, "")
-
-
-def _stamp(facts: ClientFacts, queue_id: QueueId, at: float, envelope: Envelope) -> bytes:
-    """What goes on top."""
-    recipient = envelope.recipients[0].address if len(envelope.recipients) == 1 else None
-    field = received(facts.opening, queue_id=queue_id, at=at, recipient=recipient)
-    return field if facts.handling is None else facts.handling.header + field
-
 
 def _section(parts: Sequence[bytes]) -> bytes:
     """The header section of content that comes in parts."""
@@ -287,11 +203,3 @@ def _section(parts: Sequence[bytes]) -> bytes:
     if len(parts) > 1 and b"\r\n\r\n" not in parts[0]:
         return header_section(b"".join(parts))
     return header_section(parts[0])
-
-
-def _reply_to(failure: JournalFailed) -> Reply:
-    return replies.STORAGE_FULL if failure.full else replies.LOCAL_ERROR
-
-
-def _nobody(_reply: Reply) -> None:
-    """For whoever gets the id itself."""

@@ -39,7 +39,8 @@ class Arrival(Struct, frozen=True, kw_only=True):
 
     by: our host name. helo: what the client called itself, "" when there was no client. ip: its address without
     brackets, "" when unknown. name: its confirmed host name, "" when there is none. protocol: see `protocol_name`.
-    tls: version and cipher, "" for none. login: the authenticated user, "" when it is not to be shown.
+    tls: version and cipher, "" for none. login: the authenticated user, "" when it is not to be shown. userid: of the
+    user of this machine whose message it is, None when there is no such.
     """
 
     by: str
@@ -49,6 +50,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
     protocol: str = ""
     tls: str = ""
     login: str = ""
+    userid: int | None = None
 
 
 def protocol_name(
@@ -85,6 +87,8 @@ def received_opening(arrival: Arrival) -> str:
     else:
         lines += " "
     lines += f"by {arrival.by if _NAME.match(arrival.by) else 'unknown'}"
+    if arrival.userid is not None:
+        lines += f" (from userid {arrival.userid})"
     return f"{lines} with {_plain(arrival.protocol)} id " if arrival.protocol else f"{lines} id "
 
 
@@ -126,6 +130,11 @@ def return_path(reverse_path: Address | None) -> bytes:
     return b"Return-Path: <%b>\r\n" % (b"" if reverse_path is None else printed(reverse_path).encode())
 
 
+def original_to(recipient: Address) -> bytes:
+    """`X-Original-To`: whom it was for before the address was rewritten or stood for somebody."""
+    return b"X-Original-To: %b\r\n" % printed(recipient).encode()
+
+
 def delivered_to(recipient: Address) -> bytes:
     """`Delivered-To`: the mark by which a later pass here sees a loop."""
     return b"Delivered-To: %b\r\n" % printed(recipient).encode()
@@ -141,6 +150,12 @@ def rfc5322_date(unix: float) -> str:
         f"{_DAYS[days % 7]}, {_TWO[when.day]} {_MONTHS[when.month]} {when.year} "
         f"{_TWO[hour]}:{_TWO[minute]}:{_TWO[second]} +0000"
     )
+
+
+def iso_date(unix: float) -> str:
+    """The day as `2024-11-21`, in UTC."""
+    days = int(unix if 0 <= unix <= _LAST_SECOND else 0) // 86400
+    return date.fromordinal(_FIRST_DAY + days).isoformat()
 
 
 def split(content: bytes) -> tuple[bytes, bytes]:

@@ -58,12 +58,14 @@ class Handover(IntEnum):
 
 
 class Delivered(Struct, frozen=True, gc=False, tag=1, array_like=True):
-    """The other side took it. `discarded`: nobody did, as a route of ours demands."""
+    """The other side took it. `discarded`: nobody did, as a route of ours demands. `owed`: its sender is to be told of
+    it, and until he is the message is not over (`notify`)."""
 
     reply: Reply
     place: Place = NOWHERE
     discarded: bool = False
     handover: Handover = Handover.FINAL
+    owed: bool = False
 
 
 class Deferred(Struct, frozen=True, gc=False, tag=2, array_like=True):

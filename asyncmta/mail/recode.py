@@ -102,13 +102,20 @@ class _Recoding:
         return b"".join(found)
 
     def _leaf(self, head: Head, gap: bytes, body: bytes, *, is_message: bool) -> bytes:
-        if not self._binary and head.kind.startswith("text/") and 3 * _count_above_ascii(body) < len(body):
-            return _with_fields(head, "quoted-printable", is_message, body) + gap + _quoted_printable(body)
-        return _with_fields(head, "base64", is_message, body) + gap + _base64(body)
+        section, body = encoded(head, body, is_message=is_message, binary=self._binary)
+        return section + gap + body
 
     def _give_up(self, octets: bytes, reason: str) -> bytes:
         self.fault = self.fault or reason
         return octets
+
+
+def encoded(head: Head, body: bytes, *, is_message: bool, binary: bool) -> tuple[bytes, bytes]:
+    """The header section and the body of a part, encoded: text that a person could still read so, else base64.
+    `binary`: its lines are more than lines."""
+    if not binary and head.kind.startswith("text/") and 3 * _count_above_ascii(body) < len(body):
+        return _with_fields(head, "quoted-printable", is_message, body), _quoted_printable(body)
+    return _with_fields(head, "base64", is_message, body), _base64(body)
 
 
 def _with_fields(head: Head, encoding: str, is_message: bool, body: bytes = b"") -> bytes:

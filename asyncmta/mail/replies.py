@@ -86,6 +86,7 @@ NUL_IN_CONTENT = reply(550, "5.6.0", "A NUL is refused")
 # Not now.
 NODE_NOT_NOW = reply(458, "4.3.2", "Unable to queue messages for it now; try again later")
 NODE_NOT_ALLOWED = reply(459, "4.7.1", "Not allowed for it")
+MAILBOX_FULL = reply(452, "4.2.2", "Mailbox full; try again later")
 STORAGE_FULL = reply(452, "4.3.1", "Not enough storage; try again later")
 LOCAL_ERROR = reply(451, "4.3.0", "Local error; try again later")
 NEXT_HOP_UNREACHABLE = reply(451, "4.4.1", "The next server cannot be reached now; try again later")

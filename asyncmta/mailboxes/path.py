@@ -17,6 +17,8 @@ from asyncmta.mail.address import InvalidAddress, parse_address, unquote
 
 MAX_NAME = 255  # octets of one path component, on every file system that we know
 POSTMASTER = "postmaster"
+OWNER, REQUEST = "owner-", "-request"
+MOST_CUTS = 5  # names with a detail that are looked for; each may be a look at the disk
 
 _FIELD = re.compile(r"(\{[^{}]*\})")
 _FIELDS = ("{domain}", "{local_part}")
@@ -35,10 +37,23 @@ def mailbox_name(local_part: str) -> str | None:
 
 
 def details(local_part: str, delimiters: str) -> list[str]:
-    """The names to look for, best first: `user+detail`, then `user`. A delimiter at the beginning parts nothing."""
+    """The names to look for, longest first: `john-doe+list` with "+-" is that, then `john-doe`, then `john`. Nothing is
+    parted at its beginning, and `owner-list` and `list-request` are names of their own."""
     name = unquote(local_part)
-    cuts = [at for delimiter in delimiters if (at := name.find(delimiter, 1)) > 0]
-    return [name, name[: min(cuts)]] if cuts else [name]
+    if not delimiters:
+        return [name]
+    lowered = name.lower()
+    cuts = [
+        at for at in range(1, len(name)) if name[at] in delimiters and not _is_within_a_name(lowered, at, delimiters)
+    ]
+    return [name, *(name[:at] for at in reversed(cuts[:MOST_CUTS]))]
+
+
+def _is_within_a_name(lowered: str, at: int, delimiters: str) -> bool:
+    if lowered[: at + 1] == OWNER:
+        return True
+    end = at + len(REQUEST)
+    return lowered[at:end] == REQUEST and (end == len(lowered) or lowered[end] in delimiters)
 
 
 def entry_name(text: str) -> str:

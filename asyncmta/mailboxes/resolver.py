@@ -14,13 +14,15 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from msgspec import Struct, structs
 
-from asyncmta.mail.address import Address, domain_key, parse_address, quote, unquote
-from asyncmta.mailboxes.path import POSTMASTER, details, entry_name, mailbox_name, parse_pattern
+from asyncmta.mail.address import Address, domain_key, parse_address
+from asyncmta.mailboxes.homes import Home, Homes, Place, Recipients, home_of
+from asyncmta.mailboxes.path import POSTMASTER, mailbox_name, parse_pattern
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -31,12 +33,13 @@ KEPT_MISSING = 2.0  # short, since an operator who has just made a mailbox wants
 KEPT_UNKNOWN = 1.0
 LOOK_TIMEOUT = 5.0
 LIST_FILE = "file:"
+DATABASE = "sqlite:"
 
 
 class LocalSettings(Struct, frozen=True, kw_only=True):
-    """[local], and the postmaster. mailboxes: "existing", "any", "file:PATH" (`list_file`), or those there are: "alice"
-    (in each local domain), "bob@example.org". postmaster: an address, or a local-part at the host name. delimiters:
-    letters that part a name from its detail, as in "alice+lists"."""
+    """[local], and the postmaster. mailboxes: "existing", "any", "file:PATH" (`list_file`), "sqlite:PATH" (`database`),
+    or those there are: "alice" (in each local domain), "bob@example.org". postmaster: an address, or a local-part at
+    the host name. delimiters: letters that part a name from its detail, as in "alice+lists"."""
 
     domains: tuple[str, ...] = ()
     maildir: str = "var/mail/{domain}/{local_part}"
@@ -47,20 +50,30 @@ class LocalSettings(Struct, frozen=True, kw_only=True):
     @property
     def list_file(self) -> str:
         """The path behind "file:", or nothing."""
-        text = self.mailboxes
-        return text.removeprefix(LIST_FILE) if isinstance(text, str) and text.startswith(LIST_FILE) else ""
+        return behind(LIST_FILE, self.mailboxes)
+
+    @property
+    def database(self) -> str:
+        """The path behind "sqlite:", or nothing."""
+        return behind(DATABASE, self.mailboxes)
 
     def __post_init__(self) -> None:
         parse_pattern(self.maildir)
         for domain in self.domains:
             domain_key(domain)
         entries = () if isinstance(self.mailboxes, str) else self.mailboxes
-        if isinstance(self.mailboxes, str) and self.mailboxes not in {"existing", "any"} and not self.list_file:
-            raise ValueError('mailboxes is "existing", "any", "file:PATH", or a list of local-parts and addresses')
+        is_word = self.mailboxes in {"existing", "any"} or self.list_file or self.database
+        if isinstance(self.mailboxes, str) and not is_word:
+            raise ValueError('mailboxes is "existing", "any", "file:PATH", "sqlite:PATH", or a list')
         for entry in (*entries, self.postmaster):
             address = parse_address(entry if "@" in entry else f"{entry}@localhost", smtputf8=True)
             if mailbox_name(address.local_part) is None:
                 raise ValueError(f"cannot be the name of a mailbox: {entry!r}")
+
+
+def behind(kind: str, mailboxes: str | tuple[str, ...]) -> str:
+    """The path behind `kind` ("file:"), or nothing."""
+    return mailboxes.removeprefix(kind) if isinstance(mailboxes, str) and mailboxes.startswith(kind) else ""
 
 
 class Mailbox(Struct, frozen=True):
@@ -84,14 +97,12 @@ class MailboxUnknown(Struct, frozen=True):
 
 Answer = Mailbox | NoMailbox | MailboxUnknown
 
-Recipients = Callable[[Address], Awaitable[bool | None]]
-"""Somebody else who knows: a file, a program around us. None: it cannot be told now. Never raises."""
-
 _NONE = NoMailbox()
 
 
 class Mailboxes:
-    """The mailboxes of the local domains. `recipients` says who there is, in place of the settings."""
+    """The mailboxes of the local domains. `recipients` says who there is, in place of the settings; `domains` are those
+    that keep their mailboxes in a way of their own, by normal form."""
 
     def __init__(
         self,
@@ -101,15 +112,17 @@ class Mailboxes:
         clock: Clock,
         disk: Disk,
         recipients: Recipients | None = None,
+        domains: Mapping[str, Home] = MappingProxyType({}),
     ) -> None:
-        self._pattern = parse_pattern(settings.maildir)
-        self._domains = frozenset(map(domain_key, settings.domains))
-        self._any = settings.mailboxes == "any"
-        self._delimiters = settings.delimiters
-        self._listed = _listed_names(settings)
-        self._recipients = recipients
-        self._hostname = hostname.lower()
-        self._postmaster = _postmaster_key(settings.postmaster, self._hostname)
+        home = home_of(settings.maildir, settings.mailboxes, recipients)
+        homes = dict.fromkeys(map(domain_key, settings.domains), home)
+        self._homes = Homes(
+            domains={**homes, **domains},
+            own=home,
+            hostname=hostname,
+            postmaster=settings.postmaster,
+            delimiters=settings.delimiters,
+        )
         self._clock = clock
         self._disk = disk
         self._cache: OrderedDict[tuple[str, str], tuple[float, Answer]] = OrderedDict()
@@ -123,7 +136,7 @@ class Mailboxes:
         if known is not None and known[0] > self._clock.monotonic():
             self._cache.move_to_end(key)
             return known[1]
-        return None if self._places(address) else _NONE
+        return None if self._homes.places(address) else _NONE
 
     async def lookup(self, address: Address) -> Answer:
         """The answer, from the disk if need be."""
@@ -131,61 +144,24 @@ class Mailboxes:
         if known is not None:
             return known
         answer: Answer = _NONE
-        for one, place in self._places(address):
-            said = await self._asked(one)
-            answer = said if said is not None else await asyncio.shield(self._look_shared(place))
-            if isinstance(answer, Mailbox):
-                answer = structs.replace(answer, detail=_detail(address, one))
+        for place in self._homes.places(address):
+            answer = await self._answer(place)
             if not isinstance(answer, NoMailbox):
                 break
         self._keep((address.local_part, address.domain_key), answer)
         return answer
 
-    async def _asked(self, address: Address) -> Answer | None:
-        """What somebody else says of it; None: it is there, as far as that goes."""
-        if self._recipients is None or self._is_postmaster(mailbox_name(address.local_part), address.domain_key):
-            return None
-        found = await self._recipients(address)
-        if found is None:
-            return MailboxUnknown("who lives here cannot be told now")
-        return None if found else _NONE
-
-    def _is_postmaster(self, name: str | None, domain: str) -> bool:
-        return name == POSTMASTER or (domain, name) == self._postmaster
-
-    def _places(self, address: Address) -> list[tuple[Address, Mailbox]]:
-        """Where it may be, best first: under the whole name, and under that without its detail."""
-        names = details(address.local_part, self._delimiters)
-        if self._any:
-            names = names[-1:]  # a mailbox for each detail that somebody thinks of is what nobody wants
-        found = []
-        for name in names:
-            one = Address(quote(name), address.domain, address.domain_key) if len(names) > 1 or self._any else address
-            place = self._place(one)
-            if isinstance(place, Mailbox):
-                found.append((one, place))
-        return found
-
-    def _place(self, address: Address) -> Mailbox | NoMailbox:
-        """Where the mailbox would be, and whether it may be made: what the settings alone can say."""
-        name, domain = mailbox_name(address.local_part), address.domain_key
-        is_local = domain in self._domains
-        if name is None or not (is_local or domain == self._hostname):
-            return _NONE
-        may_make = self._is_postmaster(name, domain)
-        if not may_make:
-            if not is_local:
+    async def _answer(self, place: Place) -> Answer:
+        if place.recipients is not None:
+            found = await place.recipients(place.name)
+            if found is None:
+                return MailboxUnknown("who lives here cannot be told now")
+            if not found:
                 return _NONE
-            if self._recipients is not None:
-                may_make = True
-            elif self._listed is not None and name not in self._listed and f"{name}@{domain}" not in self._listed:
-                return _NONE
-            else:
-                may_make = self._any or self._listed is not None
-        path = self._pattern.expand(domain, name)
-        return _NONE if path is None else Mailbox(path, may_make)
+        answer = await asyncio.shield(self._look_shared(place))
+        return structs.replace(answer, detail=place.detail) if isinstance(answer, Mailbox) else answer
 
-    def _look_shared(self, place: Mailbox) -> asyncio.Future[Answer]:
+    def _look_shared(self, place: Place) -> asyncio.Future[Answer]:
         """The look at this path that is under way, or a new one."""
         shared = self._looking.get(place.path)
         if shared is not None:
@@ -212,17 +188,18 @@ class Mailboxes:
         look.add_done_callback(looked)
         return shared
 
-    def _look(self, place: Mailbox) -> Answer:
+    def _look(self, place: Place) -> Answer:
         """In a thread. Each component is opened without following a link; the root itself may be one."""
-        at = self._pattern.root
+        at = place.root
+        there = Mailbox(place.path, place.may_make)
         try:
             for component in place.path[len(at) + 1 :].split("/"):
                 at = f"{at}/{component}"
                 self._disk.close(self._disk.open(at))
             if self._disk.is_dir(at):
-                return place
+                return there
         except FileNotFoundError:
-            return place if place.may_make else _NONE
+            return there if place.may_make else _NONE
         except NotADirectoryError:
             pass
         except OSError as error:
@@ -243,20 +220,3 @@ class Mailboxes:
         self._cache.move_to_end(key)
         if len(self._cache) > CACHED_ANSWERS:
             self._cache.popitem(last=False)
-
-
-def _listed_names(settings: LocalSettings) -> frozenset[str] | None:
-    """The entries of `mailboxes` in normal form, "name" or "name@domain"; None when it is not a list."""
-    if isinstance(settings.mailboxes, str):
-        return None
-    return frozenset(map(entry_name, settings.mailboxes))
-
-
-def _detail(address: Address, found: Address) -> str:
-    """What stands behind the name that was found, and the delimiter."""
-    return unquote(address.local_part)[len(unquote(found.local_part)) + 1 :].lower()
-
-
-def _postmaster_key(text: str, hostname: str) -> tuple[str, str | None]:
-    local_part, at, domain = text.rpartition("@")
-    return (domain_key(domain), mailbox_name(local_part)) if at else (hostname, mailbox_name(text))

@@ -48,12 +48,12 @@ def laden(entry: Entry, load: Load) -> Carried:
 
 
 def shrunk(record: Carried) -> Carried:
-    """The same without the addresses of those who are done; their ordinals stay."""
+    """The same without the addresses of those about whom nothing is left to do or to tell; their ordinals stay."""
     if DELIVERED not in record.states and REPORTED not in record.states:
         return record
     recipients = tuple(
-        NOBODY if state in {DELIVERED, REPORTED} else recipient
-        for recipient, state in zip(record.envelope.recipients, record.states, strict=True)
+        NOBODY if state in {DELIVERED, REPORTED} and at not in record.owed else recipient
+        for at, (recipient, state) in enumerate(zip(record.envelope.recipients, record.states, strict=True))
     )
     return msgspec.structs.replace(record, envelope=msgspec.structs.replace(record.envelope, recipients=recipients))
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from asyncmta.mail.envelope import Content, Envelope, QueueId
-from asyncmta.mail.outcome import Deferred, Failed, Outcome
+from asyncmta.mail.outcome import Deferred, Delivered, Failed, Outcome
 from asyncmta.spool import framing
 from asyncmta.spool.framing import Draft, draft
 from asyncmta.spool.records import (
@@ -78,6 +78,7 @@ class _Carried(_Accepted, array_like=True, gc=False):
     failed: dict[int, Failed]
     held: bool
     warned: bool
+    owed: dict[int, Delivered] = {}
 
 
 class _Checkpoint(Struct, array_like=True, gc=False):
@@ -133,6 +134,7 @@ def _carried(record: Carried) -> Draft:
         record.failed,
         record.held,
         record.warned,
+        record.owed,
     )
     item = draft(24, record.queue_id, _encode(metadata), record.parts, framing.PACKED if record.packed else 0)
     if record.packed and not 0 < item.content_size < record.content.wire_size:
@@ -188,6 +190,7 @@ def _whole_state(queue_id: QueueId, m: _Carried) -> Carried:
         m.failed,
         m.held,
         m.warned,
+        owed=m.owed,
     )
 
 

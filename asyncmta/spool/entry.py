@@ -30,7 +30,7 @@ class Entry(Parkable):
     `offset` say where the record with its content stands, and `tried` where the one with all of its last replies does
     (None: they are from several; NEVER: there are none). Written by the ledger alone."""
 
-    __slots__ = ("client", "content", "login")
+    __slots__ = ("_owed", "client", "content", "login")
 
     def __init__(self, record: Accepted | Carried, segment: int, offset: int) -> None:
         self.queue_id: QueueId = record.queue_id
@@ -52,6 +52,7 @@ class Entry(Parkable):
         self._pending = (1 << len(record.envelope.recipients)) - 1
         self._reported = 0
         self._failed: dict[int, Failed] = {}
+        self._owed: dict[int, Delivered] | None = None  # rare: no object for the others
 
     def pending(self) -> tuple[int, ...]:
         """The recipients that are neither delivered nor failed, in order."""
@@ -61,9 +62,13 @@ class Entry(Parkable):
         """The recipients that failed and have not been reported yet."""
         return dict(self._failed)
 
+    def owed(self) -> dict[int, Delivered]:
+        """The recipients that are delivered and whose sender is still to be told so."""
+        return dict(self._owed or ())
+
     @property
     def is_closed(self) -> bool:
-        return not (self._pending or self._failed) or self.removed
+        return not (self._pending or self._failed or self._owed) or self.removed
 
     def state_of(self, ordinal: int) -> int:
         """PENDING, DELIVERED, FAILED or REPORTED."""
@@ -89,6 +94,7 @@ class Entry(Parkable):
             failed=dict(self._failed),
             held=self.held,
             warned=self.warned,
+            owed=self.owed(),
             parts=parts,
         )
 
@@ -97,6 +103,7 @@ class Entry(Parkable):
         self._pending = _bits(at for at, state in enumerate(states) if state == PENDING)
         self._reported = _bits(at for at, state in enumerate(states) if state == REPORTED)
         self._failed = dict(record.failed)
+        self._owed = dict(record.owed) or None
         self.attempts = record.attempts
         self.last = dict(record.last)
         self.tried = (self.segment, self.offset) if self.last or self._failed else NEVER
@@ -119,6 +126,9 @@ class Entry(Parkable):
             if type(outcome) is not Delivered:
                 assert isinstance(outcome, Failed)
                 self._failed[ordinal] = outcome
+            elif outcome.owed:
+                self._owed = self._owed or {}
+                self._owed[ordinal] = outcome
         told = record.outcomes.keys()
         if self.last.keys() <= told and self._failed.keys() <= told:
             self.tried = place if self.last or self._failed else NEVER
@@ -126,10 +136,13 @@ class Entry(Parkable):
             self.tried = None
 
     def report(self, record: Reported) -> None:
-        told = set(record.ordinals)
-        if not told <= self._failed.keys():
-            raise IllegalTransition(self.queue_id, "a report about a recipient that has not failed")
+        told, owed = set(record.ordinals), self._owed or {}
+        if not told <= self._failed.keys() | owed.keys():
+            raise IllegalTransition(self.queue_id, "a report about a recipient that has not failed, and is not owed")
         for ordinal in told:
+            if ordinal in owed:
+                del owed[ordinal]  # delivered it stays
+                continue
             del self._failed[ordinal]
             self._reported |= 1 << ordinal
 

@@ -16,6 +16,7 @@ from asyncmta.spool.entry import Entry
 from asyncmta.spool.lot import ParkedMessages, Thaw
 from asyncmta.spool.parked import IllegalTransition, Parked, Place
 from asyncmta.spool.records import (
+    DELIVERED,
     FAILED,
     Accepted,
     Attempted,
@@ -170,7 +171,8 @@ class Ledger:
         else:
             recipients = len(record.envelope.recipients)
             failed = {at for at, state in enumerate(record.states) if state == FAILED}
-            if len(record.states) != recipients or record.failed.keys() != failed:
+            delivered = {at for at, state in enumerate(record.states) if state == DELIVERED}
+            if len(record.states) != recipients or record.failed.keys() != failed or record.owed.keys() - delivered:
                 raise IllegalTransition(record.queue_id, "carried with states that do not fit its recipients")
             entry = known if known is not None else Entry(record, segment, offset)
             # One that is known stays the same object: whoever holds it must see where its content stands now.

@@ -9,7 +9,7 @@ docs/journal-format.md 4; seed D-53.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -122,9 +122,13 @@ class Parkable:
     _reported: int
     _failed: dict[int, Failed]
 
+    def owed(self) -> Mapping[int, Delivered]:
+        """Who is delivered and is still to be told of."""
+        raise NotImplementedError
+
     def parked(self, mark: int) -> Parked | None:
         """As a row; None when a row cannot say all of it."""
-        if self.tried is None or len(self.envelope.recipients) > MOST_RECIPIENTS:
+        if self.tried is None or len(self.envelope.recipients) > MOST_RECIPIENTS or self.owed():
             return None
         flags = self.large * LARGE | self.warned * WARNED | self.held * HELD | self.removed * REMOVED
         return Parked(
@@ -174,14 +178,14 @@ class Parkable:
 
 
 def fold(parked: Parked, record: Record, segment: int, offset: int) -> Parked | None:
-    """What the record makes of it; None when a row cannot say that, as it has replies of more than one record. Not for
-    the records with which a message begins and ends. Raises IllegalTransition."""
+    """What the record makes of it; None when a row cannot say that, as it has replies of more than one record, or there
+    is a delivery to be told of. Not for the records with which a message begins and ends. Raises IllegalTransition."""
     if isinstance(record, Attempted):
         return _attempted(parked, record, segment, offset)
     if isinstance(record, Reported):
         told = sum(1 << ordinal for ordinal in set(record.ordinals) if 0 <= ordinal < MOST_RECIPIENTS)
         if told & ~parked.failed or any(not 0 <= ordinal < MOST_RECIPIENTS for ordinal in record.ordinals):
-            raise IllegalTransition(parked.queue_id, "a report about a recipient that has not failed")
+            raise IllegalTransition(parked.queue_id, "a report about a recipient that has not failed, and is not owed")
         return replace(parked, failed=parked.failed ^ told, reported=parked.reported | told)
     if parked.is_closed:
         raise IllegalTransition(parked.queue_id, f"{type(record).__name__.lower()} after it was closed")
@@ -207,6 +211,8 @@ def _attempted(parked: Parked, record: Attempted, segment: int, offset: int) -> 
         if type(outcome) is not Delivered:
             has_replies = True
             failed |= bit
+        elif outcome.owed:  # a row does not tell of whom there is something to be told
+            return None
     if not has_replies:
         return replace(parked, pending=pending, attempts=parked.attempts + 1)
     covered = sum(1 << ordinal for ordinal in record.outcomes)

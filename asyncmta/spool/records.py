@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from asyncmta.mail.envelope import Content, Envelope, QueueId
-from asyncmta.mail.outcome import Deferred, Failed, Outcome
+from asyncmta.mail.outcome import Deferred, Delivered, Failed, Outcome
 
 INLINE_LIMIT = 256 << 10
 """Content above this goes to a file of its own (`Store.begin_large`)."""
@@ -41,7 +41,8 @@ class Attempted(Struct, frozen=True, gc=False):
 
 
 class Reported(Struct, frozen=True, gc=False):
-    """The sender has been told of these failures by the message `by`; None: discarded, there is nobody to tell."""
+    """The sender has been told of these failures, and of these deliveries that were `owed`, by the message `by`; None:
+    discarded, there is nobody to tell."""
 
     queue_id: QueueId
     at: float
@@ -84,7 +85,8 @@ class Retired(Struct, frozen=True, gc=False):
 
 class Carried(Struct, frozen=True, gc=False):
     """The whole state of a message, written again so that an old segment can be dropped. `at`: when it was accepted.
-    `states`: one octet for each ordinal, PENDING to REPORTED. A recipient that is done may be an empty address.
+    `states`: one octet for each ordinal, PENDING to REPORTED. A recipient that is done may be an empty address. `owed`:
+    those of the delivered whose sender is still to be told so.
     `packed`: the parts are the content as `compression` packs it."""
 
     queue_id: QueueId
@@ -102,6 +104,7 @@ class Carried(Struct, frozen=True, gc=False):
     warned: bool
     parts: tuple[bytes, ...] = ()
     packed: bool = False
+    owed: dict[int, Delivered] = {}
 
 
 class Checkpoint(Struct, frozen=True, gc=False):

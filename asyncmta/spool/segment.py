@@ -20,7 +20,7 @@ from asyncmta.spool import framing
 from asyncmta.spool.framing import COMMIT, COMMIT_MARK, FOOTER, FOOTER_MARK, Commit, Footer, Frame, Place
 
 MAGIC = b"\x89AMJ\r\n\x1a\n"
-MAJOR, MINOR = 1, 1
+MAJOR, MINOR = 1, 2
 HEADER_SIZE = 128
 FEATURES = 0  # those that this reader knows
 

@@ -49,6 +49,10 @@ class Disk(Protocol):
         """Write all buffers one behind the other from `offset` on, finishing short writes; the octets written."""
         ...
 
+    def append(self, path: str, octets: bytes) -> None:
+        """Put them behind what an existing file holds, in one write, whoever else appends to it meanwhile."""
+        ...
+
     def read_at(self, file: int, size: int, offset: int) -> bytes:
         """Up to `size` octets; fewer only at the end of the file."""
         ...
@@ -86,6 +90,10 @@ class Disk(Protocol):
         ...
 
     def sync_directory(self, path: str) -> None: ...
+
+    def grant(self, file: int, mode: int, uid: int = -1, gid: int = -1) -> None:
+        """Set the mode of an open file or directory, whatever the umask, and its owner and group (-1: as they are)."""
+        ...
 
     def lock(self, path: str, note: bytes = b"") -> int:
         """Lock the file for the life of the descriptor that is returned (the kernel lets go of it when the process
@@ -144,6 +152,14 @@ class PosixDisk:
                 raise OSError(errno.EIO, "the disk took nothing of a write")
             offset += done
             rest = rest[done:]
+
+    def append(self, path: str, octets: bytes) -> None:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | _SAFE)
+        try:
+            if os.write(file, octets) < len(octets):
+                raise OSError(errno.EIO, "a short write", path)
+        finally:
+            os.close(file)
 
     def read_at(self, file: int, size: int, offset: int) -> bytes:
         chunk = os.pread(file, size, offset)
@@ -206,6 +222,11 @@ class PosixDisk:
             os.fsync(file)
         finally:
             os.close(file)
+
+    def grant(self, file: int, mode: int, uid: int = -1, gid: int = -1) -> None:
+        if (uid, gid) != (-1, -1):
+            os.fchown(file, uid, gid)
+        os.fchmod(file, mode)  # the second: a change of the owner takes bits away
 
     def lock(self, path: str, note: bytes = b"") -> int:
         file = os.open(path, os.O_RDWR | os.O_CREAT | _SAFE, 0o600)

@@ -27,6 +27,7 @@ class MemoryDisk:
 
     def __init__(self) -> None:
         self.free = (PLENTY, NO_LIMIT)  # octets and inodes; a write that needs more is refused, nothing counts down
+        self.granted: dict[str, tuple[int, int, int]] = {}  # mode, owner and group, by the path it was opened under
         self._faults = Faults()
         self._mutex = threading.RLock()
         self._root = FakeDirectory()
@@ -76,6 +77,16 @@ class MemoryDisk:
                 raise
             node.write(octets, offset)
         return len(octets)
+
+    def append(self, path: str, octets: bytes) -> None:
+        with self._mutex:
+            with self._call("append", path):
+                node = self._node(path)
+                if isinstance(node, FakeDirectory):
+                    raise os_error(errno.EISDIR, path)
+                if len(octets) > self.free[0]:
+                    raise os_error(errno.ENOSPC, path)
+            node.write(octets, len(node.seen))
 
     def read_at(self, file: int, size: int, offset: int) -> bytes:
         with self._call("read_at", self._name(file)):
@@ -159,6 +170,12 @@ class MemoryDisk:
                 if last not in directory.seen:
                     self._changes.make((directory, last, FakeDirectory()))
             self.sync_directory(posixpath.dirname(name) or ".")
+
+    def grant(self, file: int, mode: int, uid: int = -1, gid: int = -1) -> None:
+        with self._call("grant", self._name(file)):
+            if file not in self._open:
+                raise os_error(errno.EBADF, "")
+            self.granted[self._name(file)] = (mode, uid, gid)
 
     def sync_directory(self, path: str) -> None:
         with self._call("sync_directory", path):

@@ -30,13 +30,13 @@ from asyncmta.spool.records import (
     Warned,
 )
 from asyncmta.spool.segment import Batch
-from tests.unit.spool.spoolkit import LATER, NEVER, OK, Image, accepted
+from tests.unit.spool.spoolkit import LATER, NEVER, OK, OWED, Image, accepted
 
 ids = st.integers(1, 3).map(QueueId)
 times = st.floats(0, 1e6)
 some_ordinals = st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True).map(tuple)
 some_outcomes: st.SearchStrategy[dict[int, Outcome]] = st.dictionaries(
-    st.integers(0, 3), st.sampled_from((OK, LATER, NEVER)), min_size=1, max_size=3
+    st.integers(0, 3), st.sampled_from((OK, OWED, LATER, NEVER)), min_size=1, max_size=3
 )
 some_records: st.SearchStrategy[Record] = st.one_of(
     st.builds(lambda number, count: accepted(number, recipients=count), ids, st.integers(1, 4)),
@@ -57,6 +57,7 @@ class Model:
 
     def __init__(self) -> None:
         self.states: dict[QueueId, list[int]] = {}
+        self.owed: dict[QueueId, set[int]] = {}
         self.removed: set[QueueId] = set()
 
     def step(self, record: Record) -> bool | None:
@@ -65,18 +66,23 @@ class Model:
             if number in self.states:
                 return False
             self.states[number] = [PENDING] * len(record.envelope.recipients)
+            self.owed[number] = set()
             return True
         if number not in self.states or (number in self.removed and not isinstance(record, Retired)):
             return None
-        states = self.states[number]
-        is_open = number not in self.removed and any(state in {PENDING, FAILED} for state in states)
+        states, owed = self.states[number], self.owed[number]
+        is_open = number not in self.removed and (bool(owed) or any(state in {PENDING, FAILED} for state in states))
         if isinstance(record, Attempted):
-            return self._attempt(states, record.outcomes)
+            if not self._attempt(states, record.outcomes):
+                return False
+            owed |= {at for at, outcome in record.outcomes.items() if outcome == OWED}
+            return True
         if isinstance(record, Reported):
-            if not all(at < len(states) and states[at] == FAILED for at in record.ordinals):
+            if not all(at < len(states) and (states[at] == FAILED or at in owed) for at in record.ordinals):
                 return False
             for at in record.ordinals:
-                states[at] = REPORTED
+                states[at] = DELIVERED if at in owed else REPORTED
+            owed -= set(record.ordinals)
             return True
         if isinstance(record, Retired):
             if not is_open:
@@ -91,7 +97,7 @@ class Model:
         if not all(at < len(states) and states[at] == PENDING for at in outcomes):
             return False
         for at, outcome in outcomes.items():
-            states[at] = {OK: DELIVERED, LATER: PENDING, NEVER: FAILED}[outcome]
+            states[at] = {OK: DELIVERED, OWED: DELIVERED, LATER: PENDING, NEVER: FAILED}[outcome]
         return True
 
 
@@ -126,6 +132,9 @@ def test_the_ledger_is_its_table(records: Sequence[Record]) -> None:
         assert ledger.skipped == skipped + (entry is None)
         after = snapshot(ledger)
         assert {number: list(state.states) for number, (state, _) in after.items()} == model.states
+        assert {number: set(state.owed) for number, (state, _) in after.items()} == {
+            number: model.owed[number] for number in after
+        }
         for number, (state, _) in after.items():
             if number in before:
                 moves = set(zip(before[number][0].states, state.states, strict=True))
@@ -148,7 +157,8 @@ def test_each_recipient_is_in_exactly_one_state(records: Sequence[Record]) -> No
             assert set(entry.last) <= set(pending)
             settled = [at for at in ordinals if entry.state_of(at) in {DELIVERED, REPORTED}]
             assert sorted([*pending, *failed, *settled]) == list(ordinals)
-            assert entry.is_closed == (entry.removed or not (pending or failed))
+            assert set(entry.owed()) <= {at for at in ordinals if entry.state_of(at) == DELIVERED}
+            assert entry.is_closed == (entry.removed or not (pending or failed or entry.owed()))
 
 
 @given(st.lists(st.lists(some_records, max_size=4), max_size=10))

@@ -52,16 +52,18 @@ class FakeMta:
         self.contents: dict[str, object] = {}
         self.asked: list[tuple[object, ...]] = []
         self.submitted: list[tuple[object, ...]] = []
+        self.reports: list[object] = []
         self.refusal: Reply | None = None
         self.bug: Exception | None = None
         self.reasons: list[str] = []
 
-    async def submit(self, reverse_path, recipients, content):
+    async def submit(self, reverse_path, recipients, content, reports):
         if self.bug is not None:
             raise self.bug
         if self.refusal is not None:
             raise SaidNo(self.refusal)
         self.submitted.append((reverse_path, recipients, content))
+        self.reports.append(reports)
         return f"{len(self.submitted):016d}"
 
     async def newest(self, before=None):

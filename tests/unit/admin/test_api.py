@@ -11,6 +11,8 @@ import pytest
 
 from asyncmta.admin.client import ControlClient, NotRunning, Refused
 from asyncmta.admin.door import Door, OpenDoor
+from asyncmta.inbound.drop_file import Directions, Dropped, write
+from asyncmta.inbound.injection import Reports
 from asyncmta.mail.envelope import ContentUnavailable
 
 ONE, TWO, THREE = (f"{number:016d}" for number in (1, 2, 3))
@@ -281,6 +283,24 @@ async def test_a_message_as_json(ask, fake):
     status, _, said = await ask("POST", "/v1/messages", body, {"Content-Type": "application/json"})
     assert (status, said) == (202, {"queue_id": ONE})
     assert fake.submitted == [("me@example.org", ["a@b.example"], "Subject: é\n\nx\n".encode())]
+
+
+async def test_a_message_with_what_its_author_wants_to_hear_of_it(ask, fake):
+    reports = {"notify": "NEVER", "ret": "HDRS", "envid": "x+2By"}
+    body = json.dumps({"to": ["a@b.example"], "content": "x"} | reports)
+    assert (await ask("POST", "/v1/messages", body, {"Content-Type": "application/json"}))[0] == 202
+    query = "?to=a@b.example&notify=NEVER&ret=HDRS&envid=x%2B2By"
+    assert (await ask("POST", "/v1/messages" + query, b"x", {"Content-Type": "message/rfc822"}))[0] == 202
+    assert fake.reports == [Reports(**reports)] * 2
+
+
+async def test_a_message_as_it_stands_in_the_drop_directory(client, fake):
+    recipients = tuple(f"{'x' * 50}{number}@b.example" for number in range(500))
+    message = Dropped(Directions(None, recipients, Reports("SUCCESS")), b"Subject: \xff\n\n")
+    assert await asyncio.to_thread(client.hand_over, write(message)) == ONE
+    assert fake.submitted == [(None, list(recipients), b"Subject: \xff\n\n")]
+    assert fake.reports == [Reports("SUCCESS")]
+    assert await refusal(client.hand_over, write(message)[:-1]) == (400, "bad_message")
 
 
 async def test_what_a_message_must_have(client, ask, fake):

@@ -127,6 +127,10 @@ def mailbox_files(disk: FakeDisk, part: str = "new", mailbox: str = ALICE) -> di
     return {path.removeprefix(prefix): content for path, content in disk.tree().items() if path.startswith(prefix)}
 
 
+def in_crlf(content: bytes) -> bytes:
+    return content.replace(b"\n", b"\r\n")
+
+
 async def test_a_message_in_the_mailbox() -> None:
     post = Post(with_mailboxes())
     outcome = await post.deliver_one(post.message())
@@ -134,7 +138,7 @@ async def test_a_message_in_the_mailbox() -> None:
     assert str(outcome.reply) == "250 2.0.0 delivered to mailbox"
     [(name, content)] = mailbox_files(post.disk).items()
     assert content == IN_MAILBOX
-    assert name == "1700000000.0000000000000001r0j7fab12.mx_0721_057x"
+    assert name == f"1700000000.0000000000000001r0j7fab12.mx_0721_057x,S={len(content)},W={len(in_crlf(content))}"
     assert post.disk.list(ALICE) == ["cur", "dovecot-uidlist", "new", "tmp"]
     assert mailbox_files(post.disk, "tmp") == {}
 
@@ -213,6 +217,12 @@ async def test_a_mailbox_that_is_gone_since_it_was_looked_at_is_not_made_again(t
         (errno.EIO, "451 4.3.0"),
         (errno.EROFS, "451 4.3.0"),
         (errno.EMFILE, "451 4.3.0"),
+        (errno.ENFILE, "451 4.3.0"),
+        (errno.ENOMEM, "451 4.3.0"),
+        (errno.EFBIG, "451 4.3.0"),
+        (errno.ESTALE, "451 4.3.0"),
+        (errno.ENOTDIR, "451 4.3.0"),
+        (errno.ELOOP, "451 4.3.0"),
         (9999, "451 4.3.0"),
     ],
 )
@@ -284,7 +294,7 @@ async def test_what_was_minted_in_this_life_needs_no_look_into_cur() -> None:
     await post.deliver_one(post.message(number=100))
     assert not [path for operation, path in post.disk.calls if operation == "list"]
     await post.deliver_one(post.message(number=99))
-    assert [path for operation, path in post.disk.calls if operation == "list"] == [f"{ALICE}/cur"]
+    assert [path for operation, path in post.disk.calls if operation == "list"] == [f"{ALICE}/new", f"{ALICE}/cur"]
 
 
 async def test_a_repeat_that_cannot_be_confirmed_is_tried_again() -> None:
@@ -299,7 +309,7 @@ async def test_half_a_file_in_tmp_is_replaced() -> None:
     await post.deliver_one(post.message())
     [name] = mailbox_files(post.disk)
     post.disk.unlink(f"{ALICE}/new/{name}")
-    post.disk.put(f"{ALICE}/tmp/{name}", b"half" * 1000)
+    post.disk.put(f"{ALICE}/tmp/{name.partition(',')[0]}", b"half" * 1000)
     await post.deliver_one(post.message())
     assert mailbox_files(post.disk) == {name: IN_MAILBOX}
     assert mailbox_files(post.disk, "tmp") == {}

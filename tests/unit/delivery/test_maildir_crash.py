@@ -8,8 +8,9 @@ from contextlib import suppress
 
 import pytest
 
-from asyncmta.delivery import maildir_files
-from asyncmta.delivery.maildir_files import Copy, MaildirFiles
+from asyncmta.delivery import maildir_places
+from asyncmta.delivery.maildir_copy import Copy, copy_for
+from asyncmta.delivery.maildir_files import MaildirFiles
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.outcome import Deferred, Delivered
 from asyncmta.mailboxes.resolver import Mailbox
@@ -26,7 +27,7 @@ def copies(*, may_be_repeat: bool) -> list[Copy]:
     for number, recipient in enumerate(RECIPIENTS):
         address = parse_address(recipient)
         box = Mailbox(f"mail/{address.local_part}", may_make=True)
-        copy = Copy(box, f"1700000000.id{number}", recipient=address, reverse_path=SENDER)
+        copy = copy_for(box, f"1700000000.id{number}", recipient=address, reverse_path=SENDER)
         copy.may_be_repeat = may_be_repeat
         made.append(copy)
     return made
@@ -165,12 +166,12 @@ def test_a_directory_whose_name_was_not_synced_is_not_trusted_later() -> None:
     files = MaildirFiles(disk)
     known, fresh = (Mailbox(f"mail/{domain}/alice", may_make=True) for domain in ("a.example", "b.example"))
     address = parse_address("alice@example.org")
-    files.deliver_batch([Copy(known, "1.id0", recipient=address, reverse_path=SENDER)], [b""])
+    files.deliver_batch([copy_for(known, "1.id0", recipient=address, reverse_path=SENDER)], [b""])
     disk.fail_at(1, errno.EIO, only=("sync_directory",))
-    copy = Copy(fresh, "1.id1", recipient=address, reverse_path=SENDER)
+    copy = copy_for(fresh, "1.id1", recipient=address, reverse_path=SENDER)
     files.deliver_batch([copy], [b""])
     assert isinstance(copy.outcome, Deferred)
-    copy = Copy(fresh, "1.id1", recipient=address, reverse_path=SENDER)
+    copy = copy_for(fresh, "1.id1", recipient=address, reverse_path=SENDER)
     files.deliver_batch([copy], [b""])
     assert isinstance(copy.outcome, Delivered)
     assert set(shown(disk.crash())) == {"1.id0", "1.id1"}
@@ -202,7 +203,7 @@ def test_a_name_whose_sync_failed_is_not_believed_to_the_next_sync(way: Way, is_
         disk.fail_at(1, errno.EPERM, for_good=True, only=("link",))
     files = MaildirFiles(disk)
     first, again = copies(may_be_repeat=False), copies(may_be_repeat=True)
-    files._durable |= {"mail/alice", "mail/bob", "mail"}  # so that the first sync is that of new/
+    files._places.durable |= {"mail/alice", "mail/bob", "mail"}  # so that the first sync is that of new/
     disk.fail_at(1, errno.EIO, only=("sync_directory",))
     files.deliver_batch(first[:1], CONTENTS[:1])
     assert isinstance(first[0].outcome, Deferred)
@@ -282,10 +283,10 @@ def test_directories_far_above_may_not_be_ours_to_sync(number: int, kind: type) 
 
 
 def test_what_is_known_to_be_durable_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maildir_files, "KNOWN_DIRECTORIES", 2)
+    monkeypatch.setattr(maildir_places, "KNOWN_DIRECTORIES", 2)
     files = MaildirFiles(disk := FakeDisk())
     for name in ("a", "b", "c", "d", "a"):
-        copy = Copy(Mailbox(f"mail/{name}", may_make=True), "1.x", recipient=SENDER, reverse_path=None)
+        copy = copy_for(Mailbox(f"mail/{name}", may_make=True), "1.x", recipient=SENDER, reverse_path=None)
         files.deliver_batch([copy], [b""])
     assert len(shown(disk.crash())) == 1
     assert len([path for path in disk.crash().tree() if "/new/" in path]) == 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.inbound.injection import Prepared, missing_fields, prepare
+from asyncmta.inbound.injection import Prepared, Reports, envelope_of, missing_fields, prepare
 from asyncmta.mail import replies
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply
@@ -98,3 +98,56 @@ def test_of_a_header_section_that_goes_on_nothing_is_said_to_be_missing() -> Non
     assert lacking(b"a: b\r\n" * 100, is_whole=True) == DATE + ID + FROM
     assert lacking(b"a: b\r\n\r\nbody", is_whole=False) == DATE + ID + FROM
     assert lacking(b"\r\nbody", is_whole=False) == DATE + ID + FROM
+
+
+def completed(content: bytes, *, author: str | None = "alice@example.org") -> bytes:
+    sender = None if author is None else parse_address(author)
+    prepared = prepare(
+        content, at=AT, message_id="<id@mx.example.org>", size_limit=100_000, completes=True, author=sender
+    )
+    assert isinstance(prepared, Prepared)
+    assert prepared.wire.startswith(prepared.section)
+    return prepared.wire.removeprefix(DATE + ID)
+
+
+NOBODY = b"To: undisclosed-recipients:;\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (b"Bcc: a@b\nSubject: x\n\nBcc: in the body\n", FROM + NOBODY + b"Subject: x\r\n\r\nBcc: in the body\r\n"),
+        (b"From: x@y\nTo: a@b\nBCC : c@d,\n\te@f\nSubject: x\n\n", b"From: x@y\r\nTo: a@b\r\nSubject: x\r\n\r\n"),
+        (b"From: x@y\nCc: a@b\nResent-Bcc: c@d\nbcc:\n\n", b"From: x@y\r\nCc: a@b\r\n\r\n"),
+        (b"From: x@y\nTo: friends:;\nX-Bcc: a\n\n", b"From: x@y\r\nTo: friends:;\r\nX-Bcc: a\r\n\r\n"),
+        (b"a body alone\n", FROM + NOBODY + b"\r\na body alone\r\n"),
+    ],
+)
+def test_a_message_is_completed(content: bytes, kept: bytes) -> None:
+    assert completed(content) == kept
+
+
+def test_the_null_reverse_path_is_no_author() -> None:
+    assert completed(b"To: a@b\n\n", author=None) == b"To: a@b\r\n\r\n"
+
+
+def test_a_completed_message_has_no_long_lines() -> None:
+    assert completed(b"From: x@y\nTo: a@b\n\n" + b"x" * 999).startswith(
+        b"From: x@y\r\nTo: a@b\r\nContent-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n"
+    )
+
+
+def test_an_envelope_of_texts() -> None:
+    envelope = envelope_of("a@x.example", ["b@y.example", "B@Y.example", "b@Y.EXAMPLE"], Reports("NEVER", "hdrs", "id"))
+    assert not isinstance(envelope, Reply)
+    assert [str(each.address) for each in envelope.recipients] == ["b@y.example", "B@Y.example"]
+    assert ({each.notify for each in envelope.recipients}, envelope.ret, envelope.envid) == ({8}, "HDRS", "id")
+    for null in (None, ""):
+        found = envelope_of(null, ["b@y.example"])
+        assert not isinstance(found, Reply)
+        assert (found.reverse_path, found.recipients[0].notify, found.ret, found.envid) == (None, 0, None, None)
+
+
+@pytest.mark.parametrize("wanted", [Reports(notify="SOMETIMES"), Reports(ret="HALF"), Reports(envid="a b")])
+def test_what_nobody_can_report(wanted: Reports) -> None:
+    assert envelope_of("a@x.example", ["b@y.example"], wanted) is replies.PARAMETER_INVALID

@@ -249,13 +249,24 @@ async def test_a_message_of_our_own_gets_what_it_needs() -> None:
     assert record.parts[0].startswith(b"Received: by mx.example.org id 0000000000000001\r\n")
     assert record.parts[1] == (
         b"Date: Sun, 15 Jun 2025 15:06:40 +0000\r\nMessage-ID: <0000000000000001@mx.example.org>\r\n"
-        b"Subject: x\r\n\r\n..hello\r\n"
+        b"From: <a@example.com>\r\nTo: undisclosed-recipients:;\r\nSubject: x\r\n\r\n..hello\r\n"
     )
     assert record.content.size == sum(map(len, record.parts)) - 1
     assert record.content.digest == digest(record.parts, True)
     assert (record.client, record.login) == ("api", "alice")
     assert kit.queued == [1]
     assert kit.log.of("accepted")[0]["source"].client == "api"
+
+
+async def test_a_message_that_was_left_keeps_its_id_and_says_whose_it_is() -> None:
+    kit = Kit()
+    content = f"Bcc: x@y\nSubject: {'x' * 900}\n\n{'long ' * 300}\n".encode()
+    assert await kit.intake.submit(ONE, content, queue_id=QueueId(7), userid=1000) == 7
+    (record,) = kit.store.records
+    assert record.queue_id == 7
+    assert record.parts[0].startswith(b"Received: by mx.example.org (from userid 1000) id 0000000000000007\r\n")
+    assert b"Bcc" not in record.parts[1]
+    assert b"Content-Transfer-Encoding: quoted-printable" in record.parts[1]
 
 
 async def test_large_content_of_our_own_goes_into_a_file() -> None:

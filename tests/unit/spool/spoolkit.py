@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Content, Envelope, QueueId, Recipient, Timing
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Outcome, Place, Scope
 from asyncmta.mail.reply import EnhancedStatus, Reply, reply
 from asyncmta.mail.wire import digest, is_dotted, unstuff
 from asyncmta.spool import framing, segment
@@ -36,6 +36,7 @@ from asyncmta.testing.clock import FakeClock
 
 JOURNAL = bytes(range(16))
 OK = Delivered(reply(250, "2.0.0", "taken"))
+OWED = Delivered(reply(250, "2.0.0", "taken"), owed=True)
 LATER = Deferred(Cause.REFUSED, reply(450, "4.2.0", "busy"))
 NEVER = Failed(Cause.REFUSED, reply(550, "5.1.1", "no such user"))
 
@@ -81,7 +82,8 @@ places = st.builds(Place, texts, texts, texts)
 causes, scopes = st.sampled_from(Cause), st.sampled_from(Scope)
 deferrals = st.builds(Deferred, causes, replies, scopes, places)
 failures = st.builds(Failed, causes, replies, scopes, places)
-outcomes = st.builds(Delivered, replies, places, st.booleans()) | deferrals | failures
+deliveries = st.builds(Delivered, replies, places, st.booleans(), st.sampled_from(Handover), st.booleans())
+outcomes = deliveries | deferrals | failures
 recipients = st.builds(Recipient, addresses, st.integers(0, 15), st.none() | texts)
 envelopes = st.builds(
     Envelope,
@@ -133,6 +135,7 @@ def carrieds(draw: st.DrawFn) -> Carried:
         draw(st.booleans()),
         parts,
         packed,
+        draw(st.dictionaries(ordinals, deliveries, max_size=3)),
     )
 
 

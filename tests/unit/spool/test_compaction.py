@@ -19,7 +19,18 @@ from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.disk import PosixDisk
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk, PowerCut
-from tests.unit.spool.spoolkit import LATER, NEVER, OK, Witness, content_of, envelope, make_store, read_all, settled
+from tests.unit.spool.spoolkit import (
+    LATER,
+    NEVER,
+    OK,
+    OWED,
+    Witness,
+    content_of,
+    envelope,
+    make_store,
+    read_all,
+    settled,
+)
 
 
 class Scene:
@@ -624,3 +635,5 @@ def test_nobody_done_nothing_changed() -> None:
     assert shrunk(carried) is carried
     half = msgspec.structs.replace(carried, states=b"\x00\x01")
     assert shrunk(half).envelope.recipients == (record.envelope.recipients[0], NOBODY)
+    owed = msgspec.structs.replace(carried, states=b"\x01\x01", owed={1: OWED})
+    assert shrunk(owed).envelope.recipients == (NOBODY, record.envelope.recipients[1])

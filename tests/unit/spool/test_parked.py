@@ -8,7 +8,7 @@ from asyncmta.mail.envelope import QueueId
 from asyncmta.spool.ledger import Entry, IllegalTransition, Ledger
 from asyncmta.spool.parked import Parked
 from asyncmta.spool.records import Attempted, Held, Record, Released, Removed, Reported, Retired, Warned
-from tests.unit.spool.spoolkit import LATER, NEVER, OK, accepted, attempted
+from tests.unit.spool.spoolkit import LATER, NEVER, OK, OWED, accepted, attempted
 
 ONE = QueueId(1)
 
@@ -168,3 +168,20 @@ def test_nothing_is_put_back_that_is_not_there() -> None:
     after = row(ledger)
     assert (after.segment, after.offset) == (1, 8)
     assert (after.tried_segment, after.tried_offset) == (before.tried_segment, before.tried_offset)
+
+
+def test_who_is_owed_a_report_is_whole_until_he_has_it() -> None:
+    ledger = parked(2)
+    ledger.thaw = lambda _: Entry(accepted(1, recipients=2), 1, 128)
+    ledger.apply(attempted(1, {0: OWED, 1: OK}), 3, 8)
+    entry = ledger.get(ONE)
+    assert entry is not None
+    assert (entry.owed(), entry.is_closed, ledger.park(ONE, 7)) == ({0: OWED}, False, False)
+    with pytest.raises(IllegalTransition, match="while it is open"):
+        ledger.apply(Retired(ONE))
+    with pytest.raises(IllegalTransition, match="not owed"):
+        ledger.apply(Reported(ONE, 3.0, (0, 1), None))
+    ledger.apply(Reported(ONE, 3.0, (0,), QueueId(5)))
+    assert (entry.owed(), entry.is_closed, entry.carried().states) == ({}, True, b"\1\1")
+    with pytest.raises(IllegalTransition, match="not owed"):
+        ledger.apply(Reported(ONE, 3.0, (0,), QueueId(6)))
