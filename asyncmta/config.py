@@ -21,7 +21,7 @@ import msgspec
 from asyncmta import routing
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
-from asyncmta.config_local import DomainTable, LocalTable
+from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_reader import Reader
 from asyncmta.config_route_table import RouteTable
@@ -194,6 +194,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay_domains=self.relay.domains,
             hostname=self.hostname,
             postmaster=self.postmaster,
+            unknown_relays=unknown_relays(self.local, self.domains),
         )
 
     def effective(self) -> dict[str, Any]:

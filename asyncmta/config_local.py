@@ -126,6 +126,18 @@ def meant(local: LocalTable, domain: DomainTable) -> DomainTable:
     return replace(found, unknown_user=found.unknown_user or REJECT)
 
 
+def each_domain(local: LocalTable, domains: tuple[DomainTable, ...]) -> dict[str, DomainTable]:
+    """What holds in each local domain."""
+    said = {one.name: one for one in domains}
+    return {name: meant(local, said.get(name, DomainTable(name=name))) for name in local.domains}
+
+
+def unknown_relays(local: LocalTable, domains: tuple[DomainTable, ...]) -> dict[str, str]:
+    """The domains whose unknown users are for another server -> its "host:port"."""
+    found = {name: one.unknown_user for name, one in each_domain(local, domains).items()}
+    return {name: text.removeprefix(RELAY) for name, text in found.items() if text.startswith(RELAY)}
+
+
 def alias_files(local: LocalTable, domains: tuple[DomainTable, ...]) -> dict[str, str]:
     """The tables that are named: the key -> the path."""
     found = {f"local.{key}": getattr(local, key) for key in ("aliases", "virtual", "relocated")}

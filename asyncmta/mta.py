@@ -24,12 +24,11 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
-from asyncmta.mailboxes.resolver import Mailboxes
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer
 from asyncmta.mta_delivery import build_pipe
 from asyncmta.mta_front import build_access, build_certificates, given
-from asyncmta.mta_local import Exists, build_mailboxes, build_maildir
+from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_resolver
 from asyncmta.operations import Operations, Rooms
@@ -124,6 +123,7 @@ class Mta(Operations):
             resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
+        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog)
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
@@ -141,7 +141,7 @@ class Mta(Operations):
         )
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
-        self._listeners = self._build_listeners(routing, mailboxes)
+        self._listeners = self._build_listeners(routing)
         self._rooms = Rooms(
             store=store,
             scheduler=self._scheduler,
@@ -178,7 +178,7 @@ class Mta(Operations):
     def _limits(self) -> Limits:
         return Limits(**given(Limits, self.settings.limits))
 
-    def _build_listeners(self, routing: Routing, mailboxes: Mailboxes) -> list[Listener]:
+    def _build_listeners(self, routing: Routing) -> list[Listener]:
         assert self.recovery is not None
         settings, clock, maillog = self.settings, self._clock, self.maillog
         secret = self.recovery.journal.encode()
@@ -191,7 +191,7 @@ class Mta(Operations):
             clock=self._clock,
             hostname=self.settings.hostname,
             routing=routing,
-            lookup=lookup_in(mailboxes),
+            lookup=lookup_in(self._directory),
             refusal=self._store.refusal,
             pressure=self._scheduler.pressure,
             limits=self._limits(),
@@ -209,6 +209,7 @@ class Mta(Operations):
 
     async def _start(self) -> None:
         """The listeners come last: whoever can reach us is served by the whole of us."""
+        await self._directory.load()
         self._scheduler.start()
         await self._listen()
 

@@ -1,4 +1,4 @@
-"""The mailboxes of the settings: their directories, a list, a file, or whom the Python program around us has.
+"""Who lives here, by the settings: mailboxes of directories, lists, files, databases or the program around us; aliases.
 
 A part of the composition root. Promises: a callable that raises, hangs or answers neither yes nor no says "it cannot be
 told now" (451), and the log says why. Never: a decision.
@@ -11,10 +11,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from asyncmta.config import Settings
+from asyncmta.config_local import ALIAS, RELAY, DomainTable, each_domain, meant
 from asyncmta.delivery.maildir import MaildirTransport
-from asyncmta.mail.address import Address
+from asyncmta.mail.address import Address, parse_address
+from asyncmta.mailboxes.alias_file import AliasFile
+from asyncmta.mailboxes.alias_text import AliasText, Somebody, parse_aliases, parse_virtual
+from asyncmta.mailboxes.directory import Directory, DirectorySettings, LocalDomain
+from asyncmta.mailboxes.homes import Recipients, home_of
 from asyncmta.mailboxes.list_file import ListFile
-from asyncmta.mailboxes.resolver import LocalSettings, Mailboxes
+from asyncmta.mailboxes.resolver import DATABASE, LIST_FILE, LocalSettings, Mailboxes, behind
+from asyncmta.mailboxes.sqlite_users import SqliteUsers
 from asyncmta.maillog import MailLog
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
@@ -22,6 +28,7 @@ from asyncmta.system.deadline import Deadline
 from asyncmta.system.disk import Disk
 
 ASK_TIMEOUT = 5.0
+MOST_FAULTS = 10  # of one table in one line of the log
 
 Exists = Callable[[str], Awaitable[bool | None]]
 """`Mta(settings, recipients=...)`: an address at a local domain -> has it a mailbox? None: it cannot be told now."""
@@ -37,13 +44,78 @@ def build_mailboxes(
         maildir=local.maildir,
         mailboxes=local.mailboxes,
         postmaster=str(settings.postmaster),
+        delimiters=local.delimiters,
     )
-    recipients = None
     if exists is not None:
-        recipients = asking(exists, clock=clock, maillog=maillog)
-    elif asked.list_file:
-        recipients = ListFile(path=asked.list_file, clock=clock).has
-    return Mailboxes(settings=asked, hostname=settings.hostname, clock=clock, disk=disk, recipients=recipients)
+        recipients: Recipients | None = asking(exists, clock=clock, maillog=maillog)
+    else:
+        recipients = _recipients(local.mailboxes, local.query, clock=clock, maillog=maillog)
+    homes = {}
+    for domain in settings.domains:
+        own, found = meant(local, domain), recipients
+        if domain.mailboxes != "" or (domain.query and exists is None):
+            found = _recipients(own.mailboxes, own.query, clock=clock, maillog=maillog)
+        homes[domain.name] = home_of(own.maildir, own.mailboxes, found)
+    return Mailboxes(
+        settings=asked, hostname=settings.hostname, clock=clock, disk=disk, recipients=recipients, domains=homes
+    )
+
+
+def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog) -> Directory:
+    """Who is who, for RCPT and for delivery alike. `load` it before mail comes, so that faults are in the log early."""
+    local = settings.local
+
+    def file(path: str, parse: Callable[[str], AliasText]) -> AliasFile:
+        return AliasFile(path=path, parse=parse, clock=clock, on_faults=_teller(maillog))
+
+    tables = ((local.aliases, parse_aliases), (local.virtual, parse_virtual))
+    own_tables = {domain.name: file(domain.aliases, parse_aliases) for domain in settings.domains if domain.aliases}
+    return Directory(
+        settings=DirectorySettings(
+            domains=frozenset(local.domains), hostname=settings.hostname, delimiters=local.delimiters
+        ),
+        mailboxes=mailboxes,
+        tables=[file(path, parse) for path, parse in tables if path],
+        relocated=file(local.relocated, parse_virtual) if local.relocated else None,
+        domains={
+            name: LocalDomain(own_tables.get(name), _otherwise(one), one.unknown_user.startswith(RELAY))
+            for name, one in each_domain(local, settings.domains).items()
+        },
+    )
+
+
+def _otherwise(domain: DomainTable) -> Somebody | None:
+    """Who gets what is for nobody: `catch_all`, or the address of `unknown_user`."""
+    text = domain.catch_all
+    if domain.unknown_user.startswith(ALIAS):
+        text = domain.unknown_user.removeprefix(ALIAS)
+    if not text:
+        return None
+    address = parse_address(text if "@" in text else f"{text}@{domain.name}", smtputf8=True)
+    return Somebody(address.local_part, address.domain)
+
+
+def _recipients(mailboxes: str | tuple[str, ...], query: str, *, clock: Clock, maillog: MailLog) -> Recipients | None:
+    """Who knows who lives here, where that is a file or a database."""
+    if path := behind(LIST_FILE, mailboxes):
+        return ListFile(path=path, clock=clock, on_faults=_teller(maillog)).has
+    if path := behind(DATABASE, mailboxes):
+        return SqliteUsers(path=path, query=query, clock=clock, on_faults=_teller(maillog)).has
+    return None
+
+
+def _teller(maillog: MailLog) -> Callable[[str, tuple[str, ...]], None]:
+    """What the log says of a table: what is wrong with it, or that nothing is any more."""
+
+    def tell(path: str, faults: tuple[str, ...]) -> None:
+        if faults:
+            more = len(faults) - MOST_FAULTS
+            said = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+            maillog.note("warning", "table_faults", table=path, reason="; ".join(said))
+        else:
+            maillog.note("info", "table_mended", table=path)
+
+    return tell
 
 
 def build_maildir(settings: Settings, *, disk: Disk, store: Store, mailboxes: Mailboxes) -> MaildirTransport:

@@ -11,7 +11,8 @@ RFC 5321 3.6 (relaying), 4.5.1 (postmaster), 5.1 (next hop).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -23,6 +24,7 @@ CACHED_DOMAINS = 10_000
 
 _LOCAL = "local:"
 _MX = "mx:"
+_UNKNOWN = "unknown:"
 _LEVEL = " tls="  # no domain has a space
 
 
@@ -148,8 +150,14 @@ class Rule(Struct, frozen=True):
         return not self.recipient.domain and isinstance(self.via, Mx | Smarthost | Pipe)
 
 
+def unknown_key(domain: str) -> str:
+    """The destination of those of a local domain whom we do not know, where a server is named that may (P-09). Routing
+    says it of nobody: who is unknown turns out at delivery."""
+    return _UNKNOWN + domain
+
+
 class Routing:
-    """The rules of one configuration. A reload makes a new one."""
+    """The rules of one configuration. A reload makes a new one. `unknown_relays`: a local domain -> "host:port"."""
 
     def __init__(
         self,
@@ -159,6 +167,7 @@ class Routing:
         relay_domains: Iterable[str] = (),
         hostname: str = "localhost",
         postmaster: Address | None = None,
+        unknown_relays: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._rules = tuple(rules)
         self._local = frozenset(map(domain_key, local_domains))
@@ -168,7 +177,10 @@ class Routing:
         self._hostname = domain_key(hostname)
         self._postmaster = postmaster
         self._keys: list[str] = []
-        self._routes: dict[str, Route] = {}
+        self._routes: dict[str, Route] = {
+            unknown_key(domain_key(domain)): Smarthost(host, (host,), "opportunistic")
+            for domain, host in unknown_relays.items()
+        }
         for index, rule in enumerate(self._rules):
             key = self._key_of(rule.via, index)
             self._keys.append(key)
@@ -179,7 +191,7 @@ class Routing:
 
     def _key_of(self, via: Route, index: int) -> str:
         for key, route in self._routes.items():
-            if route == via:
+            if route == via and not key.startswith(_UNKNOWN):
                 return key  # the same smarthost named by two rules is one destination, with one share
         match via:
             case Smarthost(protocol="smtp"):

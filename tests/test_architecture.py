@@ -55,6 +55,7 @@ HOMES = {
     "click": ["cli/"],
     "rich": ["cli/"],
     "idna": ["mail/address.py"],
+    "sqlite3": ["mailboxes/sqlite_users.py"],  # of the standard library; it blocks, and is asked in one place
     "zstandard": ["spool/compression.py"],
     "pytest": ["testing/"],
     "pytest_asyncio": ["testing/"],

@@ -38,7 +38,10 @@ class Existence(Enum):
     UNKNOWN = "unknown"
 
 
-Lookup = Callable[[Address], Existence | Awaitable[Existence]]
+Found = Existence | Reply
+"""A reply says more than yes or no: where somebody moved, or that there is no room now."""
+
+Lookup = Callable[[Address], Found | Awaitable[Found]]
 """Who lives here: at once when it is known, else something to wait for."""
 
 
@@ -181,13 +184,13 @@ class Acceptance:
 
     def recipient(
         self, address: Address, reverse_path: Address | None, *, may_relay: bool
-    ) -> Reply | Awaitable[Existence] | None:
+    ) -> Reply | Awaitable[Found] | None:
         """RCPT: may it be sent there through us, and is there anybody?"""
         routing = self._routing
         destination = routing.destination(address, reverse_path)
         if destination.startswith("local:"):
-            existence = self.lookup(address)
-            return self.existence(existence) if isinstance(existence, Existence) else existence
+            found = self.lookup(address)
+            return self.existence(found) if isinstance(found, Existence | Reply) else found
         if not may_relay and not routing.is_local(address.domain_key) and not serves_anybody(routing, address):
             return replies.RELAY_DENIED
         if destination.startswith("reject:"):
@@ -211,4 +214,6 @@ class Acceptance:
         """The answer of a lookup as ours. Whatever is neither yes nor no is "unknown"."""
         if found is Existence.YES:
             return None
+        if isinstance(found, Reply):
+            return found
         return replies.NO_SUCH_MAILBOX if found is Existence.NO else replies.MAILBOX_UNSURE

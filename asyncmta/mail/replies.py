@@ -141,6 +141,12 @@ def listed_by(names: tuple[str, ...]) -> Reply:
     return reply(LISTED.code, "5.7.1", f"{LISTED.text}: {', '.join(names)}") if names else LISTED
 
 
+def moved(to: str) -> Reply:
+    """551: who was here is now there (RFC 5321 3.4). An address that needs SMTPUTF8 is not said: the client may not
+    have asked for replies in it."""
+    return reply(551, "5.1.6", f"User not local; please try <{to}>" if to.isascii() else "User has moved away")
+
+
 def priority_changed(priority: int) -> Reply:
     """250 to MAIL whose MT-PRIORITY was not granted (RFC 6710 10: the new one comes first)."""
     return reply(250, "2.3.6", f"{priority} is the new priority assigned to the message")

@@ -1,33 +1,68 @@
 """What an address of a local domain is: an alias, a mailbox, moved away, or nobody; and who is behind it in the end.
 
-One object for RCPT and for the intake, so that they cannot differ. In this order: the tables (the whole address, the
-name; with its detail, then without), a whole domain that stands for another, the mailbox, the catch-all (`@domain`),
-nobody. Promises: what cannot be told is never "nobody" (451 and not 550); a postmaster without an alias is a mailbox.
-Never: writing; a decision about strangers' addresses.
+One object for RCPT and for delivery, so that they cannot differ. In this order: the tables (the whole address, the
+name; with its detail, then without), those of all domains before that of its own; a whole domain that stands for
+another; who has moved; the mailbox; the catch-all (`@domain` of a table, then that of the settings); the relay for
+those whom we do not know; nobody. Promises: what cannot be told is never "nobody" (451 and not 550); a postmaster
+without an alias is a mailbox. Never: writing; a decision about strangers' addresses.
 
-RFC 5321 3.4 (551), 4.5.1 (postmaster); seeds P-04, P-09, W-111, W-161, W-300.
+RFC 5321 3.4 (551), 4.5.1 (postmaster); seeds P-04, P-09, P-78, W-111, W-161, W-300.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from asyncmta.mail.address import Address, quote
 from asyncmta.mailboxes.alias_file import AliasFile, AliasTable
-from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target
-from asyncmta.mailboxes.expansion import Alias, Ending, Endless, Expanded, Finding, Untold, expand
-from asyncmta.mailboxes.path import details, mailbox_name
+from asyncmta.mailboxes.alias_text import Broken, Everybody, Somebody, Target
+from asyncmta.mailboxes.expansion import (
+    MOST_RESULTS,
+    Alias,
+    Ending,
+    Endless,
+    Expanded,
+    Finding,
+    Untold,
+    expand,
+)
+from asyncmta.mailboxes.path import OWNER, details, mailbox_name
 from asyncmta.mailboxes.resolver import Mailbox, Mailboxes, NoMailbox
 
-OWNER = "owner-"
+MOST_AT_RCPT = 1000  # addresses behind one that a client waits for; who stands for more is believed to be somebody
+AT_ONCE = 200  # addresses that are looked up before others may have a turn
 
 
 class Moved(Struct, frozen=True):
     """Nobody lives here any more; this is where to."""
 
     to: str
+
+
+class Reachable(Struct, frozen=True):
+    """There is somebody. `mailbox`: that of the address itself, where it stands for nobody else."""
+
+    mailbox: Mailbox | None = None
+
+
+Standing = Reachable | Moved | NoMailbox | Untold
+"""What RCPT wants to know."""
+
+_SOMEBODY = Reachable()
+_NOBODY = NoMailbox()
+
+
+class LocalDomain(Struct, frozen=True):
+    """What holds in one domain: its own `aliases`; who gets what is for nobody (`otherwise`); whether that goes to a
+    server that may know them (`has_relay`)."""
+
+    aliases: AliasFile | None = None
+    otherwise: Somebody | None = None
+    has_relay: bool = False
 
 
 class DirectorySettings(Struct, frozen=True, kw_only=True):
@@ -39,7 +74,8 @@ class DirectorySettings(Struct, frozen=True, kw_only=True):
 
 
 class Directory:
-    """`tables`: asked in this order, the first that has the name decides. `relocated`: who has moved, and where to."""
+    """`tables`: asked in this order, the first that has the name decides. `relocated`: who has moved, and where to.
+    `domains`: what holds in some of them alone, by normal form."""
 
     def __init__(
         self,
@@ -48,42 +84,111 @@ class Directory:
         mailboxes: Mailboxes,
         tables: Sequence[AliasFile] = (),
         relocated: AliasFile | None = None,
+        domains: Mapping[str, LocalDomain] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._mailboxes = mailboxes
         self._tables = tuple(tables)
         self._relocated = relocated
+        self._domains = dict(domains)
+        self._own = {name: (*self._tables, one.aliases) for name, one in domains.items() if one.aliases is not None}
+
+    @property
+    def files(self) -> tuple[AliasFile, ...]:
+        """All tables."""
+        own = tuple(one.aliases for one in self._domains.values() if one.aliases is not None)
+        return (*self._tables, *own, *(() if self._relocated is None else (self._relocated,)))
 
     @property
     def has_tables(self) -> bool:
         """False: nobody has an alias, so that nobody need ask."""
-        return bool(self._tables)
+        return bool(self._tables or self._own)
+
+    async def load(self) -> None:
+        """Read all tables, so that what is wrong with them is said now and not when the first message comes."""
+        for file in self.files:
+            await file.current()
 
     def is_plain(self, address: Address) -> bool:
         """True: nobody has to be asked, it stands for itself. False: somebody may know more."""
-        for file in self._tables:
+        domain = address.domain_key
+        for file in self._own.get(domain, self._tables):
             table = file.known()
-            if table is None or self._named(table.entries, address) or table.entries.get("@" + address.domain_key):
+            if table is None or self._named(table.entries, address) or table.entries.get("@" + domain):
                 return False
-        return True
+        if self._relocated is not None:
+            table = self._relocated.known()
+            if table is None or self._where(table.entries, address):
+                return False
+        rest = self._domains.get(domain)
+        if rest is None or not (rest.otherwise or rest.has_relay):
+            return True
+        return isinstance(self._mailboxes.cached(address), Mailbox)
 
     def is_local(self, address: Address) -> bool:
         """Is it for us to say who that is?"""
         return address.domain_key in self._settings.domains or address.domain_key == self._settings.hostname
 
-    async def expand(self, address: Address) -> Expanded | Endless | Untold:
+    def known(self, address: Address) -> Standing | None:
+        """As `standing`, where that can be told at once."""
+        answer = self._mailboxes.cached(address) if self.is_plain(address) else None
+        if answer is None:
+            return None
+        match answer:
+            case Mailbox():
+                return Reachable(answer)
+            case NoMailbox():
+                return answer
+        return Untold(answer.reason)
+
+    async def standing(self, address: Address) -> Standing:
+        """Is there anybody? Where one address stands for very many, that is believed without looking at each."""
+        known = self.known(address)
+        if known is not None:
+            return known
+        found = await self.expand(address, most=MOST_AT_RCPT)
+        match found:
+            case Untold():
+                return found
+            case Endless(reason, is_too_many):
+                return _SOMEBODY if is_too_many else Untold(reason)
+        if not found.is_itself:
+            return _NOBODY if found.is_nobody else _SOMEBODY
+        match found.reached[0].ending:
+            case Ending.NOBODY:
+                return _NOBODY
+            case Ending.MOVED:
+                return await self.moved(address) or _NOBODY  # gone from the table just now
+            case Ending.MAILBOX:
+                answer = self._mailboxes.cached(address)
+                return Reachable(answer) if isinstance(answer, Mailbox) else _SOMEBODY
+        return _SOMEBODY
+
+    async def expand(self, address: Address, *, most: int = MOST_RESULTS) -> Expanded | Endless | Untold:
         """Who is behind the address in the end."""
-        return await expand(address, self.look)
+        looked = 0
+
+        async def look(one: Address, is_final: bool) -> Finding:
+            nonlocal looked
+            looked += 1
+            if not looked % AT_ONCE:
+                await asyncio.sleep(0)
+            return await self.look(one, is_final)
+
+        return await expand(address, look, most=most)
 
     async def moved(self, address: Address) -> Moved | Untold | None:
         """Where somebody went who is in the table of those that moved."""
         if self._relocated is None:
             return None
-        table = await self._relocated.current()
+        table = self._relocated.known() or await self._relocated.current()
         if table is None:
             return Untold("who has moved cannot be told now")
-        targets = self._named(table.entries, address)
-        return None if targets is None else Moved(", ".join(map(_text, targets)))
+        targets = self._where(table.entries, address)
+        if targets is None:
+            return None
+        broken = next((one.reason for one in targets if isinstance(one, Broken)), None)
+        return Untold(broken) if broken is not None else Moved(", ".join([_text(one, address) for one in targets]))
 
     async def look(self, address: Address, is_final: bool) -> Finding:
         """What this address is; no further."""
@@ -92,7 +197,7 @@ class Directory:
         if is_final:
             return await self._mailbox(address)
         tables: list[AliasTable] = []
-        for file in self._tables:
+        for file in self._own.get(address.domain_key, self._tables):
             table = file.known() or await file.current()
             if table is None:
                 return Untold("the aliases cannot be read now")
@@ -107,8 +212,22 @@ class Directory:
         everybody = next((found for table in tables if (found := table.entries.get("@" + address.domain_key))), None)
         if everybody is not None and any(isinstance(target, Everybody) for target in everybody):
             return Alias(everybody)
+        moved = await self.moved(address)
+        if moved is not None:
+            return moved if isinstance(moved, Untold) else Ending.MOVED
         mailbox = await self._mailbox(address)
-        return Alias(everybody) if mailbox is Ending.NOBODY and everybody is not None else mailbox
+        if mailbox is not Ending.NOBODY:
+            return mailbox
+        return Alias(everybody) if everybody is not None else self._otherwise(address)
+
+    def _otherwise(self, address: Address) -> Finding:
+        """What becomes of mail for nobody."""
+        rest = self._domains.get(address.domain_key)
+        if rest is None:
+            return Ending.NOBODY
+        if rest.otherwise is not None:
+            return Alias((rest.otherwise,))
+        return Ending.RELAYED if rest.has_relay else Ending.NOBODY
 
     def _named(self, entries: Mapping[str, tuple[Target, ...]], address: Address) -> tuple[Target, ...] | None:
         for name in details(address.local_part, self._settings.delimiters):
@@ -116,6 +235,9 @@ class Directory:
             if found is not None:
                 return found
         return None
+
+    def _where(self, entries: Mapping[str, tuple[Target, ...]], address: Address) -> tuple[Target, ...] | None:
+        return self._named(entries, address) or entries.get("@" + address.domain_key)
 
     def _owner(self, tables: list[AliasTable], address: Address) -> Address | None:
         """`owner-list` of a `list`, if there is one."""
@@ -140,5 +262,11 @@ def _entry(entries: Mapping[str, tuple[Target, ...]], name: str, domain: str) ->
     return None if key is None else entries.get(f"{key}@{domain}") or entries.get(key)
 
 
-def _text(target: Target) -> str:
-    return f"{target.local_part}@{target.domain}" if isinstance(target, Somebody) else ""
+def _text(target: Target, of: Address) -> str:
+    """A target as people write it."""
+    match target:
+        case Somebody(local_part, domain):
+            return f"{local_part}@{domain or of.domain}"
+        case Everybody(domain):
+            return f"{of.local_part}@{domain}"
+    return ""

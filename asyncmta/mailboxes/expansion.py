@@ -35,6 +35,8 @@ class Ending(Enum):
     MAILBOX = "a mailbox of ours"
     ELSEWHERE = "not at a domain of ours"
     NOBODY = "nobody"
+    MOVED = "moved away"
+    RELAYED = "nobody whom we know, and for the server of its domain that may"
 
 
 class Untold(Struct, frozen=True):
@@ -65,13 +67,14 @@ class Expanded(Struct, frozen=True):
     @property
     def is_nobody(self) -> bool:
         """Is there nobody at all at the end of it?"""
-        return all(one.ending is Ending.NOBODY for one in self.reached)
+        return all(one.ending in (Ending.NOBODY, Ending.MOVED) for one in self.reached)
 
 
 class Endless(Struct, frozen=True):
-    """It stands for itself by way of others, or for more than can be."""
+    """It stands for itself by way of others, or for more than can be (`is_too_many`)."""
 
     reason: str
+    is_too_many: bool = False
 
 
 class _Step(Struct, frozen=True):
@@ -98,7 +101,7 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
             continue
         visited.add((key, step.is_final))
         if len(visited) > most:
-            return Endless(f"it stands for more than {most} addresses")
+            return Endless(f"it stands for more than {most} addresses", is_too_many=True)
         finding = await look(step.address, step.is_final)
         match finding:
             case Untold():

@@ -1,13 +1,14 @@
 """A file that names who lives here: an address or a local part on each line, read again when it has changed.
 
 Promises: what cannot be read, or has a line that is neither, is "cannot be told" and never "nobody": a slip of the pen
-costs a delay and no mail. The file is looked at in a thread, at most once a second, however many ask. A symbolic link
-is followed: that is how such files get into containers. Never: writing.
+costs a delay and no mail, and a line in the log. The file is looked at in a thread, at most once a second, however many
+ask. A symbolic link is followed: that is how such files get into containers. Never: writing.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from asyncmta.mail.address import Address, InvalidAddress
@@ -21,15 +22,19 @@ Signature = tuple[int, int, int]
 
 
 class ListFile:
-    """One file; `has` may be asked by many at once."""
+    """One file; `has` may be asked by many at once. `on_faults` hears why it cannot be told, and when it can again."""
 
-    def __init__(self, *, path: str, clock: Clock) -> None:
+    def __init__(
+        self, *, path: str, clock: Clock, on_faults: Callable[[str, tuple[str, ...]], None] | None = None
+    ) -> None:
         self._path = Path(path)
         self._clock = clock
+        self._on_faults = on_faults
+        self._fault = ""
         self._names: frozenset[str] | None = None
         self._signature: Signature | None = None
         self._fresh_until = float("-inf")
-        self._look: asyncio.Future[frozenset[str] | None] | None = None
+        self._look: asyncio.Future[frozenset[str] | str] | None = None
 
     async def has(self, address: Address) -> bool | None:
         """Is it named? None: it cannot be told now."""
@@ -43,14 +48,21 @@ class ListFile:
         if self._look is None:
             self._look = asyncio.ensure_future(asyncio.to_thread(self._read))
             self._look.add_done_callback(self._looked)
-        return await asyncio.shield(self._look)
+        await asyncio.shield(self._look)
+        return self._names
 
-    def _looked(self, look: asyncio.Future[frozenset[str] | None]) -> None:
+    def _looked(self, look: asyncio.Future[frozenset[str] | str]) -> None:
         self._look = None
-        self._names = None if look.cancelled() or look.exception() is not None else look.result()
+        found = "the look was broken off" if look.cancelled() else look.exception() or look.result()
+        self._names = found if isinstance(found, frozenset) else None
         self._fresh_until = self._clock.monotonic() + FRESH
+        fault = "" if isinstance(found, frozenset) else str(found)
+        if fault != self._fault:
+            self._fault = fault
+            if self._on_faults is not None:
+                self._on_faults(str(self._path), (fault,) if fault else ())
 
-    def _read(self) -> frozenset[str] | None:
+    def _read(self) -> frozenset[str] | str:
         """In a thread."""
         try:
             found = self._path.stat()
@@ -58,10 +70,12 @@ class ListFile:
             if signature == self._signature and self._names is not None:
                 return self._names
             if found.st_size > LARGEST:
-                return None
+                return f"larger than {LARGEST >> 20} MiB"
             names = parse_list(self._path.read_text("utf-8"))
-        except (OSError, ValueError):
-            return None
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        except ValueError as error:
+            return str(error)
         self._signature = signature
         return names
 

@@ -128,5 +128,6 @@ def test_a_route_that_rejects_is_said_at_once_but_not_to_strangers() -> None:
 def test_whatever_a_lookup_answers_only_a_no_is_a_no() -> None:
     assert Acceptance.existence(Existence.YES) is None
     assert Acceptance.existence(Existence.NO) is replies.NO_SUCH_MAILBOX
+    assert Acceptance.existence(replies.moved("a@b.example")) == replies.moved("a@b.example")
     for other in (Existence.UNKNOWN, None, True, False, "no"):
         assert Acceptance.existence(other) is replies.MAILBOX_UNSURE

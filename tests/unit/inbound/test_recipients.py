@@ -1,4 +1,4 @@
-"""inbound/recipients: the answers of mailboxes in the words of acceptance."""
+"""inbound/recipients: the answers of the directory in the words of acceptance."""
 
 from __future__ import annotations
 
@@ -6,40 +6,46 @@ import inspect
 
 import pytest
 
-from asyncmta.inbound.acceptance import Existence
+from asyncmta.inbound.acceptance import Existence, Found
 from asyncmta.inbound.recipients import lookup_in
+from asyncmta.mail import replies
 from asyncmta.mail.address import Address, parse_address
-from asyncmta.mailboxes.resolver import Answer, Mailbox, MailboxUnknown, NoMailbox
+from asyncmta.mail.reply import Reply
+from asyncmta.mailboxes.directory import Moved, Reachable, Standing
+from asyncmta.mailboxes.expansion import Untold
+from asyncmta.mailboxes.resolver import Mailbox, NoMailbox
 
 ALICE = parse_address("alice@example.org")
 
 
 class Known:
-    """Mailboxes that know their answer, or have to look."""
+    """A directory that knows its answer, or has to look."""
 
-    def __init__(self, answer: Answer, *, at_once: bool) -> None:
+    def __init__(self, answer: Standing, *, at_once: bool) -> None:
         self._answer = answer
         self._at_once = at_once
 
-    def cached(self, address: Address) -> Answer | None:
+    def known(self, address: Address) -> Standing | None:
         assert address == ALICE
         return self._answer if self._at_once else None
 
-    async def lookup(self, address: Address) -> Answer:
+    async def standing(self, address: Address) -> Standing:
         assert address == ALICE
         return self._answer
 
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize(
-    ("answer", "existence"),
+    ("answer", "found"),
     [
-        (Mailbox("/var/mail/alice"), Existence.YES),
+        (Reachable(Mailbox("/var/mail/alice")), Existence.YES),
+        (Reachable(), Existence.YES),
         (NoMailbox(), Existence.NO),
-        (MailboxUnknown("the disk does not answer"), Existence.UNKNOWN),
+        (Untold("the disk does not answer"), Existence.UNKNOWN),
+        (Moved("alice@new.example"), replies.moved("alice@new.example")),
     ],
 )
-async def test_existence(answer: Answer, existence: Existence, at_once: bool) -> None:
-    found = lookup_in(Known(answer, at_once=at_once))(ALICE)  # type: ignore[arg-type]
-    assert inspect.isawaitable(found) != at_once
-    assert (found if isinstance(found, Existence) else await found) is existence
+async def test_existence(answer: Standing, found: Found, at_once: bool) -> None:
+    said = lookup_in(Known(answer, at_once=at_once))(ALICE)  # type: ignore[arg-type]
+    assert inspect.isawaitable(said) != at_once
+    assert (said if isinstance(said, Existence | Reply) else await said) == found

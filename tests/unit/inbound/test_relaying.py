@@ -25,6 +25,7 @@ from asyncmta.inbound.session import client_at
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope
+from asyncmta.mailboxes.directory import Directory, DirectorySettings
 from asyncmta.mailboxes.resolver import LocalSettings, Mailbox, Mailboxes
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import MemoryDisk
@@ -65,7 +66,8 @@ class House:
             clock=FakeClock(),
             disk=disk,
         )
-        ask = lookup_in(self.mailboxes)
+        domains = DirectorySettings(domains=frozenset(local.domains), hostname=H)
+        ask = lookup_in(Directory(settings=domains, mailboxes=self.mailboxes))
 
         def lookup(address: Address) -> Existence:
             found = ask(address)

@@ -66,6 +66,8 @@ def test_greeting_and_refused_session_carry_no_status() -> None:
 
 
 def test_queued_names_the_queue_id() -> None:
+    assert replies.moved("eve@new.example").wire == b"551 5.1.6 User not local; please try <eve@new.example>\r\n"
+    assert replies.moved("\u00e8ve@new.example").wire == b"551 5.1.6 User has moved away\r\n"
     assert replies.queued(QueueId(33)).wire == b"250 2.0.0 Queued as 0000000000000011\r\n"
     assert replies.for_recipient("a@b.example", replies.queued(QueueId(1))).wire == (
         b"250 2.0.0 <a@b.example> Queued as 0000000000000001\r\n"
