@@ -21,6 +21,7 @@ import msgspec
 from asyncmta import routing
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
+from asyncmta.config_lists import ListTable
 from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_reader import Reader
@@ -81,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domains: tuple[DomainTable, ...]
+    lists: tuple[ListTable, ...]
     limits: LimitsTable
     queue: QueueTable
     routes: tuple[RouteTable, ...]
@@ -139,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay=tables.relay,
             local=tables.local,
             domains=tables.domain,
+            lists=tables.list,
             limits=tables.limits,
             # Only the default can be above lifetime here: then it follows.
             queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from asyncmta.auth.reading import UsersRefused, read, said
 from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
+from asyncmta.config_lists import check_lists
 from asyncmta.config_local import alias_files, check_local
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_routes import check_transport
@@ -52,6 +53,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     _check_admin(tables, report)
     _check_queue(tables, given, report)
     check_local(tables.local, tables.domain, tables.relay.domains, report)
+    check_lists(tables.list, tables.local.domains, report)
     _check_alias_files(tables, report)
     _check_mode(tables, report)
 

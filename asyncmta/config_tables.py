@@ -26,6 +26,7 @@ from asyncmta.config_kinds import (
     TextList,
     Whole,
 )
+from asyncmta.config_lists import ListTable
 from asyncmta.config_local import DomainTable, LocalTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
@@ -166,6 +167,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domain: tuple[DomainTable, ...]
+    list: tuple[ListTable, ...]
     limits: LimitsTable
     queue: QueueTable
     route: tuple[RouteTable, ...]
@@ -202,6 +204,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
     "domain": DomainTable,
+    "list": ListTable,
     "route": RouteTable,
     "rule": RuleEntry,
     "site": SiteTable,
