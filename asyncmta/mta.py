@@ -15,7 +15,6 @@ from typing import BinaryIO, Self
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
-from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import Resolver
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
@@ -27,10 +26,11 @@ from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer
 from asyncmta.mta_delivery import build_pipe
+from asyncmta.mta_forwarding import build_directory, build_forwarder, build_local
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_maildir
 from asyncmta.mta_policy import build_policy
-from asyncmta.mta_remote import build_dialer, build_resolver
+from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.retry import RetrySchedule
@@ -127,17 +127,20 @@ class Mta(Operations):
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
-        self._remote = RemoteTransport(
-            clock=clock,
-            dialer=self._dialer,
-            read_content=store.read_content,
-            maillog=maillog,
-            route_of=routing.route_of,
-        )
+        self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
+        directory = build_directory(settings, mailboxes=mailboxes)
+        forwarder = build_forwarder(
+            settings,
+            store=store,
+            clock=clock,
+            maillog=maillog,
+            on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
+        )
+        self._local = build_local(directory=directory, forwarder=forwarder, mailboxes=self._maildir, maillog=maillog)
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
-            route_of=routing.route_of, local=self._maildir, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
+            route_of=routing.route_of, local=self._local, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
         )
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
@@ -234,6 +237,7 @@ class Mta(Operations):
             rooms.policy.consultation.close()
             await rooms.scheduler.stop(grace)
             await self._remote.close()
+            await self._local.close()
             await self._maildir.close()
             await self._pipe.close()
         for opened in (self._own_resolver, self._access, self._certificates):

@@ -13,12 +13,15 @@ from asyncmta.config import Settings
 from asyncmta.config_sites import levels_of, rule_of_site
 from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
 from asyncmta.delivery.introductions import Introductions
+from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import DnsSettings, Resolver
 from asyncmta.delivery.sources import SourceRule
 from asyncmta.delivery.token_sources import TokenSources
 from asyncmta.delivery.tokens import Fetch
 from asyncmta.maillog import MailLog
 from asyncmta.mta_front import given
+from asyncmta.routing import Routing
+from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 from asyncmta.system.network import is_own
 
@@ -49,6 +52,16 @@ def build_dialer(
         hostname=settings.hostname,
         introductions=build_introductions(settings, clock=clock, maillog=maillog),
         is_own=lambda ip, port: is_own(ip, port, listening()),
+    )
+
+
+def build_remote(*, dialer: Dialer, clock: Clock, maillog: MailLog, store: Store, routing: Routing) -> RemoteTransport:
+    return RemoteTransport(
+        clock=clock,
+        dialer=dialer,
+        read_content=store.read_content,
+        maillog=maillog,
+        route_of=routing.route_of,
     )
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from asyncmta.delivery.backlog import Done
 from asyncmta.delivery.equipment import AttemptLog
 from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Consignment
-from asyncmta.mail.outcome import Cause, Delivered, Failed, Outcome, Postponed, Scope
+from asyncmta.mail.outcome import Cause, Delivered, Failed, Outcome, Postponed, Result, Scope
 from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smarthost
 from asyncmta.system.clock import Clock
+
+Done = Callable[[Consignment, Result], None]
 
 HELD_FOR = 3600.0
 
@@ -39,7 +40,7 @@ class _Once:
         self.unanswered = set(consignments)
         self._done = done
 
-    def __call__(self, consignment: Consignment, result: Mapping[int, Outcome] | Postponed) -> None:
+    def __call__(self, consignment: Consignment, result: Result) -> None:
         if consignment in self.unanswered:
             self.unanswered.remove(consignment)
             self._done(consignment, result)

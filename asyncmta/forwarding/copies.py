@@ -1,81 +1,91 @@
-"""Which messages an expanded recipient becomes: envelopes, one for each reverse-path, and the field that goes on top.
+"""Which messages an expanded recipient becomes: envelopes, one for each reverse-path, and whether they leave.
 
-A list with an owner sends in its owner's name; what leaves for strangers without one keeps its sender, or gets a
-rewritten one of ours where that is configured; the null reverse-path stays as it is, so that nobody answers a report.
-`Delivered-To` marks each copy with the address it was expanded from, which is how a loop over other systems is seen.
-Never: content, the time (an argument), the journal.
+A list with an owner sends in its owner's name; everything else keeps its sender, who may be one of those it is sent
+to; the null reverse-path stays as it is, so that nobody answers a report. What a sender wanted to be told goes on to
+one alone who stands for the recipient; to several without SUCCESS, for that they are several is what he is told; and
+not to the members of an owned list. A copy that leaves bears `Delivered-To` with the address it was expanded from,
+which is how a loop over other systems is seen. Never: content, the time (an argument), the journal.
 
-RFC 3461 5.2.7 (aliases and lists), RFC 5321 3.9, 4.5.5; seeds L02, W-041, W-042, W-307.
+RFC 3461 5.2.7 (aliases and lists), RFC 5321 3.9, 4.5.5; seeds L02, D-25, P-79, W-226, W-307.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
 from asyncmta.mail.address import Address
-from asyncmta.mail.envelope import Envelope, Recipient
+from asyncmta.mail.envelope import NOTIFY_NEVER, NOTIFY_SUCCESS, Envelope, Origin, Recipient
 from asyncmta.mail.headers import delivered_to
+from asyncmta.mail.outcome import Handover
+from asyncmta.mail.xtext import encode_orcpt
 from asyncmta.mailboxes.expansion import Ending, Reached
 
 MOST_RECIPIENTS = 1000  # of one copy: a message with more would be one task, one record and one report for all of them
 
-Rewrite = Callable[[Address], Address | None]
-"""A reverse-path to one of ours that leads back to it (`mailboxes/srs`); None: it cannot be."""
-
 
 class Copy(Struct, frozen=True):
-    """One message to be. `is_leaving`: it is for strangers, so that it bears the mark by which a loop is seen."""
+    """One message to be. `is_leaving`: it is for strangers. `is_list`: it is sent in the name of an owner."""
 
     envelope: Envelope
-    is_leaving: bool
+    is_leaving: bool = False
+    is_list: bool = False
 
 
 def copies_for(
-    envelope: Envelope, original: Recipient, reached: Sequence[Reached], rewrite: Rewrite | None
+    envelope: Envelope,
+    original: Recipient,
+    reached: Sequence[Reached],
+    origin: Origin,
+    default_owner: Address | None = None,
 ) -> list[Copy]:
-    """The copies for whom a recipient of this envelope stands for."""
-    groups: dict[tuple[str, bool, bool], list[Reached]] = {}
-    senders: dict[str, Address | None] = {}
+    """The copies for whom a recipient of this envelope stands for. `origin`: that envelope's message; `default_owner`:
+    the owner of several who have none."""
+    groups: dict[tuple[str, bool], tuple[Address | None, list[Reached]]] = {}
+    common = default_owner if len(reached) > 1 else None
     for one in reached:
-        sender = _sender(envelope.reverse_path, one, rewrite)
-        senders[str(sender)] = sender
-        is_list = one.owner is not None and sender is not None
-        groups.setdefault((str(sender), is_list, one.ending is Ending.ELSEWHERE), []).append(one)
+        owner = (one.owner or common) if envelope.reverse_path is not None else None
+        key = ("" if owner is None else str(owner), one.ending is Ending.ELSEWHERE)
+        groups.setdefault(key, (owner, []))[1].append(one)
+    asked = _as_asked(original, is_alone=len(reached) == 1)
     copies = []
-    for (sender_text, is_list, is_leaving), people in groups.items():
+    for (_, is_leaving), (owner, people) in groups.items():
+        source = _from(envelope, owner, origin)
         for at in range(0, len(people), MOST_RECIPIENTS):
-            part = people[at : at + MOST_RECIPIENTS]
-            own = _envelope(envelope, original, senders[sender_text], part, is_list=is_list)
-            copies.append(Copy(own, is_leaving))
+            recipients = tuple([_recipient(asked, one, owner) for one in people[at : at + MOST_RECIPIENTS]])
+            copies.append(Copy(structs.replace(source, recipients=recipients), is_leaving, owner is not None))
     return copies
 
 
-def _sender(sender: Address | None, one: Reached, rewrite: Rewrite | None) -> Address | None:
-    if sender is None:
-        return None
-    if one.owner is not None:
-        return one.owner
-    if one.ending is Ending.ELSEWHERE and rewrite is not None:
-        return rewrite(sender) or sender
-    return sender
+def handover(copies: Sequence[Copy], people: int) -> Handover:
+    """What it is called that a recipient has become these, for so many people."""
+    if all(copy.is_list for copy in copies):
+        return Handover.FINAL  # RFC 3461 5.2.7.1: a list is where a message ends
+    return Handover.PASSED_ON if people == 1 else Handover.EXPANDED
 
 
-def _envelope(
-    envelope: Envelope, original: Recipient, sender: Address | None, people: Sequence[Reached], *, is_list: bool
-) -> Envelope:
-    recipients = tuple([_recipient(original, one, is_list=is_list) for one in people])
-    changed = structs.replace(envelope, reverse_path=sender, recipients=recipients)
+def _as_asked(original: Recipient, *, is_alone: bool) -> Recipient:
+    """What was asked to be told of the original, as it is asked of those he stands for."""
+    asked = structs.replace(original, orcpt=original.orcpt or encode_orcpt(str(original.address)))
+    if is_alone or not original.notify & NOTIFY_SUCCESS:
+        return asked
+    return structs.replace(asked, notify=original.notify & ~NOTIFY_SUCCESS or NOTIFY_NEVER)
+
+
+def _from(envelope: Envelope, owner: Address | None, origin: Origin) -> Envelope:
+    source = structs.replace(envelope, origin=envelope.origin or origin)
+    if owner is None:
+        return source
     # RFC 3461 5.2.7.1: what the author wished to hear is no matter between a list and its members.
-    return structs.replace(changed, ret=None, envid=None) if is_list else changed
+    return structs.replace(source, reverse_path=owner, ret=None, envid=None)
 
 
-def _recipient(original: Recipient, one: Reached, *, is_list: bool) -> Recipient:
+def _recipient(asked: Recipient, one: Reached, owner: Address | None) -> Recipient:
     is_final = one.ending is not Ending.ELSEWHERE
-    if is_list:
+    if owner is not None:
         return Recipient(one.address, is_final=is_final)
-    return Recipient(one.address, original.notify, original.orcpt, is_final)
+    return Recipient(one.address, asked.notify, asked.orcpt, is_final)
 
 
 def has_passed(section: bytes, address: Address) -> bool:

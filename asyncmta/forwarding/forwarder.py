@@ -1,51 +1,45 @@
 """From a recipient that stands for others to messages for those, in one commit with the word that it is done.
 
 Promises: the copies are durable in the same commit that calls their original delivered, so that a crash neither loses
-nor doubles one; content goes into a copy octet for octet, behind what is put on top; content that cannot be read, and
-a journal that cannot be written, defer. A message that was here for this address before goes in a circle and fails
-(5.4.6). Never: who stands for whom; what becomes of the copies.
+nor doubles one; content goes into a copy octet for octet, behind what is put on top; content that cannot be read, a
+full disk, and a journal that cannot be written, defer. A message that was here for this address before goes in a circle
+and fails (5.4.6). The loop is given back between two copies. Never: who stands for whom; what becomes of the copies.
 
-RFC 5321 3.9, 4.4, 6.3; architecture.md 6.
+RFC 5321 3.9, 4.4, 6.3; architecture.md 6; seeds P-02, P-15.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, nullcontext
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
-from asyncmta.forwarding.copies import Copy, copies_for, has_passed
+from asyncmta.forwarding.content import Large, Original, copied
+from asyncmta.forwarding.copies import Copy, copies_for, handover, has_passed
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
-from asyncmta.mail.envelope import Consignment, Content, ContentUnavailable, QueueId, ReadContent
-from asyncmta.mail.headers import Arrival, delivered_to, header_section, received, received_opening
+from asyncmta.mail.envelope import (
+    Consignment,
+    ContentUnavailable,
+    Origin,
+    QueueId,
+    ReadContent,
+    format_queue_id,
+)
+from asyncmta.mail.headers import Arrival, delivered_to, received, received_opening
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Scope
-from asyncmta.mail.reply import reply
-from asyncmta.mail.wire import digest
+from asyncmta.mail.reply import Reply, reply
 from asyncmta.mailboxes.expansion import Reached
 from asyncmta.spool.journal import JournalFailed
 from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Record
 from asyncmta.system.clock import Clock
 
-MOST_SECTION = 1 << 20  # octets of a header section that are looked at for a loop
-
 LOOP = Failed(Cause.LOOP, reply(554, "5.4.6", "mail loop: its Delivered-To says that it was here before"))
 UNAVAILABLE = Deferred(Cause.STORAGE, replies.LOCAL_ERROR, Scope.MESSAGE)
 
 OnAccepted = Callable[[QueueId], None]
-RewriteAt = Callable[[Address, float], Address | None]
-
-
-class Large(Protocol):
-    """`spool`'s way in for content above INLINE_LIMIT."""
-
-    def write(self, octets: bytes) -> None: ...
-
-    async def finish(self) -> Content: ...
-
-    def abort(self) -> None: ...
 
 
 class Keeps(Protocol):
@@ -55,7 +49,15 @@ class Keeps(Protocol):
 
     def begin_large(self, queue_id: QueueId, *, binary: bool = False) -> Large: ...
 
+    def refusal(self, size: int = 0, /) -> Reply | None: ...
+
     async def commit(self, *records: Record) -> None: ...
+
+
+class Tells(Protocol):
+    """What is asked of the log."""
+
+    def note(self, level: str, event: str, /, *, error: BaseException | None = None, **facts: object) -> None: ...
 
 
 class Forwarded(Struct, frozen=True):
@@ -66,8 +68,16 @@ class Forwarded(Struct, frozen=True):
     copies: tuple[QueueId, ...]
 
 
+class _Draft(Struct, frozen=True):
+    """A copy that is to be committed, and for whom of the original it is."""
+
+    record: Accepted
+    recipient: Address
+
+
 class Forwarder:
-    """One for an Mta. `on_accepted` hears of each copy that is durable; `rewrite` gives senders for strangers."""
+    """One for an Mta. `on_accepted` hears of each copy that is durable; `default_owner` sends to several who have no
+    owner of their own."""
 
     def __init__(
         self,
@@ -77,88 +87,102 @@ class Forwarder:
         on_accepted: OnAccepted,
         clock: Clock,
         hostname: str,
-        rewrite: RewriteAt | None = None,
+        maillog: Tells,
+        default_owner: Address | None = None,
     ) -> None:
         self._store = store
         self._read_content = read_content
         self._on_accepted = on_accepted
         self._clock = clock
         self._opening = received_opening(Arrival(by=hostname))
-        self._rewrite = rewrite
+        self._maillog = maillog
+        self._default_owner = default_owner
 
     async def forward(self, consignment: Consignment, reached: Mapping[int, Sequence[Reached]]) -> Forwarded:
         """These ordinals of a consignment stand for these others: have them sent there."""
         now = self._clock.now()
-        outcomes: dict[int, Outcome] = {}
-        accepted: list[Accepted] = []
         unfinished: list[Large] = []
         try:
-            section = await self._section(consignment)
-            for ordinal, people in reached.items():
-                original = consignment.envelope.recipients[ordinal]
-                if has_passed(section, original.address):
-                    outcomes[ordinal] = LOOP
-                    continue
-                for copy in copies_for(consignment.envelope, original, people, self._rewriting(now)):
-                    accepted.append(await self._copy(consignment, original.address, copy, now, unfinished))
-                outcomes[ordinal] = Delivered(reply(250, "2.1.5", f"expanded to {len(people)}"))
+            outcomes, drafts = await self._drafts(consignment, reached, now, unfinished)
             done = {ordinal: outcome for ordinal, outcome in outcomes.items() if isinstance(outcome, Delivered)}
-            if done:
-                await self._store.commit(*accepted, Attempted(consignment.queue_id, now, dict(done)))
         except (ContentUnavailable, JournalFailed):
-            for large in unfinished:
-                large.abort()
+            _abort(unfinished)
             return Forwarded(dict.fromkeys(reached, UNAVAILABLE), frozenset(), ())
-        for record in accepted:
-            self._on_accepted(record.queue_id)
-        return Forwarded(outcomes, frozenset(done), tuple(record.queue_id for record in accepted))
+        except BaseException:
+            _abort(unfinished)
+            raise
+        try:
+            if done:  # from here on the copies may be in the journal, whoever stops waiting
+                records = [draft.record for draft in drafts]
+                await self._store.commit(*records, Attempted(consignment.queue_id, now, dict(done)))
+        except JournalFailed:
+            _abort(unfinished)
+            return Forwarded(outcomes | dict.fromkeys(done, UNAVAILABLE), frozenset(), ())
+        for draft in drafts:
+            self._tell(consignment, draft)
+            self._on_accepted(draft.record.queue_id)
+            await asyncio.sleep(0)
+        return Forwarded(outcomes, frozenset(done), tuple(draft.record.queue_id for draft in drafts))
 
-    def _rewriting(self, now: float) -> Callable[[Address], Address | None] | None:
-        rewrite = self._rewrite
-        return None if rewrite is None else lambda sender: rewrite(sender, now)
+    async def _drafts(
+        self,
+        consignment: Consignment,
+        reached: Mapping[int, Sequence[Reached]],
+        now: float,
+        unfinished: list[Large],
+    ) -> tuple[dict[int, Outcome], list[_Draft]]:
+        """What becomes of each, and the copies."""
+        outcomes: dict[int, Outcome] = {}
+        drafts: list[_Draft] = []
+        content = await Original.read(consignment, self._read_content, INLINE_LIMIT)
+        origin = Origin(format_queue_id(consignment.queue_id), consignment.accepted_at)
+        envelope = consignment.envelope
+        for ordinal, people in reached.items():
+            original = envelope.recipients[ordinal]
+            if has_passed(content.section, original.address):
+                outcomes[ordinal] = LOOP
+                continue
+            copies = copies_for(envelope, original, people, origin, self._default_owner)
+            if self._store.refusal(consignment.content.wire_size * len(copies)) is not None:
+                outcomes[ordinal] = UNAVAILABLE
+                continue
+            for copy in copies:
+                drafts.append(
+                    _Draft(await self._copy(content, original.address, copy, now, unfinished), original.address)
+                )
+                await asyncio.sleep(0)
+            said = reply(250, "2.1.5", f"forwarded, recipients: {len(people)}")
+            outcomes[ordinal] = Delivered(said, handover=handover(copies, len(people)))
+        return outcomes, drafts
 
     async def _copy(
-        self, consignment: Consignment, original: Address, copy: Copy, now: float, unfinished: list[Large]
+        self, content: Original, original: Address, copy: Copy, now: float, unfinished: list[Large]
     ) -> Accepted:
         queue_id = self._store.next_queue_id()
         top = received(self._opening, queue_id=queue_id, at=now, recipient=original)
         if copy.is_leaving:
             top = delivered_to(original) + top
-        facts, envelope = consignment.content, copy.envelope
-        source = self._read_content(consignment.queue_id)
-        if isinstance(source, tuple) and facts.wire_size + len(top) <= INLINE_LIMIT:
-            parts = (top, *source)
-            return Accepted(queue_id, now, envelope, _facts(facts, top, parts), "", None, parts=parts)
-        if facts.wire_size + len(top) <= INLINE_LIMIT and not isinstance(source, tuple):
-            parts = (top, b"".join([chunk async for chunk in source]))
-            return Accepted(queue_id, now, envelope, _facts(facts, top, parts), "", None, parts=parts)
-        large = self._store.begin_large(queue_id, binary=envelope.is_binary)
+        if content.parts is not None and content.facts.wire_size + len(top) <= INLINE_LIMIT:
+            parts = (top, *content.parts)
+            return Accepted(queue_id, now, copy.envelope, copied(content.facts, top, parts), "", None, parts=parts)
+        large = self._store.begin_large(queue_id, binary=copy.envelope.is_binary)
         unfinished.append(large)
-        large.write(top)
-        if isinstance(source, tuple):
-            for part in source:
-                large.write(part)
-        else:
-            async for chunk in source:
-                large.write(chunk)
-        return Accepted(queue_id, now, envelope, await large.finish(), "", None, large=True)
+        return Accepted(queue_id, now, copy.envelope, await content.write(top, large), "", None, large=True)
 
-    async def _section(self, consignment: Consignment) -> bytes:
-        """The header section, or as much of it as is looked at."""
-        source = self._read_content(consignment.queue_id)
-        if isinstance(source, tuple):
-            return header_section(b"".join(source))
-        found = b""
-        async with aclosing(source) if isinstance(source, AsyncGenerator) else nullcontext():
-            async for chunk in source:
-                found += chunk
-                if b"\r\n\r\n" in found or len(found) > MOST_SECTION:
-                    break
-        return header_section(found)
+    def _tell(self, consignment: Consignment, draft: _Draft) -> None:
+        """So that whoever looks for one of the two finds the other."""
+        record = draft.record
+        self._maillog.note(
+            "info",
+            "forwarded",
+            queue_id=consignment.queue_id,
+            recipient=draft.recipient,
+            forwarded_as=format_queue_id(record.queue_id),
+            reverse_path=record.envelope.reverse_path,
+            recipients=len(record.envelope.recipients),
+        )
 
 
-def _facts(of: Content, top: bytes, parts: tuple[bytes, ...]) -> Content:
-    size = len(top)
-    return Content(
-        of.size + size, digest(parts, of.dotted), of.dotted, of.wire_size + size, of.eight_bit or not top.isascii()
-    )
+def _abort(unfinished: Sequence[Large]) -> None:
+    for large in unfinished:
+        large.abort()

@@ -7,22 +7,24 @@ question. Never: writing into a mailbox, or a decision about retries.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from msgspec import structs
 
-from asyncmta.forwarding.forwarder import Forwarder
+from asyncmta.forwarding.forwarder import Forwarder, Tells
 from asyncmta.mail import replies
+from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment
-from asyncmta.mail.outcome import Cause, Deferred, Outcome, Postponed, Recorded
+from asyncmta.mail.outcome import Cause, Deferred, Outcome, Postponed, Recorded, Result
+from asyncmta.mail.reply import reply
 from asyncmta.mailboxes.directory import Directory
-from asyncmta.mailboxes.expansion import Expanded, Reached
+from asyncmta.mailboxes.expansion import Ending, Endless, Expanded, Reached, Untold
 
-Result = Mapping[int, Outcome] | Postponed | Recorded
 Done = Callable[[Consignment, Result], None]
 
 UNSURE = Deferred(Cause.STORAGE, replies.MAILBOX_UNSURE)
+ENDLESS = Deferred(Cause.STORAGE, reply(451, "4.3.5", "Its aliases lead in a circle, or to too many addresses"))
 INTERNAL = Deferred(Cause.INTERNAL, replies.LOCAL_ERROR)
 
 
@@ -41,12 +43,12 @@ class LocalTransport:
         directory: Directory,
         forwarder: Forwarder,
         mailboxes: Delivers,
-        on_error: Callable[[Exception], None],
+        maillog: Tells,
     ) -> None:
         self._directory = directory
         self._forwarder = forwarder
         self._mailboxes = mailboxes
-        self._on_error = on_error
+        self._maillog = maillog
         self._tasks: set[asyncio.Task[None]] = set()
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
@@ -81,7 +83,7 @@ class LocalTransport:
                 self._deliver(consignment, here, done, outcomes, recorded)
                 return
         except Exception as error:
-            self._on_error(error)
+            self._maillog.note("error", "forwarding_failed", queue_id=consignment.queue_id, error=error)
         done(consignment, Recorded(dict.fromkeys(consignment.ordinals, INTERNAL) | outcomes, frozenset(recorded)))
 
     async def _forward(self, consignment: Consignment, outcomes: dict[int, Outcome], recorded: set[int]) -> list[int]:
@@ -91,17 +93,28 @@ class LocalTransport:
         for ordinal in consignment.ordinals:
             recipient = consignment.envelope.recipients[ordinal]
             found = None if recipient.is_final else await self._directory.expand(recipient.address)
-            if found is None or (isinstance(found, Expanded) and found.is_itself):
+            if found is None or (isinstance(found, Expanded) and _is_himself(found, recipient.address)):
                 here.append(ordinal)
             elif isinstance(found, Expanded):
                 reached[ordinal] = found.reached
             else:
-                outcomes[ordinal] = UNSURE
+                outcomes[ordinal] = self._unsure(consignment, ordinal, found)
         if reached:
             forwarded = await self._forwarder.forward(consignment, reached)
             outcomes |= forwarded.outcomes
             recorded |= forwarded.recorded
         return here
+
+    def _unsure(self, consignment: Consignment, ordinal: int, why: Endless | Untold) -> Deferred:
+        """What was found in the files is for the postmaster, and no business of the sender."""
+        self._maillog.note(
+            "warning",
+            "not_expanded",
+            queue_id=consignment.queue_id,
+            recipient=consignment.envelope.recipients[ordinal].address,
+            reason=why.reason,
+        )
+        return ENDLESS if isinstance(why, Endless) else UNSURE
 
     def _deliver(
         self, consignment: Consignment, here: list[int], done: Done, outcomes: dict[int, Outcome], recorded: set[int]
@@ -120,3 +133,11 @@ class LocalTransport:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _is_himself(found: Expanded, address: Address) -> bool:
+    """Nobody else than this address, and no alias made of it: its own mailbox, or nobody's."""
+    if found.is_itself:
+        return True
+    [one, *others] = found.reached
+    return not others and one.owner is None and one.address == address and one.ending is Ending.MAILBOX

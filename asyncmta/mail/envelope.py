@@ -75,9 +75,16 @@ class Timing(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True)
     by_mode: str = ""
 
 
+class Origin(Struct, frozen=True, gc=False, array_like=True):
+    """The message that somebody sent, of which this one is a copy: its queue id as text, and when we accepted it."""
+
+    queue_id: str
+    at: float
+
+
 class Envelope(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
     """Who it is from and for. `body` is "7BIT", "8BITMIME" or "BINARYMIME"; `ret` "FULL", "HDRS" or None; `timing` None
-    where its sender asked for nothing."""
+    where its sender asked for nothing; `origin` None for what was not forwarded by us."""
 
     reverse_path: Address | None
     recipients: tuple[Recipient, ...]
@@ -87,6 +94,7 @@ class Envelope(Struct, frozen=True, gc=False, array_like=True, omit_defaults=Tru
     ret: str | None = None
     envid: str | None = None
     timing: Timing | None = None
+    origin: Origin | None = None
 
     @property
     def is_binary(self) -> bool:

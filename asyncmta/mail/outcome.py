@@ -102,3 +102,7 @@ class Recorded(Struct, frozen=True):
 
     outcomes: Mapping[int, Outcome]
     recorded: frozenset[int]
+
+
+Result = Mapping[int, Outcome] | Postponed | Recorded
+"""What became of a consignment."""

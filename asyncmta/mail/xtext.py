@@ -1,7 +1,8 @@
 """The text of DSN parameters: xtext (`+2B` is a plus), ORCPT's address type and address, the `\\x{...}` of RFC 6533.
 
-Promises: decoding takes any text and never raises; what is not xtext stays as it is. What comes out may hold any
-letter, controls too: whoever prints it makes it harmless. Never: checking a client's parameter; that is `inbound`.
+Promises: what is encoded decodes to the same; decoding takes any text and never raises; what is not xtext stays as it
+is. What comes out may hold any letter, controls too: whoever prints it makes it harmless. Never: checking a client's
+parameter; that is `inbound`.
 
 RFC 3461 4, 4.2 and 4.4 (xtext, ORCPT, ENVID), RFC 6533 3 (the utf-8 address type).
 """
@@ -18,6 +19,18 @@ _ADDR_TYPE = re.compile(r"[A-Za-z0-9-]{1,40}\Z")
 def decode_xtext(text: str) -> str:
     """`a+2Bb` -> `a+b`."""
     return _HEXCHAR.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+def encode_orcpt(address: str) -> str:
+    """An address as ORCPT, for a recipient that came without one (RFC 3461 4.2, RFC 6533 3)."""
+    if address.isascii():
+        return "rfc822;" + "".join(letter if _is_plain(letter) else f"+{ord(letter):02X}" for letter in address)
+    return "utf-8;" + "".join(letter if _is_plain(letter) else f"\\x{{{ord(letter):02X}}}" for letter in address)
+
+
+def _is_plain(letter: str) -> bool:
+    """Printable, and of no meaning in xtext or in an address of the utf-8 type."""
+    return letter.isprintable() and letter not in " +=\\"
 
 
 def in_ascii(orcpt: str) -> str:

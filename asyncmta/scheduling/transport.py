@@ -1,18 +1,18 @@
 """The seam between scheduling and delivery: all that the scheduler knows of how mail is delivered. Pure.
 
 Promises of a transport: it never blocks or raises; it calls `done` exactly once for each consignment, on the loop,
-possibly before `deliver` returns; a mapping holds an outcome for each ordinal of the consignment.
+possibly before `deliver` returns; the outcomes hold one for each ordinal of the consignment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asyncmta.mail.envelope import Consignment
-from asyncmta.mail.outcome import Outcome, Postponed
+from asyncmta.mail.outcome import Result
 
-Done = Callable[[Consignment, Mapping[int, Outcome] | Postponed], None]
+Done = Callable[[Consignment, Result], None]
 
 
 class Transport(Protocol):

@@ -52,6 +52,11 @@ class LargeContent:
         if self._job is None and self.unwritten >= chunks.CHUNK:
             self._start()
 
+    async def room(self) -> None:
+        """Wait while there is much in memory, for whoever can write faster than the disk."""
+        while self._job is not None and self.unwritten > KEEPING_UP:
+            await asyncio.wait([self._job])
+
     async def finish(self) -> Content:
         """All of it on disk and synced, with its directory. Raises JournalFailed; the file is gone then."""
         try:

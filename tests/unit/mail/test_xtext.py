@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.mail.xtext import decode_orcpt, decode_xtext, in_ascii
+from asyncmta.inbound.parameters import is_orcpt
+from asyncmta.mail.xtext import decode_orcpt, decode_xtext, encode_orcpt, in_ascii
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,18 @@ def test_an_orcpt_in_ascii_means_the_same() -> None:
     plain = in_ascii("utf-8;jörg😀@bücher.example")
     assert plain == "utf-8;j\\x{F6}rg\\x{1F600}@b\\x{FC}cher.example"
     assert decode_orcpt(plain, utf8=True) == ("utf-8", "jörg😀@bücher.example")
+
+
+@pytest.mark.parametrize(
+    ("address", "orcpt"),
+    [
+        ("alice@example.org", "rfc822;alice@example.org"),
+        ("a+b=c@example.org", "rfc822;a+2Bb+3Dc@example.org"),
+        ('"a b\\\\c"@example.org', 'rfc822;"a+20b+5C+5Cc"@example.org'),
+        ("jürgen+x@example.org", r"utf-8;jürgen\x{2B}x@example.org"),
+    ],
+)
+def test_an_address_becomes_an_orcpt_and_comes_back(address: str, orcpt: str) -> None:
+    assert encode_orcpt(address) == orcpt
+    assert is_orcpt(orcpt, smtputf8=True)
+    assert decode_orcpt(orcpt, utf8=True) == (orcpt.partition(";")[0], address)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from asyncmta.mail.address import Address
-from asyncmta.mail.envelope import Content, Envelope, QueueId, Recipient, Timing
+from asyncmta.mail.envelope import Content, Envelope, Origin, QueueId, Recipient, Timing
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Outcome, Place, Scope
 from asyncmta.mail.reply import EnhancedStatus, Reply, reply
 from asyncmta.mail.wire import digest, is_dotted, unstuff
@@ -84,7 +84,7 @@ deferrals = st.builds(Deferred, causes, replies, scopes, places)
 failures = st.builds(Failed, causes, replies, scopes, places)
 deliveries = st.builds(Delivered, replies, places, st.booleans(), st.sampled_from(Handover), st.booleans())
 outcomes = deliveries | deferrals | failures
-recipients = st.builds(Recipient, addresses, st.integers(0, 15), st.none() | texts)
+recipients = st.builds(Recipient, addresses, st.integers(0, 15), st.none() | texts, st.booleans())
 envelopes = st.builds(
     Envelope,
     st.none() | addresses,
@@ -95,6 +95,7 @@ envelopes = st.builds(
     st.sampled_from((None, "FULL", "HDRS")),
     st.none() | texts,
     st.none() | st.builds(Timing, st.integers(-9, 9), times, times, st.sampled_from(("", "R", "N", "RT", "NT"))),
+    st.none() | st.builds(Origin, texts, times),
 )
 wires = st.lists(st.binary(max_size=40), max_size=4).map(tuple)
 ordinals = st.integers(0, 2000)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from asyncmta.mail.envelope import QueueId, Timing
+from asyncmta.mail.envelope import Origin, QueueId, Timing
 from asyncmta.mail.outcome import Outcome
 from asyncmta.spool.codec import Undecodable, decode, encode
 from asyncmta.spool.ledger import Entry
@@ -27,7 +27,7 @@ def test_the_octets_of_an_accepted_are_those_of_the_format_document() -> None:
     sender, recipient = ["alice", "example.org", "example.org"], ["r0", "example.net", "example.net"]
     assert metadata_of(record) == [
         1000.5,
-        [sender, [[recipient, 0, None, False]], "7BIT", False, False, None, None, None],
+        [sender, [[recipient, 0, None, False]], "7BIT", False, False, None, None, None, None],
         [12, record.content.digest, False, 12, False],
         "client.example [192.0.2.1]",
         None,
@@ -123,7 +123,7 @@ def test_what_the_sender_said_of_time_stands_behind_the_envelope_of_version_1_0(
     record = accepted(5, b"Subject: x\r\n")
     timed = structs.replace(record, envelope=structs.replace(record.envelope, timing=Timing(-3, 7.5, 9.5, "RT")))
     metadata = metadata_of(timed)
-    assert metadata[1][7:] == [[-3, 7.5, 9.5, "RT"]]  # type: ignore[index]
+    assert metadata[1][7] == [-3, 7.5, 9.5, "RT"]  # type: ignore[index]
     draft = encode(timed)
     found = decode(16, 5, draft.metadata[: draft.metadata_size])
     assert isinstance(found, Accepted)
@@ -136,7 +136,7 @@ def test_an_envelope_of_version_1_0_has_no_timing_and_one_of_a_later_version_may
     found = decode(16, 5, msgspec.msgpack.encode(old))
     assert isinstance(found, Accepted)
     assert (found.envelope.envid, found.envelope.timing) == ("x", None)
-    old[1] += [[4, 7.5, 0.0, "", "something new"], "more"]  # type: ignore[operator]
+    old[1] += [[4, 7.5, 0.0, "", "something new"], ["id", 3.0, "new"], "more"]  # type: ignore[operator]
     found = decode(16, 5, msgspec.msgpack.encode(old))
     assert isinstance(found, Accepted)
-    assert found.envelope.timing == Timing(4, 7.5)
+    assert (found.envelope.timing, found.envelope.origin) == (Timing(4, 7.5), Origin("id", 3.0))
