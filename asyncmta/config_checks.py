@@ -18,7 +18,7 @@ from collections.abc import Callable
 from asyncmta.auth.reading import UsersRefused, read, said
 from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
-from asyncmta.config_lists import check_lists
+from asyncmta.config_lists import check_lists, member_files
 from asyncmta.config_local import alias_files, check_local
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_routes import check_transport
@@ -154,7 +154,7 @@ def _check_queue(tables: Tables, given: frozenset[str], report: Report) -> None:
 
 def _check_alias_files(tables: Tables, report: Report) -> None:
     """A table that is named and not there (P-74). What else may be wrong with it is said when it is read."""
-    for key, path in alias_files(tables.local, tables.domain).items():
+    for key, path in (alias_files(tables.local, tables.domain) | member_files(tables.list)).items():
         try:
             os.stat(path)
         except (FileNotFoundError, NotADirectoryError) as error:

@@ -1,13 +1,12 @@
 """The tables `[[list]]` and `[subscriptions]` of config.toml: every key with its type, what it may be, and its default.
 
-As in `config_tables`. Never: a look into the files that are named, only whether they are there.
+As in `config_tables`. Never: a look at the files that are named (`config_checks` looks whether they are there).
 
 docs/lists.md.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Annotated
 
@@ -45,8 +44,8 @@ def check_lists(lists: tuple[ListTable, ...], domains: tuple[str, ...], report: 
         address = parse_address(one.address, smtputf8=True)
         key = f"{address.local_part.lower()}@{address.domain_key}"
         if not is_list_name(address):
-            said = "the name of a list is up to 40 letters, digits, dots, hyphens and underscores, and not owner-..."
-            report(f"{path}.address", said)
+            said = "up to 40 letters, digits, dots, hyphens and underscores, not owner-... or ...-subscribe"
+            report(f"{path}.address", f"the name of a list is {said}")
         elif address.domain_key not in domains:
             report(f"{path}.address", f'"{address.domain}" is not in local.domains', "local.domains")
         elif key in taken:
@@ -54,5 +53,8 @@ def check_lists(lists: tuple[ListTable, ...], domains: tuple[str, ...], report: 
         taken.append(key)
         if not one.members:
             report(f"{path}.members", "a [[list]] needs a file of members, which may be empty")
-        elif not os.path.exists(one.members):
-            report(f"{path}.members", f"there is no file {one.members}; an empty one is a list that nobody is on yet")
+
+
+def member_files(lists: tuple[ListTable, ...]) -> dict[str, str]:
+    """The files that are named: the key -> the path."""
+    return {f"list.{index}.members": one.members for index, one in enumerate(lists) if one.members}

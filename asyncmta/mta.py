@@ -26,8 +26,9 @@ from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer
 from asyncmta.mta_delivery import build_pipe
-from asyncmta.mta_forwarding import build_directory, build_forwarder, build_local
+from asyncmta.mta_forwarding import Queueing, build_local
 from asyncmta.mta_front import build_access, build_certificates, given
+from asyncmta.mta_lists import build_lists
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
@@ -123,21 +124,20 @@ class Mta(Operations):
             resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
-        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog)
+        lists = build_lists(settings, disk=self._disk, maillog=maillog)
+        directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
+        self._directory = directory
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
-        directory = build_directory(settings, mailboxes=mailboxes)
-        forwarder = build_forwarder(
-            settings,
-            store=store,
-            clock=clock,
-            maillog=maillog,
-            on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
+        self._local = build_local(
+            Queueing(store, clock, maillog, settings.hostname, lambda queue_id: self._scheduler.add(queue_id)),
+            directory=directory,
+            mailboxes=self._maildir,
+            lists=lists,
         )
-        self._local = build_local(directory=directory, forwarder=forwarder, mailboxes=self._maildir, maillog=maillog)
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
             route_of=routing.route_of, local=self._local, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from asyncmta.forwarding.forwarder import Forwarder, Tells
+from asyncmta.forwarding.services import Services
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment
@@ -35,7 +36,7 @@ class Delivers(Protocol):
 
 
 class LocalTransport:
-    """`mailboxes` takes what is for a mailbox."""
+    """`mailboxes` takes what is for a mailbox, `services` what the MTA itself answers."""
 
     def __init__(
         self,
@@ -44,8 +45,10 @@ class LocalTransport:
         forwarder: Forwarder,
         mailboxes: Delivers,
         maillog: Tells,
+        services: Services | None = None,
     ) -> None:
         self._directory = directory
+        self._services = services
         self._forwarder = forwarder
         self._mailboxes = mailboxes
         self._maillog = maillog
@@ -70,9 +73,13 @@ class LocalTransport:
     def _is_plain(self, consignment: Consignment) -> bool:
         recipients = consignment.envelope.recipients
         return all(
-            recipients[ordinal].is_final or self._directory.is_plain(recipients[ordinal].address)
+            (recipients[ordinal].is_final and not self._claims(recipients[ordinal].address))
+            or self._directory.is_plain(recipients[ordinal].address)
             for ordinal in consignment.ordinals
         )
+
+    def _claims(self, address: Address) -> bool:
+        return self._services is not None and self._services.claims(address)
 
     async def _expand(self, consignment: Consignment, done: Done) -> None:
         outcomes: dict[int, Outcome] = {}
@@ -92,6 +99,13 @@ class LocalTransport:
         here: list[int] = []
         for ordinal in consignment.ordinals:
             recipient = consignment.envelope.recipients[ordinal]
+            if self._services is not None and self._services.claims(recipient.address):
+                taken = await self._services.take(consignment, ordinal)
+                outcomes[ordinal] = taken.outcome
+                recorded |= {ordinal} if taken.recorded else set()
+                if taken.onward is not None:
+                    reached[ordinal] = taken.onward
+                continue
             found = None if recipient.is_final else await self._directory.expand(recipient.address)
             if found is None or (isinstance(found, Expanded) and _is_himself(found, recipient.address)):
                 here.append(ordinal)
