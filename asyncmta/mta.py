@@ -16,6 +16,7 @@ from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.resolver import Resolver
+from asyncmta.forwarding.local import LocalTransport
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.intake import Intake
@@ -26,7 +27,7 @@ from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer
 from asyncmta.mta_delivery import build_pipe
-from asyncmta.mta_forwarding import Queueing, build_local
+from asyncmta.mta_forwarding import build_forwarding
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_lists import build_lists
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_maildir
@@ -125,18 +126,27 @@ class Mta(Operations):
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
         lists = build_lists(settings, disk=self._disk, maillog=maillog)
-        directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
-        self._directory = directory
+        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
-        self._local = build_local(
-            Queueing(store, clock, maillog, settings.hostname, lambda queue_id: self._scheduler.add(queue_id)),
-            directory=directory,
-            mailboxes=self._maildir,
+        forwarder, services = build_forwarding(
+            settings,
+            store=store,
+            clock=clock,
+            maillog=maillog,
+            on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
             lists=lists,
+        )
+        self._local = LocalTransport(
+            directory=self._directory,
+            forwarder=forwarder,
+            mailboxes=self._maildir,
+            remote=self._remote,
+            maillog=maillog,
+            services=services,
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(

@@ -9,7 +9,7 @@ RFC 3834; architecture.md 6.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, nullcontext
 from typing import Protocol
 
@@ -30,9 +30,9 @@ from asyncmta.mail.envelope import (
     format_queue_id,
 )
 from asyncmta.mail.headers import Arrival, header_section, received, received_opening
-from asyncmta.mail.outcome import Cause, Deferred, Outcome, Scope
+from asyncmta.mail.notify import owing
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Outcome, Scope
 from asyncmta.mail.wire import digest, is_dotted, stuff
-from asyncmta.mailboxes.expansion import Ending, Endless, Expanded, Reached, Untold
 from asyncmta.spool.journal import JournalFailed
 from asyncmta.spool.records import Accepted, Attempted, Record
 from asyncmta.system.clock import Clock
@@ -63,17 +63,16 @@ class Taken(Struct, frozen=True):
 
     outcome: Outcome
     recorded: bool = False
-    onward: tuple[Reached, ...] | None = None
+    onward: Address | None = None
 
 
 class Services:
-    """One for an Mta. `expand`: the directory's. `on_accepted` hears of each letter that is durable."""
+    """One for an Mta. `on_accepted` hears of each letter that is durable."""
 
     def __init__(
         self,
         *,
         answers: Answers,
-        expand: Callable[[Address], Awaitable[Expanded | Endless | Untold]],
         store: Keeps,
         read_content: ReadContent,
         on_accepted: Callable[[QueueId], None],
@@ -83,7 +82,6 @@ class Services:
     ) -> None:
         self.claims = answers.claims
         self._answers = answers
-        self._expand = expand
         self._store = store
         self._read_content = read_content
         self._on_accepted = on_accepted
@@ -110,10 +108,13 @@ class Services:
             )
         )
         if not answer.letters:
-            return await self._onward(answer)
+            return Taken(answer.outcome, onward=answer.onward)
         accepted = [self._accepted(letter, now) for letter in answer.letters]
+        outcome = answer.outcome
+        if isinstance(outcome, Delivered):
+            outcome = owing(envelope, ordinal, outcome)
         try:
-            await self._store.commit(*accepted, Attempted(consignment.queue_id, now, {ordinal: answer.outcome}))
+            await self._store.commit(*accepted, Attempted(consignment.queue_id, now, {ordinal: outcome}))
         except JournalFailed:
             return Taken(UNAVAILABLE)
         for record in accepted:
@@ -125,17 +126,7 @@ class Services:
                 recipient=record.envelope.recipients[0].address,
             )
             self._on_accepted(record.queue_id)
-        return Taken(answer.outcome, recorded=True)
-
-    async def _onward(self, answer: Answer) -> Taken:
-        """Who else is to have it; where nobody is there, it ends here."""
-        if answer.onward is None:
-            return Taken(answer.outcome)
-        found = await self._expand(answer.onward)
-        if not isinstance(found, Expanded):
-            return Taken(UNAVAILABLE)
-        reached = tuple(one for one in found.reached if one.ending is not Ending.NOBODY)
-        return Taken(answer.outcome, onward=reached or None)
+        return Taken(outcome, recorded=True)
 
     def _accepted(self, letter: Letter, now: float) -> Accepted:
         queue_id = self._store.next_queue_id()

@@ -30,7 +30,7 @@ from asyncmta.mailboxes.expansion import (
     Untold,
     expand,
 )
-from asyncmta.mailboxes.path import OWNER, details, mailbox_name
+from asyncmta.mailboxes.path import OWNER, POSTMASTER, details, mailbox_name
 from asyncmta.mailboxes.resolver import Mailbox, Mailboxes, NoMailbox
 
 MOST_AT_RCPT = 1000  # addresses behind one that a client waits for; who stands for more is believed to be somebody
@@ -244,7 +244,10 @@ class Directory:
         return None
 
     def _where(self, entries: Mapping[str, tuple[Target, ...]], address: Address) -> tuple[Target, ...] | None:
-        return self._named(entries, address) or entries.get("@" + address.domain_key)
+        found = self._named(entries, address)
+        if found is None and mailbox_name(address.local_part) != POSTMASTER:  # a domain moves, and somebody stays
+            found = entries.get("@" + address.domain_key)
+        return found
 
     def _owner(self, tables: list[AliasTable], address: Address) -> Address | None:
         """`owner-list` of a `list`, if there is one."""

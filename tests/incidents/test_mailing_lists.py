@@ -112,7 +112,7 @@ async def test_nobody_subscribes_somebody_else(world, members):
 async def test_a_list_is_not_made_its_own_member(world, members):
     """A request in the list's own name: the letter would go to all members, and the answer of one make a circle."""
     lists = await list_house(world, members, subscribe="confirm")
-    assert await lists.send("dev@a.example", ["dev-subscribe@a.example"], b"Subject: x\r\n\r\nx\r\n") == [250] * 4
+    assert await lists.send("dev@a.example", ["dev-subscribe@a.example"], b"Subject: x\r\n\r\nx\r\n") == [250, 250, 354, 250]
     await world.run()
     assert lists.mailbox("ann") == []
     assert members.read_text() == "# the people of dev\nann@a.example\n"
@@ -134,8 +134,9 @@ async def test_an_alias_of_the_list_leads_no_letter_to_all(world, members, tmp_p
 
 async def test_what_comes_back_is_refused(world, members):
     lists = await list_house(world, members, headers=True)
-    b = await world.mta("b.example", list=[])
+    b = await world.mta("b.example")
     members.write_text("ann@a.example\necho@b.example\n")
+    await world.advance(2)
     await lists.mta.submit("ann@a.example", ["dev@a.example"], CONTENT)
     await world.run()
     [echo] = b.mailbox("echo")
@@ -178,7 +179,7 @@ async def test_one_letter_and_one_change_through_crashes(world, members):
         await lists.open()
         await world.run()
         letters = sink.messages
-        assert len(letters) == 1
+        assert len(letters) in {1, 2}  # the second, where the power went between his 250 and our record of it
         confirm = re.search(rb"From: <(dev-confirm[^>]+)>", letters[0].content)[1].decode()
         await lists.mta.submit(who, [confirm], b"Subject: x\r\n\r\n")
         for _ in range(round_ * 3):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from asyncmta.forwarding.forwarder import Forwarder
@@ -14,8 +14,8 @@ from asyncmta.mail.outcome import Delivered, Postponed, Recorded, Result
 from asyncmta.mail.reply import reply
 from asyncmta.mail.wire import digest, is_dotted, unstuff
 from asyncmta.mailboxes.alias_file import AliasFile
-from asyncmta.mailboxes.alias_text import parse_aliases
-from asyncmta.mailboxes.directory import Directory, DirectorySettings
+from asyncmta.mailboxes.alias_text import AliasText, parse_aliases, parse_virtual
+from asyncmta.mailboxes.directory import Directory, DirectorySettings, LocalDomain
 from asyncmta.mailboxes.resolver import LocalSettings, Mailboxes
 from asyncmta.spool.entry import Entry
 from asyncmta.spool.records import INLINE_LIMIT, Accepted
@@ -38,15 +38,17 @@ class Log:
         return [facts for name, facts in self.notes if name == event]
 
 
-class MailboxTransport:
-    """Everything is in the mailbox at once, or, while `result` is set, that becomes of it."""
+class Behind:
+    """A transport that delivers at once, or, while `result` is set, that becomes of it."""
 
     def __init__(self) -> None:
         self.result: Result | None = None
         self.took: list[str] = []
+        self.destinations: list[str] = []
 
     def deliver(self, consignments: Sequence[Consignment], done) -> None:
         for consignment in consignments:
+            self.destinations.append(consignment.destination)
             self.took += [str(consignment.envelope.recipients[at].address) for at in consignment.ordinals]
             done(consignment, self.result or dict.fromkeys(consignment.ordinals, IN_MAILBOX))
 
@@ -58,9 +60,11 @@ class Post:
         self.clock = FakeClock()
         self.disk = disk or FakeDisk()
         self.log = Log()
-        self.mailboxes = MailboxTransport()
+        self.mailboxes, self.remote = Behind(), Behind()
         self.heard: list[QueueId] = []
         self.failures: list[JournalFailed] = []
+        self.folder = folder
+        self.has_relay = False
         self.aliases = folder / "aliases"
         self.aliases.write_text(aliases)
 
@@ -84,7 +88,11 @@ class Post:
             default_owner=parse_address(default_owner) if default_owner else None,
         )
         self.transport = LocalTransport(
-            directory=self._directory(), forwarder=self.forwarder, mailboxes=self.mailboxes, maillog=self.log
+            directory=self._directory(),
+            forwarder=self.forwarder,
+            mailboxes=self.mailboxes,
+            remote=self.remote,
+            maillog=self.log,
         )
         return self
 
@@ -97,11 +105,20 @@ class Post:
             disk=self.disk,
             recipients=self._lives_here,
         )
-        file = AliasFile(
-            path=str(self.aliases), parse=parse_aliases, clock=self.clock, on_faults=lambda path, faults: None
-        )
+        file = self._file("aliases", parse_aliases)
         settings = DirectorySettings(domains=frozenset({"here.example"}), hostname="mx.here.example")
-        return Directory(settings=settings, mailboxes=mailboxes, tables=[file])
+        return Directory(
+            settings=settings,
+            mailboxes=mailboxes,
+            tables=[file],
+            relocated=self._file("relocated", parse_virtual),
+            domains={"here.example": LocalDomain(has_relay=self.has_relay)},
+        )
+
+    def _file(self, name: str, parse: Callable[[str], AliasText]) -> AliasFile:
+        path = self.folder / name
+        path.touch()
+        return AliasFile(path=str(path), parse=parse, clock=self.clock, on_faults=lambda path, faults: None)
 
     async def _lives_here(self, address: Address) -> bool:
         return address.local_part != "nobody"

@@ -135,3 +135,13 @@ def test_a_circle_is_seen_by_its_mark() -> None:
     assert has_passed(section, LIST.address)
     assert not has_passed(section, parse_address("other@here.example"))
     assert not has_passed(b"Subject: Delivered-To: list@here.example\r\n", LIST.address)
+
+
+@pytest.mark.parametrize(
+    ("ending", "is_final"),
+    [(Ending.MAILBOX, True), (Ending.NOBODY, True), (FAR, False), (Ending.MOVED, False), (Ending.RELAYED, False)],
+)
+def test_only_who_is_for_a_mailbox_here_is_looked_up_there(ending: Ending, is_final: bool) -> None:
+    [copy] = copies_for(envelope(), LIST, [reached("a@here.example", ending)], ORIGIN)
+    assert copy.envelope.recipients[0].is_final == is_final
+    assert copy.is_leaving == (ending is FAR)

@@ -13,7 +13,7 @@ import pytest
 
 from asyncmta.forwarding.forwarder import LOOP, UNAVAILABLE
 from asyncmta.mail.address import parse_address
-from asyncmta.mail.envelope import Envelope, Recipient, format_queue_id
+from asyncmta.mail.envelope import NOTIFY_SUCCESS, Envelope, Recipient, format_queue_id
 from asyncmta.mail.outcome import Delivered, Handover
 from asyncmta.mailboxes.expansion import Ending, Reached
 from asyncmta.spool.records import INLINE_LIMIT, PENDING
@@ -100,6 +100,18 @@ async def test_what_was_here_before_fails_and_the_others_go_on(tmp_path: Path) -
     assert post.copies() == [("me@far.example", ["carol@far.example"])]
     again = await post.forwarder.forward(consignment, {0: both[0]})
     assert (again.outcomes, again.recorded, again.copies) == ({0: LOOP}, frozenset(), ())
+    await post.close()
+
+
+async def test_whoever_asked_to_be_told_is_owed_that_it_was_expanded(tmp_path: Path) -> None:
+    post = await Post(tmp_path, "").open()
+    asked = Recipient(parse_address("list@here.example"), NOTIFY_SUCCESS)
+    consignment = await post.take(Envelope(parse_address("me@far.example"), (asked,)))
+    forwarded = await post.forwarder.forward(consignment, {0: people("bob@here.example", "carol@far.example")})
+    entry = post.store.entry(consignment.queue_id)
+    assert entry is not None
+    assert entry.owed() == forwarded.outcomes
+    assert [one.notify for each in post.entries() for one in each.envelope.recipients] == [NOTIFY_SUCCESS, 8, 8]
     await post.close()
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from asyncmta.forwarding.local import ENDLESS, INTERNAL, UNSURE
-from asyncmta.mail.address import parse_address
+from asyncmta.forwarding.local import ENDLESS, INTERNAL, NOT_REACHED, UNSURE
+from asyncmta.mail.address import Address, parse_address
 from asyncmta.mail.envelope import Consignment, Envelope, Recipient
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Postponed, Recorded
-from asyncmta.mail.replies import MAILBOX_UNSURE
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Postponed, Recorded, Result
+from asyncmta.mail.replies import MAILBOX_UNSURE, moved
 from asyncmta.mail.reply import reply
 from tests.unit.forwarding.forwardingkit import IN_MAILBOX, Post
 
@@ -115,7 +115,7 @@ async def test_what_the_mailboxes_say_is_passed_on(tmp_path: Path, failing: bool
     post.mailboxes.result = Recorded({1: never}, frozenset()) if failing else Postponed(0.0, "not now")
     result = await post.deliver(await post.accept("team@here.example", "alice@here.example"))
     assert result.recorded == {0}
-    assert result.outcomes[1] == (never if failing else UNSURE)
+    assert result.outcomes[1] == (never if failing else NOT_REACHED)
     await post.close()
 
 
@@ -155,3 +155,72 @@ async def test_what_is_under_way_at_the_end_is_as_if_it_had_not_begun(tmp_path: 
     await post.close()
     assert answered == []
     assert post.copies() == []
+
+
+async def test_who_has_moved_is_refused_with_where_to(tmp_path: Path) -> None:
+    (tmp_path / "relocated").write_text("gone new@far.example\n")
+    post = await ready(Post(tmp_path, "all: gone, alice"))
+    result = await post.deliver(await post.accept("gone@here.example", "alice@here.example"))
+    assert result.outcomes == {0: Failed(Cause.REFUSED, moved("new@far.example")), 1: IN_MAILBOX}
+    await post.deliver(await post.accept("all@here.example"))
+    [copy] = [entry for entry in post.entries() if entry.envelope.origin is not None]
+    again = Consignment(copy.queue_id, "local:here.example", copy.envelope, (0, 1), copy.content, 0.0)
+    assert (await post.deliver(again)).outcomes == result.outcomes
+    await post.close()
+
+
+async def test_who_moved_and_has_come_back_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "relocated").write_text("gone new@far.example\n")
+    post = await ready(Post(tmp_path, ""))
+    consignment = await post.accept("gone@here.example")
+
+    async def back(_: object) -> None:
+        return None
+
+    moved_of = post.transport._directory.moved
+    asked = 0
+
+    async def once(address: Address) -> object:
+        nonlocal asked
+        asked += 1
+        return await (moved_of if asked == 1 else back)(address)
+
+    monkeypatch.setattr(post.transport._directory, "moved", once)
+    assert (await post.deliver(consignment)).outcomes == {0: UNSURE}
+    await post.close()
+
+
+async def test_the_unknown_go_to_the_relay_of_their_domain(tmp_path: Path) -> None:
+    post = Post(tmp_path, ALIASES)
+    post.has_relay = True
+    await ready(post)
+    recipients = ["nobody@here.example", "alice@here.example", "team@here.example"]
+    result = await post.deliver(await post.accept(*recipients))
+    assert (post.remote.took, post.remote.destinations) == (["nobody@here.example"], ["unknown:here.example"])
+    assert post.mailboxes.took == ["alice@here.example"]
+    assert result.recorded == {2}
+    assert result.outcomes[0] == IN_MAILBOX
+    post.remote.result = Postponed(9.0, "not now")
+    assert (await post.deliver(await post.accept(*recipients))).outcomes[0] == NOT_REACHED
+    said: list[Result] = []
+    alone = await post.accept("nobody@here.example")
+    post.transport.deliver([alone], lambda _, result: said.append(result))
+    async with asyncio.timeout(5):
+        while not said:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert said == [post.remote.result]
+    await post.close()
+
+
+async def test_a_transport_that_raises_defers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    post = await ready(Post(tmp_path, ALIASES))
+
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(post.mailboxes, "deliver", explode)
+    result = await post.deliver(await post.accept("team@here.example", "alice@here.example"))
+    assert result.recorded == {0}
+    assert isinstance(result.outcomes[0], Delivered)
+    assert result.outcomes[1] == INTERNAL
+    await post.close()

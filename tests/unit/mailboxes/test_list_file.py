@@ -91,3 +91,17 @@ def test_settings_name_the_file() -> None:
     assert LocalSettings(mailboxes=("alice",)).list_file == ""
     with pytest.raises(ValueError, match="file:PATH"):
         LocalSettings(mailboxes="file:")
+
+
+async def test_what_is_wrong_with_it_is_said_once_and_when_it_is_over(tmp_path: Path) -> None:
+    clock, path, told = FakeClock(), tmp_path / "list", []
+    file = ListFile(path=str(path), clock=clock, on_faults=lambda path, faults: told.append((path, faults)))
+    for text in (None, None, "alice\nb b\n", "bob\n", "bob\n"):
+        if text is not None:
+            path.write_text(text)
+        clock.advance(FRESH)
+        await file.has(BOB)
+    assert [path for path, _ in told] == [str(path)] * 3
+    assert told[0][1] == ("No such file or directory",)
+    assert told[1][1][0].startswith("line 2: ")
+    assert told[2][1] == ()
