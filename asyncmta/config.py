@@ -23,6 +23,7 @@ from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_lists import ListTable
 from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
+from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_reader import Reader
 from asyncmta.config_route_table import RouteTable
@@ -83,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalTable
     domains: tuple[DomainTable, ...]
     lists: tuple[ListTable, ...]
+    maildir: MaildirTable
+    bccs: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
     routes: tuple[RouteTable, ...]
@@ -142,6 +145,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             local=tables.local,
             domains=tables.domain,
             lists=tables.list,
+            maildir=tables.maildir,
+            bccs=tables.bcc,
             limits=tables.limits,
             # Only the default can be above lifetime here: then it follows.
             queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),
@@ -174,11 +179,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return users
 
     def cannot_be_served(self) -> list[str]:
-        """What is wrong where no program gives an authenticator: a listener that wants a login, and nobody has one."""
-        if self.auth.users or self.auth.dovecot:
-            return []
+        """What is wrong here and now, where no program gives an authenticator: a listener that wants a login, and
+        nobody has one; mailboxes for somebody else, and we may not give them."""
         where = "defaults" if self.source.file is None else self.source.file
-        return [
+        found = []
+        if self.maildir.owner and os.geteuid() != 0:
+            found.append(f"{where}: maildir.owner: only root may give mailboxes away, and this is user {os.geteuid()}")
+        if self.auth.users or self.auth.dovecot:
+            return found
+        return found + [
             f'{where}: listener.{index}.role: "submission" needs users who can log in: set auth.users or auth.dovecot'
             for index, listener in enumerate(self.listeners)
             if listener.role == "submission"

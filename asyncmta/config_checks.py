@@ -20,6 +20,7 @@ from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
 from asyncmta.config_lists import check_lists, member_files
 from asyncmta.config_local import alias_files, check_local
+from asyncmta.config_maildir import check_bcc
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_routes import check_transport
 from asyncmta.config_sites import check_site, check_source
@@ -49,6 +50,8 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         check_site(f"site.{index}", site, report)
     for index, source in enumerate(tables.source):
         check_source(f"source.{index}", source, report)
+    for index, bcc in enumerate(tables.bcc):
+        check_bcc(f"bcc.{index}", bcc, report)
     check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)

@@ -28,6 +28,7 @@ from asyncmta.config_kinds import (
 )
 from asyncmta.config_lists import ListTable
 from asyncmta.config_local import DomainTable, LocalTable
+from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sites import SiteTable, SourceTable
@@ -168,6 +169,8 @@ class Tables(Struct, frozen=True, kw_only=True):
     local: LocalTable
     domain: tuple[DomainTable, ...]
     list: tuple[ListTable, ...]
+    maildir: MaildirTable
+    bcc: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
     route: tuple[RouteTable, ...]
@@ -189,6 +192,7 @@ TABLES: dict[str, type[Struct]] = {
     "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
+    "maildir": MaildirTable,
     "limits": LimitsTable,
     "queue": QueueTable,
     "pipe": PipeTable,
@@ -205,6 +209,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "certificate": CertificateTable,
     "domain": DomainTable,
     "list": ListTable,
+    "bcc": BccTable,
     "route": RouteTable,
     "rule": RuleEntry,
     "site": SiteTable,

@@ -30,7 +30,8 @@ from asyncmta.mta_delivery import build_pipe
 from asyncmta.mta_forwarding import build_forwarding
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_lists import build_lists
-from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_maildir
+from asyncmta.mta_local import Exists, build_directory, build_mailboxes
+from asyncmta.mta_maildir import build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.operations import Operations, Rooms
@@ -160,6 +161,7 @@ class Mta(Operations):
             scheduler=self._scheduler,
             intake=self._intake,
             routing=routing,
+            directory=self._directory,
             resolver=resolver,
             remote=self._remote,
             policy=self._policy,

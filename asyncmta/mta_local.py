@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 
 from asyncmta.config import Settings
 from asyncmta.config_local import ALIAS, RELAY, DomainTable, each_domain, meant
-from asyncmta.delivery.maildir import MaildirTransport
 from asyncmta.lists.lists import Lists
 from asyncmta.mail.address import Address, parse_address
 from asyncmta.mailboxes.alias_file import AliasFile
@@ -24,7 +23,7 @@ from asyncmta.mailboxes.resolver import DATABASE, LIST_FILE, LocalSettings, Mail
 from asyncmta.mailboxes.sqlite_users import SqliteUsers
 from asyncmta.maillog import MailLog
 from asyncmta.mta_lists import build_list_table
-from asyncmta.spool.store import Store
+from asyncmta.mta_maildir import build_quota
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 from asyncmta.system.disk import Disk
@@ -59,7 +58,13 @@ def build_mailboxes(
             found = _recipients(own.mailboxes, own.query, clock=clock, maillog=maillog)
         homes[domain.name] = home_of(own.maildir, own.mailboxes, found)
     return Mailboxes(
-        settings=asked, hostname=settings.hostname, clock=clock, disk=disk, recipients=recipients, domains=homes
+        settings=asked,
+        hostname=settings.hostname,
+        clock=clock,
+        disk=disk,
+        recipients=recipients,
+        domains=homes,
+        quota=build_quota(settings, clock=clock, disk=disk),
     )
 
 
@@ -122,17 +127,6 @@ def _teller(maillog: MailLog) -> Callable[[str, tuple[str, ...]], None]:
             maillog.note("info", "table_mended", table=path)
 
     return tell
-
-
-def build_maildir(settings: Settings, *, disk: Disk, store: Store, mailboxes: Mailboxes) -> MaildirTransport:
-    return MaildirTransport(
-        disk=disk,
-        mailboxes=mailboxes,
-        read_content=store.read_content,
-        hostname=settings.hostname,
-        journal_tag=store.journal_tag,
-        minted_from=store.next_queue_id(),
-    )
 
 
 def asking(exists: Exists, *, clock: Clock, maillog: MailLog) -> Callable[[Address], Awaitable[bool | None]]:

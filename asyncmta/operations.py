@@ -17,9 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from asyncmta.config import Settings
-from asyncmta.delivery.dial_order import walk_order
 from asyncmta.delivery.dialer import Resolves
-from asyncmta.delivery.exchange import Site, site_of_domain
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.injection import AS_USUAL, Reports, envelope_of
 from asyncmta.inbound.intake import Intake
@@ -27,8 +25,10 @@ from asyncmta.mail.address import Address, domain_key, parse_address
 from asyncmta.mail.envelope import QueueId, format_queue_id, parse_queue_id
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import Unstuffer
-from asyncmta.mta_policy import Asked, Policy, explain
-from asyncmta.routing import Mx, Pipe, Reject, Routing, Smarthost
+from asyncmta.mailboxes.directory import Directory
+from asyncmta.mta_policy import Asked, Policy
+from asyncmta.route_report import RouteReport, report
+from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.scheduling.snapshot import QueueRow, damaged_row
 from asyncmta.spool.ledger import Entry
@@ -49,19 +49,6 @@ class NotRunning(RuntimeError):
     """The MTA has not been entered, or has been left."""
 
 
-class RouteReport(Struct, frozen=True):
-    """What would become of a recipient: the routes asked, the destination, the exchangers in order, the TLS policy; and
-    where a client is given, what `[[rule]]` and the like would say to it."""
-
-    recipient: str
-    sender: str
-    rules: list[str]
-    destination: str
-    exchangers: list[str]
-    tls: str
-    policy: list[str]
-
-
 class Rooms(Struct, frozen=True, eq=False):
     """The rooms of a running MTA, as far as they are needed here."""
 
@@ -69,6 +56,7 @@ class Rooms(Struct, frozen=True, eq=False):
     scheduler: Scheduler
     intake: Intake
     routing: Routing
+    directory: Directory
     resolver: Resolves
     remote: RemoteTransport
     policy: Policy
@@ -164,37 +152,8 @@ class Operations:
         """What would happen to a message; sends nothing. Asks DNS where the route is by MX, and about the client."""
         address = parse_address(recipient, smtputf8=True)
         origin = parse_address(sender, smtputf8=True) if sender else None
-        routing = self.rooms.routing
         asked = Asked(client, login, self.settings.relay.networks, origin, address)
-        destination = routing.destination(address, origin)
-        exchangers, tls = await self._exchangers(destination)
-        return RouteReport(
-            recipient=str(address),
-            sender=str(origin) if origin is not None else "<>",
-            rules=routing.explain(address, origin),
-            destination=destination,
-            exchangers=exchangers,
-            tls=tls,
-            policy=await explain(self.rooms.policy, asked, routing),
-        )
-
-    async def _exchangers(self, destination: str) -> tuple[list[str], str]:
-        route = self.rooms.routing.route_of(destination)
-        match route:
-            case Smarthost():
-                return list(route.hosts), route.tls
-            case Pipe():
-                return [" ".join(route.command)], "none"
-            case Reject():
-                return [str(route.reply)], "none"
-            case Mx():
-                found = site_of_domain(
-                    route.domain, await self.rooms.resolver.exchangers(route.domain), self.settings.hostname
-                )
-                if not isinstance(found, Site):
-                    return [str(found.reply)], "none"
-                return [exchanger.host for exchanger in walk_order(found, 0)], route.tls or self.settings.remote.tls
-        return [], "none"
+        return await report(self.rooms, self.settings, asked)
 
     # -- changing ----------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,14 @@ FLOORS: list[set[str]] = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files at the top of the package that are part of a room beside them, as config_*.py are of config.
-PARTS = {"logline": "maillog", "operations": "mta", "mta_policy": "mta", "mta_local": "mta", "turning": "mta"}
+PARTS = {
+    "logline": "maillog",
+    "operations": "mta",
+    "route_report": "mta",
+    "mta_policy": "mta",
+    "mta_local": "mta",
+    "turning": "mta",
+}
 PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}

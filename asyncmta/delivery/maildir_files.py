@@ -97,7 +97,7 @@ class MaildirFiles:
         if there:
             self._confirm(there)
             if self._quota is not None:
-                self._quota.doubt(group[0].mailbox.path)  # whoever put it there may not have counted it
+                self._quota.renew(group[0].mailbox.path)  # whoever put it there may not have counted it
 
     def _look_for_room(self, group: Sequence[Copy]) -> None:
         """What stands there already has its room."""
@@ -141,7 +141,7 @@ class MaildirFiles:
                 self._publish(group)
                 done = [copy for copy in group if copy.outcome is DELIVERED]
                 if any(copy.was_standing for copy in done):
-                    quota.doubt(path)  # it may have been counted, or not
+                    quota.renew(path)  # it may have been counted, or not
                 else:
                     quota.add(path, [copy.size for copy in done])
 

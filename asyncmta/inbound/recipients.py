@@ -12,7 +12,7 @@ from asyncmta.inbound.acceptance import Existence, Found, Lookup
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mailboxes.directory import Directory, Moved, Reachable, Standing
-from asyncmta.mailboxes.resolver import NoMailbox
+from asyncmta.mailboxes.resolver import Mailbox, NoMailbox
 
 
 def lookup_in(directory: Directory) -> Lookup:
@@ -30,6 +30,8 @@ def lookup_in(directory: Directory) -> Lookup:
 
 def _found(standing: Standing) -> Found:
     match standing:
+        case Reachable(Mailbox(is_full=True)):
+            return replies.MAILBOX_FULL
         case Reachable():
             return Existence.YES
         case NoMailbox():

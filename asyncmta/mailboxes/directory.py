@@ -31,7 +31,7 @@ from asyncmta.mailboxes.expansion import (
     expand,
 )
 from asyncmta.mailboxes.path import OWNER, POSTMASTER, details, mailbox_name
-from asyncmta.mailboxes.resolver import Mailbox, Mailboxes, NoMailbox
+from asyncmta.mailboxes.resolver import Answer, Mailbox, Mailboxes, NoMailbox
 
 MOST_AT_RCPT = 1000  # addresses behind one that a client waits for; who stands for more is believed to be somebody
 AT_ONCE = 200  # addresses that are looked up before others may have a turn
@@ -117,18 +117,21 @@ class Directory:
         if self._claims is not None and self._claims(address):
             return False
         domain = address.domain_key
+        rest = self._domains.get(domain)
+        has_catch_all = rest is not None and (rest.otherwise is not None or rest.has_relay)
         for file in self._own.get(domain, self._tables):
             table = file.known()
-            if table is None or self._named(table.entries, address) or table.entries.get("@" + domain):
+            if table is None or self._named(table.entries, address):
                 return False
+            everybody = table.entries.get("@" + domain, ())
+            if any(isinstance(target, Everybody) for target in everybody):
+                return False
+            has_catch_all = has_catch_all or bool(everybody)
         if self._relocated is not None:
             table = self._relocated.known()
             if table is None or self._where(table.entries, address):
                 return False
-        rest = self._domains.get(domain)
-        if rest is None or not (rest.otherwise or rest.has_relay):
-            return True
-        return isinstance(self._mailboxes.cached(address), Mailbox)
+        return not has_catch_all or isinstance(self._mailboxes.cached(address), Mailbox)
 
     def is_local(self, address: Address) -> bool:
         """Is it for us to say who that is?"""
@@ -257,8 +260,12 @@ class Directory:
                 return Address(quote(owner), address.domain, address.domain_key)
         return None
 
+    async def mailbox(self, address: Address) -> Answer:
+        """The mailbox under this very name, whatever aliases say."""
+        return self._mailboxes.cached(address) or await self._mailboxes.lookup(address)
+
     async def _mailbox(self, address: Address) -> Ending | Untold:
-        answer = self._mailboxes.cached(address) or await self._mailboxes.lookup(address)
+        answer = await self.mailbox(address)
         match answer:
             case Mailbox():
                 return Ending.MAILBOX

@@ -120,6 +120,34 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
     return Expanded(found, len(visited) == 1)
 
 
+class Seen(Struct, frozen=True):
+    """An address on the way, how many aliases before it, and what it turned out to be."""
+
+    level: int
+    address: Address
+    finding: Finding
+
+
+async def trace(address: Address, look: Look, *, most: int) -> list[Seen]:
+    """The way that `expand` goes, for people: each address in order, not more than `most`; each is followed once."""
+    seen: list[Seen] = []
+    visited: set[tuple[str, bool]] = set()
+    steps = [_Step(address, False, None, 0, None)]
+    while steps and len(seen) < most:
+        step = steps.pop()
+        finding = await look(step.address, step.is_final)
+        seen.append(Seen(step.level, step.address, finding))
+        key = (step.address.mailbox_key.casefold(), step.is_final)
+        if isinstance(finding, Alias) and key not in visited:
+            visited.add(key)
+            onward = _onward(step, finding)
+            if isinstance(onward, Untold):
+                seen.append(Seen(step.level + 1, step.address, onward))
+            else:
+                steps.extend(reversed(onward))
+    return seen
+
+
 def _onward(step: _Step, alias: Alias) -> list[_Step] | Untold:
     """The next steps from an alias."""
     owner = alias.owner or step.owner

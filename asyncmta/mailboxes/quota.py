@@ -80,6 +80,14 @@ class Quota:
         except OSError:
             self.doubt(path)  # it was delivered, and that is what counts
 
+    def renew(self, path: str) -> None:
+        """What the file says may be wrong, and nobody may come for long who would find out."""
+        self.doubt(path)
+        with suppress(OSError):
+            if self.limits(path):
+                with self.held(path):
+                    self._usage(path)
+
     def doubt(self, path: str) -> None:
         """What the file says may be wrong: it is counted anew before it is believed again."""
         if len(self._doubted) < KNOWN:

@@ -23,6 +23,7 @@ from msgspec import Struct, structs
 from asyncmta.mail.address import Address, domain_key, parse_address
 from asyncmta.mailboxes.homes import Home, Homes, Place, Recipients, home_of
 from asyncmta.mailboxes.path import POSTMASTER, mailbox_name, parse_pattern
+from asyncmta.mailboxes.quota import Quota
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
 
@@ -78,11 +79,12 @@ def behind(kind: str, mailboxes: str | tuple[str, ...]) -> str:
 
 class Mailbox(Struct, frozen=True):
     """There is one, and its Maildir is (or, if `may_make`, is to be made) at `path`. `detail`: what stood behind its
-    name, in small letters."""
+    name, in small letters. `is_full`: no message finds room in it now."""
 
     path: str
     may_make: bool = False
     detail: str = ""
+    is_full: bool = False
 
 
 class NoMailbox(Struct, frozen=True):
@@ -113,7 +115,9 @@ class Mailboxes:
         disk: Disk,
         recipients: Recipients | None = None,
         domains: Mapping[str, Home] = MappingProxyType({}),
+        quota: Quota | None = None,
     ) -> None:
+        self.quota = quota
         home = home_of(settings.maildir, settings.mailboxes, recipients)
         homes = dict.fromkeys(map(domain_key, settings.domains), home)
         self._homes = Homes(
@@ -197,7 +201,8 @@ class Mailboxes:
                 at = f"{at}/{component}"
                 self._disk.close(self._disk.open(at))
             if self._disk.is_dir(at):
-                return there
+                is_full = self.quota is not None and self.quota.is_full(at)
+                return structs.replace(there, is_full=True) if is_full else there
         except FileNotFoundError:
             return there if place.may_make else _NONE
         except NotADirectoryError:

@@ -112,7 +112,12 @@ async def test_nobody_subscribes_somebody_else(world, members):
 async def test_a_list_is_not_made_its_own_member(world, members):
     """A request in the list's own name: the letter would go to all members, and the answer of one make a circle."""
     lists = await list_house(world, members, subscribe="confirm")
-    assert await lists.send("dev@a.example", ["dev-subscribe@a.example"], b"Subject: x\r\n\r\nx\r\n") == [250, 250, 354, 250]
+    assert await lists.send("dev@a.example", ["dev-subscribe@a.example"], b"Subject: x\r\n\r\nx\r\n") == [
+        250,
+        250,
+        354,
+        250,
+    ]
     await world.run()
     assert lists.mailbox("ann") == []
     assert members.read_text() == "# the people of dev\nann@a.example\n"

@@ -361,6 +361,8 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "limits": {"connections_per_client": "60/90s"},
         "admin": {"listen": "127.0.0.1:8025", "token": "murmur"},
         "local": {"mailboxes": ["alice"], "unknown_user": "relay:MX.example.org:25", "delimiters": "+-"},
+        "maildir": {"quota": "1GiB", "mode": "2770", "owner": "5000:5000"},
+        "bcc": [{"to": "copies@example.org"}],
         "domain": [{"name": "A.example", "mailboxes": "sqlite:users.db", "query": "SELECT 1 WHERE :address = 'a'"}],
         "list": [{"address": "dev@A.example", "members": str(pem), "verp": True, "subscribe": "confirm"}],
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},

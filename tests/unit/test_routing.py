@@ -19,6 +19,7 @@ from asyncmta.routing import (
     Rule,
     Smarthost,
     parse_pattern,
+    unknown_key,
 )
 
 NO = Reject(reply(550, "5.7.1", "no"))
@@ -237,3 +238,18 @@ def test_a_rule_for_the_world_takes_away_no_mailbox_of_ours(via: object) -> None
     assert everything.route(BOB, ALICE) == via
     named = Routing(rules=[rule("example.org", via)], local_domains=["example.org"])
     assert named.route(ALICE, BOB) == via
+
+
+def test_whom_we_do_not_know_may_be_for_another_server() -> None:
+    routing = Routing(
+        rules=[Rule(parse_pattern("*"), parse_pattern("*"), Smarthost("x:25", ("x:25",), "opportunistic"))],
+        local_domains=["here.example", "BÜCHER.example"],
+        unknown_relays={"here.example": "x:25", "BÜCHER.example": "[::1]:26"},
+    )
+    alice = parse_address("alice@here.example")
+    assert routing.destination(alice, None) == "local:here.example"  # routing does not know who is unknown
+    assert routing.destination(parse_address("a@far.example"), None) == "smarthost:0"
+    assert routing.route_of(unknown_key("here.example")) == Smarthost("x:25", ("x:25",), "opportunistic")
+    assert routing.route_of("unknown:xn--bcher-kva.example") == Smarthost("[::1]:26", ("[::1]:26",), "opportunistic")
+    with pytest.raises(LookupError):
+        routing.route_of(unknown_key("far.example"))

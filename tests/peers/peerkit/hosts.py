@@ -40,6 +40,7 @@ class Host(ABC):
     longest_line = 1 << 30  # of text, as it takes it
     takes_smtputf8 = False
     address = "127.0.0.1"
+    greeting = b"220"
 
     def __init__(self) -> None:
         self.domain = f"{self.name}.test"
@@ -83,7 +84,7 @@ class Host(ABC):
         while time.monotonic() < end:
             with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 5) as sock:
                 sock.settimeout(10)
-                if sock.recv(3) == b"220":
+                if sock.recv(3) == self.greeting:
                     sock.sendall(b"QUIT\r\n")
                     return
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.said()}"

@@ -29,6 +29,7 @@ def copies(*, may_be_repeat: bool) -> list[Copy]:
         box = Mailbox(f"mail/{address.local_part}", may_make=True)
         copy = copy_for(box, f"1700000000.id{number}", recipient=address, reverse_path=SENDER)
         copy.may_be_repeat = may_be_repeat
+        copy.shows_size = number != 1
         made.append(copy)
     return made
 
@@ -67,12 +68,17 @@ MADE = pytest.mark.parametrize("made", [True, False])
 
 
 def shown(disk: FakeDisk, part: str = "new") -> dict[str, bytes]:
-    """What a reader sees, by name; a name in two mailboxes would be seen as a loss of the other."""
-    return {
+    """What a reader sees, by the beginning of its name; one that is in two mailboxes would be seen as a loss of the
+    other, and one that is there with two sizes is told at once."""
+    found = {
         path.rpartition("/")[2]: content
         for path, content in disk.tree().items()
         if f"/{part}/" in path and not path.endswith("older")
     }
+    assert all(name.partition(",S=")[2].partition(":")[0] in {"", str(len(found[name]))} for name in found)
+    by_base = {name.partition(",")[0] + name.partition(":")[1] + name.partition(":")[2]: found[name] for name in found}
+    assert len(by_base) == len(found)
+    return by_base
 
 
 def assert_only_whole_files(disk: FakeDisk) -> None:
@@ -241,7 +247,7 @@ def test_what_a_reader_has_is_not_believed_once_a_sync_of_it_failed() -> None:
     disk = fresh_disk(made=True)
     files = MaildirFiles(disk)
     files.deliver_batch(copies(may_be_repeat=False)[:1], CONTENTS[:1])
-    name = copies(may_be_repeat=False)[0].name
+    [name] = [name for name in disk.list("mail/alice/new") if name != "older"]
     disk.rename(f"mail/alice/new/{name}", f"mail/alice/cur/{name}:2,S")
     disk.fail_at(2, errno.EIO, only=("sync_directory",))
     for kind in (Deferred, Deferred):

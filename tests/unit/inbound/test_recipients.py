@@ -39,6 +39,7 @@ class Known:
     ("answer", "found"),
     [
         (Reachable(Mailbox("/var/mail/alice")), Existence.YES),
+        (Reachable(Mailbox("/var/mail/alice", is_full=True)), replies.MAILBOX_FULL),
         (Reachable(), Existence.YES),
         (NoMailbox(), Existence.NO),
         (Untold("the disk does not answer"), Existence.UNKNOWN),

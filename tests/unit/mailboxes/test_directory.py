@@ -268,6 +268,15 @@ async def test_what_is_known_at_once(tmp_path: Path) -> None:
     assert known("alice@here") is None
 
 
+async def test_a_catch_all_of_a_table_costs_those_nothing_who_have_a_mailbox(tmp_path: Path) -> None:
+    house = House(tmp_path, virtual="@here.example bob\n@too.example @here.example")
+    await house.directory.load()
+    for name in ("alice@here", "nobody@here", "dora@too", "nobody@more"):
+        address = parse_address(f"{name}.example")
+        await house.mailboxes.lookup(address)
+        assert house.directory.is_plain(address) == (name in ("alice@here", "nobody@more")), name
+
+
 async def test_where_nothing_is_configured_nobody_has_to_be_asked(tmp_path: Path) -> None:
     house = House(tmp_path)
     plain = Directory(settings=DirectorySettings(domains=frozenset({"here.example"})), mailboxes=house.mailboxes)

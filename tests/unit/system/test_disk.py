@@ -198,3 +198,19 @@ def test_the_file_system_is_named_or_unknown(disk: PosixDisk, monkeypatch: pytes
     assert disk.file_system("/proc") == "proc"
     monkeypatch.setattr(module.os, "major", lambda _: 4095)
     assert disk.file_system("/proc") == "unknown"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_an_owner_is_granted(disk: PosixDisk, tmp_path: Path) -> None:
+    file = disk.create(str(tmp_path / "a"))
+    disk.grant(file, 0o2770, 65534, 65534)
+    disk.close(file)
+    found = (tmp_path / "a").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (65534, 65534, 0o2770)
+
+
+def test_a_short_append_is_an_error(disk: PosixDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.close(disk.create(str(tmp_path / "a")))
+    monkeypatch.setattr(module.os, "write", lambda *_: 1)
+    with pytest.raises(OSError, match="short write"):
+        disk.append(str(tmp_path / "a"), b"two")

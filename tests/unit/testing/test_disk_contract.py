@@ -230,3 +230,24 @@ def test_space_and_type(place: Place) -> None:
     assert octets > 0
     assert inodes > 0
     assert place.disk.file_system(place.root)
+
+
+def test_what_is_appended_stands_behind(place: Place) -> None:
+    path = place.write("a", b"one")
+    place.disk.append(path, b" two")
+    place.disk.append(path, b" three")
+    assert place.read("a") == b"one two three"
+    assert fails(errno.ENOENT, lambda: place.disk.append(place / "b", b"x"))
+    place.disk.make_directories(place / "d")
+    assert fails(errno.EISDIR, lambda: place.disk.append(place / "d", b"x"))
+
+
+def test_a_mode_is_granted_to_what_is_open(place: Place) -> None:
+    file = place.disk.create(place / "a")
+    place.disk.grant(file, 0o640)
+    place.disk.close(file)
+    assert fails(errno.EBADF, lambda: place.disk.grant(file, 0o640))
+    if isinstance(place.disk, PosixDisk):
+        assert Path(place / "a").stat().st_mode & 0o777 == 0o640
+    else:
+        assert place.disk.granted == {place / "a": (0o640, -1, -1)}
