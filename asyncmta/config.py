@@ -19,8 +19,11 @@ from typing import Any, Self
 import msgspec
 
 from asyncmta import routing
+from asyncmta.config_bounce import BounceTable
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
+from asyncmta.config_drop import DropTable
+from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_lists import ListTable
 from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
 from asyncmta.config_maildir import BccTable, MaildirTable
@@ -84,10 +87,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalTable
     domains: tuple[DomainTable, ...]
     lists: tuple[ListTable, ...]
+    rewrites: tuple[RewriteEntry, ...]
+    srs: SrsTable
     maildir: MaildirTable
     bccs: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
+    bounce: BounceTable
     routes: tuple[RouteTable, ...]
     pipe: PipeTable
     rules: tuple[RuleEntry, ...]
@@ -100,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dns: DnsTable
     admin: AdminTable
     log: LogTable
+    drop: DropTable
     source: Source
 
     @classmethod
@@ -145,11 +152,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             local=tables.local,
             domains=tables.domain,
             lists=tables.list,
+            rewrites=tables.rewrite,
+            srs=tables.srs,
             maildir=tables.maildir,
             bccs=tables.bcc,
             limits=tables.limits,
             # Only the default can be above lifetime here: then it follows.
             queue=msgspec.structs.replace(queue, bounce_lifetime=min(queue.bounce_lifetime, queue.lifetime)),
+            bounce=tables.bounce,
             routes=tables.route,
             pipe=tables.pipe,
             rules=tables.rule,
@@ -162,6 +172,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
+            drop=tables.drop,
             source=Source(None if file is None else os.path.abspath(file), root, sources.variables()),
         )
 

@@ -4,7 +4,7 @@ Each check takes the tables as they were read and reports what it finds under th
 A pair is not judged when one of its keys had a fault of its own. Promises: nothing that would make an open relay, send
 a password in the clear over a network, or serve the operator's door to strangers passes. Never: a single value
 (`config_kinds`), certificates (`config_certificates`), and nothing is opened but the
-file of users; for the tables of aliases it is looked whether they are there.
+file of users and that of the words of reports; for the tables of aliases it is looked whether they are there.
 
 contract.md section 3.
 """
@@ -16,8 +16,10 @@ import os
 from collections.abc import Callable
 
 from asyncmta.auth.reading import UsersRefused, read, said
+from asyncmta.bounce.template_file import TemplateRefused, template_of
 from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
+from asyncmta.config_forwarding import check_rewrite, check_srs
 from asyncmta.config_lists import check_lists, member_files
 from asyncmta.config_local import alias_files, check_local
 from asyncmta.config_maildir import check_bcc
@@ -55,9 +57,13 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     check_dnsbl(tables.dnsbl, tables.rule, report)
     _check_admin(tables, report)
     _check_queue(tables, given, report)
+    _check_bounce(tables, report)
     check_local(tables.local, tables.domain, tables.relay.domains, report)
     check_lists(tables.list, tables.local.domains, report)
     _check_alias_files(tables, report)
+    for index, rewrite in enumerate(tables.rewrite):
+        check_rewrite(f"rewrite.{index}", rewrite, report)
+    check_srs(tables.srs, report)
     _check_mode(tables, report)
 
 
@@ -139,6 +145,14 @@ def _check_auth(tables: Tables, report: Report) -> None:
         report("auth.users", said(auth.users, faults))
 
 
+def _check_bounce(tables: Tables, report: Report) -> None:
+    """The file of words is read once here, like that of users."""
+    try:
+        template_of(tables.bounce.language, tables.bounce.template)
+    except TemplateRefused as refused:
+        report("bounce.template", str(refused))
+
+
 def _check_admin(tables: Tables, report: Report) -> None:
     listen, token = tables.admin.listen, tables.admin.token
     if not listen or is_loopback((split_port(listen) or ("", None))[0]):
@@ -176,5 +190,7 @@ def _check_mode(tables: Tables, report: Report) -> None:
         report("mode", said, "smarthost")
     if tables.local.domains:
         report("mode", '"null-client" has no mailboxes; leave local.domains empty', "local.domains")
+    if tables.bcc:
+        report("mode", '"null-client" has no queue from which copies could go; leave out [[bcc]]')
     if tables.rule or tables.dnsbl.lists or tables.policy.service:
         report("mode", '"null-client" asks nobody and has no rules; leave out [[rule]], [dnsbl] and [policy]')

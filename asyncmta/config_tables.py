@@ -15,6 +15,9 @@ from typing import Annotated, get_type_hints
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
+from asyncmta.config_bounce import BounceTable
+from asyncmta.config_drop import DropTable
+from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_kinds import (
     Choice,
     Duration,
@@ -169,10 +172,13 @@ class Tables(Struct, frozen=True, kw_only=True):
     local: LocalTable
     domain: tuple[DomainTable, ...]
     list: tuple[ListTable, ...]
+    rewrite: tuple[RewriteEntry, ...]
+    srs: SrsTable
     maildir: MaildirTable
     bcc: tuple[BccTable, ...]
     limits: LimitsTable
     queue: QueueTable
+    bounce: BounceTable
     route: tuple[RouteTable, ...]
     pipe: PipeTable
     rule: tuple[RuleEntry, ...]
@@ -185,6 +191,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     dns: DnsTable
     admin: AdminTable
     log: LogTable
+    drop: DropTable
 
 
 TABLES: dict[str, type[Struct]] = {
@@ -192,9 +199,11 @@ TABLES: dict[str, type[Struct]] = {
     "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
+    "srs": SrsTable,
     "maildir": MaildirTable,
     "limits": LimitsTable,
     "queue": QueueTable,
+    "bounce": BounceTable,
     "pipe": PipeTable,
     "dnsbl": DnsblTable,
     "hooks": HooksTable,
@@ -203,12 +212,14 @@ TABLES: dict[str, type[Struct]] = {
     "dns": DnsTable,
     "admin": AdminTable,
     "log": LogTable,
+    "drop": DropTable,
 }
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
     "domain": DomainTable,
     "list": ListTable,
+    "rewrite": RewriteEntry,
     "bcc": BccTable,
     "route": RouteTable,
     "rule": RuleEntry,

@@ -211,15 +211,23 @@ def _said(wording: Wording, reply: Reply | None, place: Place) -> Facts:
 
 
 def bounced(
-    wording: Wording, queue_id: QueueId, dsn: QueueId | None, reverse_path: Address | None, recipients: int
+    wording: Wording,
+    queue_id: QueueId,
+    dsn: QueueId | None,
+    reverse_path: Address | None,
+    recipients: int,
+    told: tuple[str, str],
 ) -> Facts:
-    return {
+    actions, reason = told
+    facts: Facts = {
         "queue_id": wording.queue_id(queue_id),
         "dsn": "" if dsn is None else wording.queue_id(dsn),
         "reverse_path": wording.address(reverse_path),
         "recipients": recipients,
+        "action": actions,
         "discarded": dsn is None,
     }
+    return facts | {"reason": reason} if reason else facts
 
 
 def retired(wording: Wording, queue_id: QueueId, delay: float) -> Facts:

@@ -147,10 +147,21 @@ class MailLog:
         if self._hears_info:
             self._push((self._now(), "info", "expired", logline.settled, (queue_id, recipient, outcome, delay, None)))
 
-    def bounced(self, *, queue_id: QueueId, dsn: QueueId | None, reverse_path: Address | None, recipients: int) -> None:
-        """A report was queued under the id `dsn`; None: there was nobody to tell."""
+    def bounced(
+        self,
+        *,
+        queue_id: QueueId,
+        dsn: QueueId | None,
+        reverse_path: Address | None,
+        recipients: int,
+        actions: str = "failed",
+        reason: str = "",
+    ) -> None:
+        """A report of so many recipients was queued under the id `dsn`; None: there was nobody to tell. `reason`: why
+        somebody was not told."""
         if self._hears_info:
-            self._push((self._now(), "info", "bounced", logline.bounced, (queue_id, dsn, reverse_path, recipients)))
+            facts = (queue_id, dsn, reverse_path, recipients, (actions, reason))
+            self._push((self._now(), "info", "bounced", logline.bounced, facts))
 
     def retired(self, *, queue_id: QueueId, delay: float) -> None:
         """All its recipients are settled; `delay`: seconds since we accepted it."""

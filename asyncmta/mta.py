@@ -10,34 +10,34 @@ contract.md section 5; architecture.md 7.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import BinaryIO, Self
 
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.resolver import Resolver
-from asyncmta.forwarding.local import LocalTransport
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
+from asyncmta.inbound.copying import CopyingIntake
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
-from asyncmta.mta_bounce import build_bouncer
+from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_pipe
-from asyncmta.mta_forwarding import build_forwarding
+from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_lists import build_lists
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes
-from asyncmta.mta_maildir import build_maildir
+from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
-from asyncmta.scheduling.retry import RetrySchedule
-from asyncmta.scheduling.scheduler import HOLD, Scheduler, SchedulerSettings
+from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.addresses import binding
@@ -126,6 +126,7 @@ class Mta(Operations):
             resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
+        self._readdressing = build_readdressing(settings, routing=routing, clock=clock, maillog=maillog)
         lists = build_lists(settings, disk=self._disk, maillog=maillog)
         self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
         self._dialer = build_dialer(
@@ -133,25 +134,17 @@ class Mta(Operations):
         )
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
-        forwarder, services = build_forwarding(
-            settings,
-            store=store,
-            clock=clock,
-            maillog=maillog,
-            on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
-            lists=lists,
-        )
-        self._local = LocalTransport(
+        leaving = build_leaving(settings, remote=self._remote, clock=clock)
+        self._local = build_local(
+            Queueing(settings, store, clock, maillog, lambda made: self._scheduler.add(made)),  # noqa: PLW0108 - made later
             directory=self._directory,
-            forwarder=forwarder,
             mailboxes=self._maildir,
-            remote=self._remote,
-            maillog=maillog,
-            services=services,
+            remote=leaving,
+            lists=lists,
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = Dispatch(
-            route_of=routing.route_of, local=self._local, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
+            route_of=routing.route_of, local=self._local, remote=leaving, pipe=pipe, clock=clock, maillog=maillog
         )
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
@@ -168,7 +161,7 @@ class Mta(Operations):
         )
 
     def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
-        bouncer = build_bouncer(self.settings, store=self._store)
+        bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
         return Scheduler(
             clock=self._clock,
             store=self._store,
@@ -176,11 +169,13 @@ class Mta(Operations):
             bouncer=bouncer,
             routing=routing,
             maillog=self.maillog,
-            settings=SchedulerSettings(retry=RetrySchedule(**given(RetrySchedule, self.settings.queue))),
+            settings=scheduler_settings(self.settings),
         )
 
     def _build_intake(self) -> Intake:
-        return Intake(
+        rules = bcc_rules(self.settings)
+        kind = partial(CopyingIntake, rules=rules) if rules else Intake
+        return kind(
             store=self._store,
             on_accepted=self._scheduler.add,
             maillog=self.maillog,
@@ -188,6 +183,7 @@ class Mta(Operations):
             hostname=self.settings.hostname,
             settings=self._limits(),
             inspect=self._policy.inspect,
+            readdressing=self._readdressing,
         )
 
     def _limits(self) -> Limits:
@@ -215,6 +211,7 @@ class Mta(Operations):
             turns=turns_of(self),
             access=self._access,
             gate=self._policy.gate,
+            readdressing=self._readdressing,
         )
         tls = self._certificates = build_certificates(settings, clock=clock, maillog=maillog)
         return [

@@ -31,7 +31,8 @@ _INNER = tuple(
     map(ip_network, ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10"])
 ) + tuple(map(ip_network, ["::1/128", "fc00::/7", "fe80::/10"]))
 _PATH = re.compile(r"(?<![\w:/.])~?/[\w.@%+~-]+(?:/[\w.@%+~-]*)*")
-_IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:])")
+_IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d)")
+_IPV6 = re.compile(r"(?<![\w.:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 _ERRNO = re.compile(r"\[?Errno -?\d+\]? ?")
 _LEFT_OUT = "(...)"
 
@@ -115,9 +116,7 @@ class ReportedRecipient(Struct, frozen=True):
         sender who has set it."""
         if self.is_expired:
             return str(_TOO_LATE if self.too_late else _EXPIRED)
-        if isinstance(self.outcome, Deferred):
-            return str(_EXPIRED)
-        class_ = 5 if isinstance(self.outcome, Failed) else 2
+        class_ = 5 if isinstance(self.outcome, Failed) else 4 if isinstance(self.outcome, Deferred) else 2
         enhanced = self.reply.enhanced
         return str(enhanced) if enhanced is not None and enhanced.class_ == class_ else f"{class_}.0.0"
 
@@ -171,17 +170,20 @@ class DsnFacts(Struct, frozen=True, kw_only=True):
 
 
 def needs_smtputf8(facts: DsnFacts) -> bool:
-    """Must the report be sent with SMTPUTF8? Where an address is not ASCII; or where the message was sent so itself
-    and its header section is not ASCII."""
-    if not facts.reverse_path.is_ascii or not all(each.recipient.address.is_ascii for each in facts.recipients):
+    """Must the report be sent with SMTPUTF8? Where it goes to an address that is not ASCII; or where the message was
+    sent so itself and there is something in it that is not ASCII: a recipient or the header section."""
+    if not facts.reverse_path.is_ascii:
         return True
-    return facts.smtputf8 and not header_section(facts.content).isascii()
+    is_ascii = all(each.recipient.address.is_ascii for each in facts.recipients)
+    return facts.smtputf8 and not (is_ascii and header_section(facts.content).isascii())
 
 
 def discreet(text: str) -> str:
     """Words of ours without what is nobody's business outside: paths, addresses of inner networks, error numbers."""
     text = _PATH.sub(_LEFT_OUT, _ERRNO.sub("", text))
-    return _IP.sub(lambda match: _LEFT_OUT if _is_inner(match[0]) else match[0], text)
+    for pattern in (_IPV4, _IPV6):
+        text = pattern.sub(lambda match: _LEFT_OUT if _is_inner(match[0]) else match[0], text)
+    return text
 
 
 def _is_inner(text: str) -> bool:

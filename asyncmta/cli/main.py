@@ -24,6 +24,7 @@ COMMANDS = {
     "route": ("route", "Say what would happen to an address."),
     "list": ("lists", "See mailing lists, and whose mail bounces."),
     "user": ("user", "See and change who may log in."),
+    "dsn": ("dsn", "See the words of reports to senders."),
     "health": ("health", "Say whether the running MTA is well."),
     "version": ("version", "Say which versions run here."),
 }

@@ -50,3 +50,10 @@ def decode_orcpt(orcpt: str | None, *, utf8: bool) -> tuple[str, str] | None:
     if utf8 and kind.lower() == "utf-8":
         address = _EMBEDDED.sub(lambda match: chr(min(int(match[1], 16), 0x10FFFF)), address)
     return kind, address
+
+
+def embedded(address: str) -> str:
+    """An address in the form that one of the type utf-8 has where only ASCII may stand: `\\x{FC}` for an ü."""
+    return "".join(
+        letter if "!" <= letter <= "~" and letter not in "+=\\" else f"\\x{{{ord(letter):X}}}" for letter in address
+    )

@@ -1,7 +1,8 @@
 """What is in hand: passes over messages, from the transport's `deliver` to what follows from its `done`.
 
 Promises: all consignments of one message that were taken together reach the transport in one call; deliveries and
-deferrals are noted at once; failures are kept until none of the message is in hand, and are then reported together;
+deferrals are noted at once; failures are kept until none of the message is in hand, and are then reported together, or
+a minute after the first of them where the others take longer; so are deliveries of which a sender wants to be told;
 whoever is deferred is on the agenda again before the pass ends, unless an operator holds the message. A transport that
 raises defers the message. All calls are plain: nothing here waits.
 
@@ -10,32 +11,44 @@ Seeds Q-09 to Q-14, D-64; architecture.md 6, steps 9 to 15.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from asyncmta.mail.envelope import Consignment, QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Postponed, Recorded
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed
 from asyncmta.scheduling.held import HeldBack
-from asyncmta.scheduling.means import Means
+from asyncmta.scheduling.means import Means, SchedulerSettings
 from asyncmta.scheduling.reports import Reports
-from asyncmta.scheduling.retry import RetrySchedule
-from asyncmta.scheduling.settle import INTERNAL, Settlement, is_to_be_told, is_too_late, settle
+from asyncmta.scheduling.settle import (
+    INTERNAL,
+    Result,
+    Settlement,
+    end_of,
+    is_to_be_told,
+    is_too_late,
+    settle,
+    softened,
+)
 from asyncmta.scheduling.task import Lane, Task
 from asyncmta.scheduling.transport import Transport
 from asyncmta.spool.ledger import Entry
+from asyncmta.system.clock import Timer
 
 TOO_LATE = Postponed(0.0, "the time in which its sender wants it delivered is over")
 LOCAL = "local:"  # with which the destinations of our own mailboxes begin (`routing`)
 
 
 class Pass:
-    """One message from the first consignment handed out until none of it is in hand."""
+    """One message from the first consignment handed out until none of it is in hand. `is_timed`: it is known when what
+    there is to tell is told although the pass still runs, which happens once. `owes`: a delivery is to be told of."""
 
-    __slots__ = ("consignments", "entry", "failures")
+    __slots__ = ("consignments", "entry", "failures", "is_timed", "owes")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.consignments: dict[Consignment, Task] = {}
         self.failures: dict[int, Failed] = {}
+        self.is_timed = self.owes = False
 
 
 class Attempts:
@@ -47,7 +60,7 @@ class Attempts:
         means: Means,
         *,
         transport: Transport,
-        schedule: RetrySchedule,
+        settings: SchedulerSettings,
         held: HeldBack,
         reports: Reports,
         on_change: Callable[[float | None], None],
@@ -57,12 +70,15 @@ class Attempts:
         self._maillog = means.maillog
         self._agenda = means.agenda
         self._transport = transport
-        self._schedule = schedule
+        self._settings = settings
+        self._schedule = settings.retry
         self._held = held
         self._reports = reports
         self._waiting = held.waiting
         self._on_change = on_change
         self._passes: dict[QueueId, Pass] = {}
+        self._long: deque[tuple[float, Pass]] = deque()  # passes with something to tell, and until when that waits
+        self._timer: Timer | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -104,7 +120,7 @@ class Attempts:
                 if consignment in here.consignments:
                     self.done(consignment, dict.fromkeys(consignment.ordinals, INTERNAL))
 
-    def done(self, consignment: Consignment, result: Mapping[int, Outcome] | Postponed | Recorded) -> None:
+    def done(self, consignment: Consignment, result: Result) -> None:
         """An attempt has ended: draw what follows."""
         queue_id = consignment.queue_id
         here = self._passes.get(queue_id)
@@ -115,12 +131,17 @@ class Attempts:
         self._agenda.release(task)
         now = self._clock.now()
         schedule, local = self._schedule, task.destination.startswith(LOCAL)
+        if self._settings.soft:
+            result = softened(result)
         settled = settle(here.entry, task.ordinals, result, schedule=schedule, now=now, local=local)
         if settled.attempted is not None:
             self._store.note(settled.attempted)
         self._say(here.entry, settled, now)
-        if settled.failures:
+        if settled.failures or settled.owes:
             here.failures.update(settled.failures)
+            here.owes |= settled.owes
+            if here.consignments and not here.is_timed:
+                self._tell_later(here)
         due = None
         if settled.due is not None:
             if self._held.stops(queue_id):
@@ -138,20 +159,49 @@ class Attempts:
         entry = here.entry
         queue_id = entry.queue_id
         del self._passes[queue_id]
-        if here.failures:
-            self._reports.add(entry, here.failures)
-        if is_to_be_told(entry, self._clock.now()) and (queue_id in self._agenda or queue_id in self._held):
-            self._reports.add_delay(entry)
+        if here.failures or here.owes:
+            self._reports.add(entry, here.failures, owes=here.owes)
+        is_late = is_to_be_told(entry, self._clock.now(), self._settings.warn_after)
+        if is_late and (queue_id in self._agenda or queue_id in self._held):
+            self._reports.add_delay(entry, end_of(entry, self._schedule))
         if queue_id not in self._reports:
             self.close(entry)
+
+    def _tell_later(self, here: Pass) -> None:
+        """Others of this pass are still in hand: what there is to tell waits for them, but not for long."""
+        here.is_timed = True
+        if self._settings.report_after:
+            self._long.append((self._clock.monotonic() + self._settings.report_after, here))
+            if self._timer is None:
+                self._timer = self._clock.call_at(self._long[0][0], self._tell_now)
+
+    def _tell_now(self) -> None:
+        """The news of those that have waited long enough. Whoever fails later in such a pass waits for its end."""
+        self._timer = None
+        now = self._clock.monotonic()
+        while self._long and self._long[0][0] <= now:
+            here = self._long.popleft()[1]
+            if self._passes.get(here.entry.queue_id) is here and (here.failures or here.owes):
+                failures, here.failures = here.failures, {}
+                self._reports.add(here.entry, failures, owes=here.owes)
+                here.owes = False
+        if self._long:
+            self._timer = self._clock.call_at(self._long[0][0], self._tell_now)
+
+    async def stop(self) -> None:
+        """What waits to be told is left to the end of its pass, or to the next start."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def close(self, entry: Entry) -> None:
         """A pass has ended, and what failed in it is reported. If nothing is left to be done for the message, say so;
         its octets are the store's business. Else it has to wait, which it does without its content in memory."""
         queue_id = entry.queue_id
+        if queue_id in self._passes:  # that was what it had to tell so far
+            return
         if queue_id in self._agenda or queue_id in self._held:
             self._store.forget_content(queue_id)
-            if queue_id not in self._passes and queue_id not in self._held and queue_id not in self._reports:
+            if queue_id not in self._held and queue_id not in self._reports:
                 self._waiting.park(entry)
         elif queue_id not in self._reports:
             self._held.drop(queue_id)

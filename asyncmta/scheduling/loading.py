@@ -84,8 +84,9 @@ class Loading:
     def _lay_out(self, entry: Entry | None) -> None:
         if entry is None or entry.is_closed:
             return
-        if failed := entry.failed():
-            self._reports.add(entry, failed)
+        failed, owes = entry.failed(), bool(entry.owed())
+        if failed or owes:
+            self._reports.add(entry, failed, owes=owes)
         if entry.held:
             self._held.restore(entry)
         else:

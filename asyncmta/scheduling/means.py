@@ -19,9 +19,15 @@ from asyncmta.system.clock import Clock
 
 class SchedulerSettings(Struct, frozen=True, kw_only=True):
     """Limits count recipients. in_hand: at most this many are being tried. share: of one destination. quantum: of one
-    message in a turn, when others wait. high_water: when so many are due and not in hand, new mail has to wait."""
+    message in a turn, when others wait. high_water: when so many are due and not in hand, new mail has to wait.
+    report_after: seconds from the first failure of a pass that still runs to its report (0.0: when it ends).
+    warn_after: seconds after which a sender is told that his message waits (0.0: never). soft: failures are deferrals,
+    until the lifetime is over."""
 
     retry: RetrySchedule = RetrySchedule()
+    report_after: float = 60.0
+    warn_after: float = 0.0
+    soft: bool = False
     in_hand: int = 20_000
     share: int = 2_000
     quantum: int = 30

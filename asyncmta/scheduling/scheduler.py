@@ -73,7 +73,7 @@ class Scheduler:
         self._attempts = Attempts(
             means,
             transport=transport,
-            schedule=settings.retry,
+            settings=settings,
             held=self._held,
             reports=self._reports,
             on_change=self._changed,
@@ -137,7 +137,7 @@ class Scheduler:
         timer = self._clock.call_at(end, self._conditions.look)
         await self.until(lambda: self._is_quiet or self._clock.monotonic() >= end)
         timer.cancel()
-        await asyncio.gather(self._held.stop(), self._reports.stop())
+        await asyncio.gather(self._held.stop(), self._reports.stop(), self._attempts.stop())
 
     @property
     def _is_quiet(self) -> bool:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from asyncmta.mail.envelope import QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Recorded, Scope
+from asyncmta.mail.envelope import NOTIFY_SUCCESS, QueueId
+from asyncmta.mail.notify import owing
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Postponed, Recorded, Scope
 from asyncmta.mail.replies import LOCAL_ERROR
 from asyncmta.mail.reply import reply
 from asyncmta.scheduling.retry import RetrySchedule
@@ -33,7 +34,7 @@ class Settlement(Struct, frozen=True):
 
     attempted: to be noted at once; None when nothing was tried. failures: to be committed together with their report
     when the pass ends. deferred: who is tried again, at `due` (Unix seconds; None for nobody). recorded: what is in the
-    journal already, to be said and not to be noted.
+    journal already, to be said and not to be noted. owes: some delivery is one of which the sender is to be told.
     """
 
     attempted: Attempted | None
@@ -41,12 +42,32 @@ class Settlement(Struct, frozen=True):
     deferred: tuple[int, ...] = ()
     due: float | None = None
     recorded: Mapping[int, Outcome] = {}
+    owes: bool = False
+
+
+Result = Mapping[int, Outcome] | Postponed | Recorded
+
+
+def softened(result: Result) -> Result:
+    """The same with a deferral for each failure, in the words that were heard: nothing bounces before its lifetime."""
+    if isinstance(result, Postponed):
+        return result
+    if isinstance(result, Recorded):
+        return Recorded(_softened(result.outcomes), result.recorded)
+    return _softened(result)
+
+
+def _softened(outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
+    return {
+        ordinal: Deferred(said.cause, said.reply, said.scope, said.place) if isinstance(said, Failed) else said
+        for ordinal, said in outcomes.items()
+    }
 
 
 def settle(
     entry: Entry,
     ordinals: tuple[int, ...],
-    result: Mapping[int, Outcome] | Postponed | Recorded,
+    result: Result,
     *,
     schedule: RetrySchedule,
     now: float,
@@ -62,6 +83,8 @@ def settle(
     noted: dict[int, Outcome] = {}
     failures: dict[int, Failed] = {}
     deferred: dict[int, Deferred] = {}
+    owes = any(isinstance(outcome, Delivered) and outcome.owed for outcome in recorded.values())
+    recipients, is_timed = entry.envelope.recipients, entry.envelope.timing is not None
     for ordinal in ordinals:
         if ordinal in recorded:
             continue
@@ -69,24 +92,27 @@ def settle(
         if isinstance(outcome, Failed):
             failures[ordinal] = outcome
             continue
-        noted[ordinal] = outcome
         if isinstance(outcome, Deferred):
             deferred[ordinal] = outcome
+        elif is_timed or recipients[ordinal].notify & NOTIFY_SUCCESS:
+            outcome = owing(entry.envelope, ordinal, outcome)
+            owes |= outcome.owed
+        noted[ordinal] = outcome
     attempted = Attempted(entry.queue_id, now, noted) if noted else None
     if not deferred:
-        return Settlement(attempted, failures, recorded=recorded)
-    if now >= _end(entry, schedule):
+        return Settlement(attempted, failures, recorded=recorded, owes=owes)
+    if now >= end_of(entry, schedule):
         # The deferral is noted all the same: it is what the report will quote.
         failures.update({ordinal: _expired(last) for ordinal, last in deferred.items()})
-        return Settlement(attempted, failures, recorded=recorded)
+        return Settlement(attempted, failures, recorded=recorded, owes=owes)
     due = due_again(entry, now, schedule=schedule, local=local)
-    return Settlement(attempted, failures, tuple(deferred), due, recorded)
+    return Settlement(attempted, failures, tuple(deferred), due, recorded, owes)
 
 
 def _postpone(
     entry: Entry, ordinals: tuple[int, ...], postponed: Postponed, schedule: RetrySchedule, now: float
 ) -> Settlement:
-    end = _end(entry, schedule)
+    end = end_of(entry, schedule)
     if now < end:
         return Settlement(None, {}, ordinals, _not_beyond(entry, now, min(postponed.until, end)))
     never = Deferred(Cause.EXPIRED, reply(451, "4.4.7", f"It could not be tried: {postponed.reason}"), Scope.MESSAGE)
@@ -97,7 +123,7 @@ def _expired(last: Deferred) -> Failed:
     return Failed(Cause.EXPIRED, last.reply, last.scope, last.place)
 
 
-def _end(entry: Entry, schedule: RetrySchedule) -> float:
+def end_of(entry: Entry, schedule: RetrySchedule) -> float:
     """From then on a deferral is a failure. The lifetime of what is to be released later begins with that."""
     timing = entry.envelope.timing
     born = entry.accepted_at if timing is None else max(entry.accepted_at, timing.release_at)
@@ -111,11 +137,17 @@ def is_too_late(entry: Entry, now: float) -> bool:
     return timing is not None and timing.by_mode.startswith("R") and now >= timing.deliver_by
 
 
-def is_to_be_told(entry: Entry, now: float) -> bool:
-    """Its sender wants to know that it was not delivered before now, and does not know it yet. One that came too late
-    already was told of by whom it came from."""
+def is_to_be_told(entry: Entry, now: float, warn_after: float = 0.0) -> bool:
+    """Its sender is to know that it was not delivered before now, and does not know it yet: after `warn_after` seconds
+    (0.0: never), or because he has said by when he wants to know. One that came too late already was told of by whom
+    it came from."""
     timing = entry.envelope.timing
-    if timing is None or not timing.by_mode.startswith("N") or entry.warned:
+    if entry.warned or entry.envelope.reverse_path is None:
+        return False
+    born = entry.accepted_at if timing is None else max(entry.accepted_at, timing.release_at)
+    if warn_after and now >= born + warn_after:
+        return True
+    if timing is None or not timing.by_mode.startswith("N"):
         return False
     return entry.accepted_at < timing.deliver_by <= now
 
@@ -147,7 +179,7 @@ def due_again(entry: Entry, last_attempt: float, *, schedule: RetrySchedule, loc
     timing = entry.envelope.timing
     born, end = entry.accepted_at, None
     if timing is not None:
-        end = _end(entry, schedule)
+        end = end_of(entry, schedule)
         # Tried before its release, on an operator's word: then its age is that since it came.
         if last_attempt >= timing.release_at:
             born = max(born, timing.release_at)

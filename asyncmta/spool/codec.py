@@ -78,7 +78,7 @@ class _Carried(_Accepted, array_like=True, gc=False):
     failed: dict[int, Failed]
     held: bool
     warned: bool
-    owed: dict[int, Delivered] = {}
+    owed: dict[int, tuple[float, Delivered]] = {}
 
 
 class _Checkpoint(Struct, array_like=True, gc=False):

@@ -52,7 +52,7 @@ class Entry(Parkable):
         self._pending = (1 << len(record.envelope.recipients)) - 1
         self._reported = 0
         self._failed: dict[int, Failed] = {}
-        self._owed: dict[int, Delivered] | None = None  # rare: no object for the others
+        self._owed: dict[int, tuple[float, Delivered]] | None = None  # rare: no object for the others
 
     def pending(self) -> tuple[int, ...]:
         """The recipients that are neither delivered nor failed, in order."""
@@ -62,8 +62,8 @@ class Entry(Parkable):
         """The recipients that failed and have not been reported yet."""
         return dict(self._failed)
 
-    def owed(self) -> dict[int, Delivered]:
-        """The recipients that are delivered and whose sender is still to be told so."""
+    def owed(self) -> dict[int, tuple[float, Delivered]]:
+        """The recipients that are delivered, and when, whose sender is still to be told so."""
         return dict(self._owed or ())
 
     @property
@@ -128,7 +128,7 @@ class Entry(Parkable):
                 self._failed[ordinal] = outcome
             elif outcome.owed:
                 self._owed = self._owed or {}
-                self._owed[ordinal] = outcome
+                self._owed[ordinal] = (record.at, outcome)
         told = record.outcomes.keys()
         if self.last.keys() <= told and self._failed.keys() <= told:
             self.tried = place if self.last or self._failed else NEVER

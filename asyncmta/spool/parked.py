@@ -122,7 +122,7 @@ class Parkable:
     _reported: int
     _failed: dict[int, Failed]
 
-    def owed(self) -> Mapping[int, Delivered]:
+    def owed(self) -> Mapping[int, tuple[float, Delivered]]:
         """Who is delivered and is still to be told of."""
         raise NotImplementedError
 

@@ -104,7 +104,7 @@ class Carried(Struct, frozen=True, gc=False):
     warned: bool
     parts: tuple[bytes, ...] = ()
     packed: bool = False
-    owed: dict[int, Delivered] = {}
+    owed: dict[int, tuple[float, Delivered]] = {}
 
 
 class Checkpoint(Struct, frozen=True, gc=False):

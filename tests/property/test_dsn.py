@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from asyncmta.bounce.dsn import build_dsn
 from asyncmta.bounce.dsn_facts import DsnFacts, ReportedRecipient, needs_smtputf8
+from asyncmta.bounce.dsn_template import SECTIONS, Template, parse_template
+from asyncmta.bounce.templates import ENGLISH, LANGUAGES
 from asyncmta.mail.address import Address, InvalidAddress, parse_address
 from asyncmta.mail.envelope import QueueId, Recipient
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Place
 from asyncmta.mail.reply import InvalidReply, Reply, parse_reply, reply
+from asyncmta.mail.xtext import embedded
 
 FIELDS = [
     "From",
@@ -37,6 +40,7 @@ BLOCK_FIELDS = {
     "Remote-MTA",
     "Diagnostic-Code",
     "Last-Attempt-Date",
+    "Will-Retry-Until",
 }
 BAIT = [
     "\r\n",
@@ -94,6 +98,10 @@ def failures(draw: st.DrawFn) -> ReportedRecipient:
 
 contents = st.one_of(
     st.binary(max_size=200),
+    hostile.map(lambda text: f"Subject: {text}\r\n\r\n".encode("utf-8", "replace")),
+    st.sampled_from(["utf-8", "idna", "punycode", "unicode_escape", "rot13", "undefined", "utf-7"]).map(
+        lambda charset: f"Subject: =?{charset}?q?a=FF=0D=0A=5Cu12?= =?{charset}?b?!!!?=\r\n\r\n".encode()
+    ),
     st.lists(
         st.sampled_from([b"Subject: x\r\n", b"\r\n", b"--=_boundary\r\n", b"\xff", b"\0", b"z" * 1200, b"a\nb"])
     ).map(b"".join),
@@ -120,7 +128,29 @@ def any_facts(draw: st.DrawFn) -> DsnFacts:
         full=draw(st.booleans()),
         smtputf8=draw(st.booleans()),
         deliver_by=draw(st.floats(0, 4e9)),
+        retry_until=draw(st.floats(0, 4e9)),
+        double=draw(st.booleans()),
     )
+
+
+@st.composite
+def templates(draw: st.DrawFn) -> Template:
+    """Whatever may be read: any words, with every placeholder that the section knows."""
+    bait = st.lists(st.sampled_from([*BAIT, "{hostname} ", "{host}{original}{count}{until}"]) | st.text(max_size=5))
+    drawn = draw(st.lists(bait.map(lambda words: " ".join("".join(words).replace("{", "(").split())), min_size=3))
+    text = "".join(
+        f"[{name}]\n{drawn[at % len(drawn)]}x" + "".join(f"{{{each}}}" for each in section.placeholders) + "\n"
+        for at, (name, section) in enumerate(SECTIONS.items())
+        if name != "language"
+    )
+    read = parse_template(text, ENGLISH)
+    return read if isinstance(read, Template) else ENGLISH
+
+
+@given(st.text())
+def test_any_text_is_a_template_or_is_said_to_be_none(text: str) -> None:
+    read = parse_template(text, ENGLISH)
+    assert isinstance(read, Template) or (read and all(fault.line >= 1 and fault.text for fault in read))
 
 
 def blocks_of(status: Any) -> list[Any]:
@@ -134,9 +164,9 @@ def blocks_of(status: Any) -> list[Any]:
 @settings(
     deadline=None, max_examples=max(250, settings.default.max_examples), suppress_health_check=[HealthCheck.too_slow]
 )
-@given(any_facts())
-def test_no_fact_breaks_the_report(facts: DsnFacts) -> None:
-    octets = build_dsn(facts)
+@given(any_facts(), st.sampled_from(sorted(LANGUAGES)).map(LANGUAGES.get) | templates())
+def test_no_fact_breaks_the_report(facts: DsnFacts, template: Template) -> None:
+    octets = build_dsn(facts, template)
 
     rest = octets.replace(b"\r\n", b"")
     assert b"\r" not in rest
@@ -159,9 +189,13 @@ def test_no_fact_breaks_the_report(facts: DsnFacts) -> None:
         assert len(block.keys()) == len(set(block.keys()))
         assert block["Action"] == failed.action.value
         assert block["Status"] == failed.status
-        told = block["Final-Recipient"].partition("; ")[2]
+        told = "".join(block["Final-Recipient"].partition(";")[2].split())
         address = failed.recipient.address
-        assert told in (str(address), f"{address.local_part}@{address.domain_key}")
+        if needs_smtputf8(facts) or address.is_ascii:
+            forms = {str(address), f"{address.local_part}@{address.domain_key}"}
+        else:
+            forms = {f"{embedded(address.local_part)}@{address.domain_key}"}
+        assert told in {form.replace(" ", "") for form in forms}
     lines = text.get_content().splitlines()
     assert sum(line.startswith("  <") for line in lines) == len(facts.recipients)
     assert sum(line.startswith(b"--=_boundary") for line in octets.split(b"\r\n")) == 4

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from asyncmta.bounce.dsn import build_dsn
-from asyncmta.bounce.dsn_facts import DsnFacts, ReportedRecipient, needs_smtputf8
+from asyncmta.bounce.dsn_facts import Action, DsnFacts, ReportedRecipient, needs_smtputf8
+from asyncmta.bounce.dsn_template import SECTIONS, Template, parse_template
+from asyncmta.bounce.templates import ENGLISH, LANGUAGES
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import QueueId, Recipient
-from asyncmta.mail.outcome import Cause, Deferred, Failed, Place
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Place
 from asyncmta.mail.reply import Reply, parse_reply, reply
 
 PLACE = Place("mx.example.net", "192.0.2.1", "TLSv1.3")
@@ -100,6 +102,7 @@ def test_status_part_has_a_block_for_each_recipient() -> None:
         "Original-Envelope-Id": "QQ+314",
         "Reporting-MTA": "dns; mx.example.org",
         "Arrival-Date": "Thu, 21 Nov 2024 22:00:00 +0000",
+        "X-Asyncmta-Queue-ID": "0000000000000005",
     }
     assert dict(blocks[1]) == {
         "Original-Recipient": "rfc822; al+ias@example.com",
@@ -128,13 +131,14 @@ def test_text_groups_recipients_that_share_host_and_reply() -> None:
 def test_text_counts_all_recipients() -> None:
     _, text, _, _ = read(build_dsn(facts(total=7, delivered=3, reported=1, pending=2)))
     assert text.endswith(
-        "Message:             0000000000000005\n"
-        "Received:            Thu, 21 Nov 2024 22:00:00 +0000\n"
-        "Recipients:          7\n"
-        "Delivered:           3\n"
-        "Reported before:     1\n"
-        "Failed, told here:   1\n"
-        "Still being tried:   2\n"
+        "Queue id:                          0000000000000005\n"
+        "Subject:                           hi\n"
+        "Received here:                     Thu, 21 Nov 2024 22:00:00 +0000\n"
+        "Recipients handed to this server:  7\n"
+        "Delivered:                         3\n"
+        "Reported before:                   1\n"
+        "Failed, told here:                 1\n"
+        "Still being tried:                 2\n"
     )
 
 
@@ -292,7 +296,7 @@ def test_long_replies_are_folded() -> None:
     "more",
     [
         {"reverse_path": parse_address("jürgen@example.org", smtputf8=True)},
-        {"recipients": (refused("用户@例子.example", orcpt=r"utf-8;\x{7528}\x{6237}@x.example"),)},
+        {"smtputf8": True, "recipients": (refused("用户@例子.example", orcpt=r"utf-8;\x{7528}\x{6237}@x.example"),)},
         {"smtputf8": True, "content": "Subject: hällo\r\n\r\nbody\r\n".encode()},
     ],
 )
@@ -310,12 +314,26 @@ def test_smtputf8_forms(more: dict[str, Any]) -> None:
 
 def test_smtputf8_addresses_are_told_as_they_are() -> None:
     failed = refused("用户@例子.example", parse_reply("550 5.1.1 没有\r\n".encode()), orcpt=r"utf-8;\x{7528}@x.example")
-    octets = build_dsn(facts(failed))
+    octets = build_dsn(facts(failed, smtputf8=True))
     _, text, blocks, _ = read(octets)
     assert blocks[1]["Final-Recipient"] == "utf-8; 用户@例子.example"
     assert blocks[1]["Original-Recipient"] == "utf-8; 用@x.example"
     assert blocks[1]["Diagnostic-Code"] == "smtp; 550 5.1.1 没有"
     assert "  <用户@例子.example>\n" in text
+
+
+def test_report_of_a_message_without_smtputf8_needs_none_for_an_address_behind_an_alias() -> None:
+    failed = refused("用+户@例子.example", orcpt="rfc822;info@example.org")
+    octets = build_dsn(facts(failed))
+    assert octets.isascii()
+    _, text, blocks, _ = read(octets)
+    assert blocks[1]["Final-Recipient"] == r"utf-8; \x{7528}\x{2B}\x{6237}@xn--fsqu00a.example"
+    assert "  <用+户@例子.example>\n    (sent to <info@example.org>)\n" in text
+    long = refused(f"{'ü' * 127}@example.net")
+    assert all(len(line) < 998 for line in build_dsn(facts(long)).split(b"\r\n"))
+    long = refused(f"{'ü' * 127}@{'例' * 15}.{'子' * 15}.{'例' * 15}.{'子' * 15}.example")
+    _, _, blocks, _ = read(build_dsn(facts(long)))
+    assert blocks[1]["Final-Recipient"].replace(" ", "").count(r"\x{FC}") == 127
 
 
 def test_ascii_report_keeps_the_escaped_form_of_an_original_recipient() -> None:
@@ -343,6 +361,131 @@ def test_facts_of_ours_are_made_harmless_too() -> None:
     assert "X-Evil" not in whole
     assert all("X-Evil" not in block for block in blocks)
     assert len(whole.get_boundary() or "") <= 70
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        (b"plain", "plain"),
+        (b"=?utf-8?b?R3LDtsOfZQ==?= =?iso-8859-1?q?=E4?=", "Größeä"),
+        ("Größe".encode(), "Größe"),
+        (b"=?nobody-knows?q?x?=", "=?nobody-knows?q?x?="),
+        (b"=?utf-8?b?abcde?=", "=?utf-8?b?abcde?="),
+        (b"=?utf-8?q?a=0D=0Ab=1B[2J?=", "a??b?[2J"),
+        (b"x" * 100, "x" * 38 + "..."),
+    ],
+)
+def test_text_names_the_message_by_its_subject(subject: bytes, shown: str) -> None:
+    _, text, _, _ = read(build_dsn(facts(content=b"Subject: " + subject + b"\r\n\r\n")))
+    assert f"Subject:                           {shown}\n" in text
+    _, text, _, _ = read(build_dsn(facts(content=b"X: y\r\n\r\n")))
+    assert "Subject" not in text
+
+
+def told(address: str, outcome: Any, at: float | None = 1732226450.0) -> ReportedRecipient:
+    return ReportedRecipient(Recipient(parse_address(address)), outcome, at)
+
+
+def test_report_of_all_kinds_tells_them_in_order_and_is_called_by_the_worst() -> None:
+    taken = parse_reply(b"250 2.0.0 Ok: queued as 4F2\r\n")
+    ours = reply(250, "2.1.5", "expanded to 3")
+    later = parse_reply(b"450 4.2.1 Greylisted\r\n")
+    everybody = (
+        told("list@example.org", Delivered(ours, handover=Handover.EXPANDED)),
+        told("next@example.net", Delivered(taken, PLACE, handover=Handover.RELAYED)),
+        told("passed@example.net", Delivered(taken, PLACE, handover=Handover.PASSED_ON)),
+        told("here@example.org", Delivered(reply(250, None, "delivered to mailbox"))),
+        told("late@example.net", Deferred(Cause.REFUSED, later, place=PLACE)),
+        told("gone@example.net", Failed(Cause.REFUSED, NO_SUCH, place=PLACE)),
+    )
+    whole, text, blocks, third = read(build_dsn(facts(*everybody, full=True, retry_until=1732312860.0)))
+    assert whole["Subject"] == "Undelivered mail returned to sender"
+    assert third.get_content_type() == "message/rfc822"
+    assert [line.strip() for line in text.splitlines() if line.startswith("  <")] == [
+        "<gone@example.net>",
+        "<late@example.net>",
+        "<here@example.org>",
+        "<next@example.net>",
+        "<passed@example.net>",
+        "<list@example.org>",
+    ]
+    assert "      450 4.2.1 Greylisted\n    It will be tried until Fri, 22 Nov 2024 22:01:00 +0000.\n" in text
+    assert "    mx.example.net [192.0.2.1] said:\n      250 2.0.0 Ok: queued as 4F2\n" in text
+    assert "expanded to 3" not in text
+    assert "Failed, told here:                 1\nLate, told here:                   1\n" in text
+    assert "Arrived, told here:                4\nStill being tried:                 1\n" in text
+    assert [(block["Action"], block["Status"]) for block in blocks[1:]] == [
+        ("expanded", "2.1.5"),
+        ("relayed", "2.0.0"),
+        ("relayed", "2.0.0"),
+        ("delivered", "2.0.0"),
+        ("delayed", "4.2.1"),
+        ("failed", "5.1.1"),
+    ]
+    assert [block["Diagnostic-Code"] for block in blocks[1:5]] == [
+        None,
+        "smtp; 250 2.0.0 Ok: queued as 4F2",
+        "smtp; 250 2.0.0 Ok: queued as 4F2",
+        None,
+    ]
+    assert [block["Will-Retry-Until"] for block in blocks[1:]] == [
+        *[None] * 4,
+        "Fri, 22 Nov 2024 22:01:00 +0000",
+        None,
+    ]
+    assert [each.action for each in everybody] == [
+        Action.EXPANDED,
+        Action.RELAYED,
+        Action.RELAYED,
+        Action.DELIVERED,
+        Action.DELAYED,
+        Action.FAILED,
+    ]
+
+
+def test_message_is_returned_whole_only_with_a_failure() -> None:
+    for outcome, subject in (
+        (Delivered(reply(250, "2.0.0", "ok")), "Delivery report"),
+        (Deferred(Cause.TIMEOUT, reply(451, "4.4.1", "timed out")), "Delayed mail, still being tried"),
+    ):
+        whole, _, _, third = read(build_dsn(facts(told("bob@example.net", outcome), full=True)))
+        assert third.get_content_type() == "text/rfc822-headers"
+        assert whole["Subject"] == subject
+
+
+def test_copy_for_the_postmaster_says_what_it_is() -> None:
+    whole, text, _, _ = read(build_dsn(facts(double=True)))
+    assert whole["Subject"] == "A delivery report that could not be delivered"
+    assert "\nA report about undelivered mail could not be delivered itself" in text
+    assert "Your message" not in text
+
+
+def test_report_about_nobody_is_one_of_failure() -> None:
+    assert facts().worst is Action.FAILED
+    assert read(build_dsn(facts(recipients=())))[0]["Subject"] == "Undelivered mail returned to sender"
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_report_in_each_language(language: str) -> None:
+    octets = build_dsn(facts(refused("bob@example.net"), accepted_at=0.0), LANGUAGES[language])
+    whole, text, blocks, _ = read(octets)
+    first = next(whole.iter_parts())
+    assert first["Content-Language"] == language
+    assert octets.isascii()
+    assert whole["Subject"] == LANGUAGES[language].words["subject.failed"]
+    assert LANGUAGES[language].words["label.recipients"] + ":  1\n" in text
+    assert blocks[1]["Action"] == "failed"
+    assert set(LANGUAGES[language].words) == set(SECTIONS)
+
+
+def test_template_without_optional_words_leaves_them_out() -> None:
+    terse = parse_template("[greeting]\n[help]\n[until]\n[closing]\nSee https://example.org/\n\n-- bye\n", ENGLISH)
+    assert isinstance(terse, Template)
+    late = told("late@example.net", Deferred(Cause.TIMEOUT, reply(451, "4.4.1", "timed out"), place=PLACE), None)
+    _, text, _, _ = read(build_dsn(facts(late, retry_until=1732312860.0), terse))
+    assert text.startswith("Your message could not yet be delivered")
+    assert text.endswith("Still being tried:                 1\n\nSee https://example.org/\n\n -- bye\n")
+    assert "until" not in text
 
 
 def test_no_fact_begins_a_line_of_the_text_with_the_boundary() -> None:

@@ -136,7 +136,7 @@ def carrieds(draw: st.DrawFn) -> Carried:
         draw(st.booleans()),
         parts,
         packed,
-        draw(st.dictionaries(ordinals, deliveries, max_size=3)),
+        draw(st.dictionaries(ordinals, st.tuples(times, deliveries), max_size=3)),
     )
 
 

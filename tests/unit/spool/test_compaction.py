@@ -635,5 +635,5 @@ def test_nobody_done_nothing_changed() -> None:
     assert shrunk(carried) is carried
     half = msgspec.structs.replace(carried, states=b"\x00\x01")
     assert shrunk(half).envelope.recipients == (record.envelope.recipients[0], NOBODY)
-    owed = msgspec.structs.replace(carried, states=b"\x01\x01", owed={1: OWED})
+    owed = msgspec.structs.replace(carried, states=b"\x01\x01", owed={1: (1.0, OWED)})
     assert shrunk(owed).envelope.recipients == (NOBODY, record.envelope.recipients[1])

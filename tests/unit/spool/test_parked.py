@@ -176,7 +176,7 @@ def test_who_is_owed_a_report_is_whole_until_he_has_it() -> None:
     ledger.apply(attempted(1, {0: OWED, 1: OK}), 3, 8)
     entry = ledger.get(ONE)
     assert entry is not None
-    assert (entry.owed(), entry.is_closed, ledger.park(ONE, 7)) == ({0: OWED}, False, False)
+    assert (entry.owed(), entry.is_closed, ledger.park(ONE, 7)) == ({0: (2000.0, OWED)}, False, False)
     with pytest.raises(IllegalTransition, match="while it is open"):
         ledger.apply(Retired(ONE))
     with pytest.raises(IllegalTransition, match="not owed"):
