@@ -193,7 +193,7 @@ async def test_soft_means_that_nothing_fails_before_its_lifetime(make):
 async def test_a_warning_and_a_failure_of_one_pass_are_two_reports_and_no_more(make):
     post = await make(warn_after=3_600.0)
     post.transport.script = lambda consignment: (
-        OK if consignment.envelope.reverse_path is None else {at: LATER for at in consignment.ordinals}
+        OK if consignment.envelope.reverse_path is None else dict.fromkeys(consignment.ordinals, LATER)
     )
     await post.accept("a@one.example", "b@one.example")
     await post.live(lambda: bool(post.log("delay_reported")))
