@@ -22,6 +22,8 @@ from asyncmta import routing
 from asyncmta.config_bounce import BounceTable
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
+from asyncmta.config_drop import DropTable
+from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
@@ -83,6 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domains: tuple[DomainTable, ...]
+    rewrites: tuple[RewriteEntry, ...]
+    srs: SrsTable
     maildir: MaildirTable
     bccs: tuple[BccTable, ...]
     limits: LimitsTable
@@ -100,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dns: DnsTable
     admin: AdminTable
     log: LogTable
+    drop: DropTable
     source: Source
 
     @classmethod
@@ -144,6 +149,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay=tables.relay,
             local=tables.local,
             domains=tables.domain,
+            rewrites=tables.rewrite,
+            srs=tables.srs,
             maildir=tables.maildir,
             bccs=tables.bcc,
             limits=tables.limits,
@@ -162,6 +169,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             dns=tables.dns,
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
+            drop=tables.drop,
             source=Source(None if file is None else os.path.abspath(file), root, sources.variables()),
         )
 

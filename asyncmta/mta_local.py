@@ -27,7 +27,7 @@ from asyncmta.system.deadline import Deadline
 from asyncmta.system.disk import Disk
 
 ASK_TIMEOUT = 5.0
-MOST_FAULTS = 10  # of one table in one line of the log
+MOST_FAULTS = 10  # of one table that are said at a time
 
 Exists = Callable[[str], Awaitable[bool | None]]
 """`Mta(settings, recipients=...)`: an address at a local domain -> has it a mailbox? None: it cannot be told now."""
@@ -77,7 +77,10 @@ def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, m
     own_tables = {domain.name: file(domain.aliases, parse_aliases) for domain in settings.domains if domain.aliases}
     return Directory(
         settings=DirectorySettings(
-            domains=frozenset(local.domains), hostname=settings.hostname, delimiters=local.delimiters
+            domains=frozenset(local.domains),
+            hostname=settings.hostname,
+            delimiters=local.delimiters,
+            origin=local.domains[0] if local.domains else "",
         ),
         mailboxes=mailboxes,
         tables=[file(path, parse) for path, parse in tables if path],
@@ -115,8 +118,8 @@ def _teller(maillog: MailLog) -> Callable[[str, tuple[str, ...]], None]:
     def tell(path: str, faults: tuple[str, ...]) -> None:
         if faults:
             more = len(faults) - MOST_FAULTS
-            said = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
-            maillog.note("warning", "table_faults", table=path, reason="; ".join(said))
+            for fault in (*faults[:MOST_FAULTS], *([f"and {more} more like that"] if more > 0 else [])):
+                maillog.note("warning", "table_fault", table=path, reason=fault)
         else:
             maillog.note("info", "table_mended", table=path)
 

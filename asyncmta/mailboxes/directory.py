@@ -16,24 +16,16 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from asyncmta.mail.address import Address, quote
+from asyncmta.mail.address import Address
 from asyncmta.mailboxes.alias_file import AliasFile, AliasTable
-from asyncmta.mailboxes.alias_text import Broken, Everybody, Somebody, Target
-from asyncmta.mailboxes.expansion import (
-    MOST_RESULTS,
-    Alias,
-    Ending,
-    Endless,
-    Expanded,
-    Finding,
-    Untold,
-    expand,
-)
-from asyncmta.mailboxes.path import OWNER, POSTMASTER, details, mailbox_name
+from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target
+from asyncmta.mailboxes.entries import named, of_domain, owner_of, spelled, where_to
+from asyncmta.mailboxes.expansion import MOST_RESULTS, Alias, Ending, Endless, Expanded, Finding, Untold, expand
 from asyncmta.mailboxes.resolver import Answer, Mailbox, Mailboxes, NoMailbox
 
-MOST_AT_RCPT = 1000  # addresses behind one that a client waits for; who stands for more is believed to be somebody
+MOST_AT_RCPT = 100  # addresses behind one that a client waits for; who stands for more is believed to be somebody
 AT_ONCE = 200  # addresses that are looked up before others may have a turn
 
 
@@ -66,11 +58,13 @@ class LocalDomain(Struct, frozen=True):
 
 
 class DirectorySettings(Struct, frozen=True, kw_only=True):
-    """`delimiters`: letters that part a name from its detail ("+-"; "": none)."""
+    """`delimiters`: letters that part a name from its detail ("+-"; "": none). `origin`: the domain of targets without
+    one, where `hostname` was asked and is no local domain; only its postmaster lives there."""
 
     domains: frozenset[str] = frozenset()
     hostname: str = "localhost"
     delimiters: str = ""
+    origin: str = ""
 
 
 class Directory:
@@ -87,6 +81,7 @@ class Directory:
         domains: Mapping[str, LocalDomain] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
+        self._delimiters = settings.delimiters
         self._mailboxes = mailboxes
         self._tables = tuple(tables)
         self._relocated = relocated
@@ -116,15 +111,15 @@ class Directory:
         has_catch_all = rest is not None and (rest.otherwise is not None or rest.has_relay)
         for file in self._own.get(domain, self._tables):
             table = file.known()
-            if table is None or self._named(table.entries, address):
+            if table is None or named(table.entries, address, self._delimiters):
                 return False
-            everybody = table.entries.get("@" + domain, ())
+            everybody = of_domain(table.entries, address)
             if any(isinstance(target, Everybody) for target in everybody):
                 return False
             has_catch_all = has_catch_all or bool(everybody)
         if self._relocated is not None:
             table = self._relocated.known()
-            if table is None or self._where(table.entries, address):
+            if table is None or where_to(table.entries, address, self._delimiters):
                 return False
         return not has_catch_all or isinstance(self._mailboxes.cached(address), Mailbox)
 
@@ -187,11 +182,13 @@ class Directory:
         table = self._relocated.known() or await self._relocated.current()
         if table is None:
             return Untold("who has moved cannot be told now")
-        targets = self._where(table.entries, address)
+        targets = where_to(table.entries, address, self._delimiters)
         if targets is None:
             return None
-        broken = next((one.reason for one in targets if isinstance(one, Broken)), None)
-        return Untold(broken) if broken is not None else Moved(", ".join([_text(one, address) for one in targets]))
+        people = [one for one in targets if isinstance(one, Somebody | Everybody)]
+        if len(people) < len(targets):
+            return Untold("where they moved is a line that cannot be taken")
+        return Moved(", ".join([spelled(one, address) for one in people]))
 
     async def look(self, address: Address, is_final: bool) -> Finding:
         """What this address is; no further."""
@@ -209,10 +206,13 @@ class Directory:
 
     async def _look_in(self, tables: list[AliasTable], address: Address) -> Finding:
         for table in tables:
-            targets = self._named(table.entries, address)
+            targets = named(table.entries, address, self._delimiters)
             if targets is not None:
-                return Alias(targets, self._owner(tables, address))
-        everybody = next((found for table in tables if (found := table.entries.get("@" + address.domain_key))), None)
+                return Alias(
+                    self._at_home(targets, address),
+                    owner_of([one.entries for one in tables], address, self._delimiters),
+                )
+        everybody = next((found for table in tables if (found := of_domain(table.entries, address))), None)
         if everybody is not None and any(isinstance(target, Everybody) for target in everybody):
             return Alias(everybody)
         moved = await self.moved(address)
@@ -223,6 +223,15 @@ class Directory:
             return mailbox
         return Alias(everybody) if everybody is not None else self._otherwise(address)
 
+    def _at_home(self, targets: tuple[Target, ...], address: Address) -> tuple[Target, ...]:
+        """`postmaster: alice` is alice of a local domain, also for the postmaster at the host name."""
+        origin = self._settings.origin
+        if not origin or address.domain_key in self._settings.domains:
+            return targets
+        return tuple(
+            [replace(one, domain=one.domain or origin) if isinstance(one, Somebody) else one for one in targets]
+        )
+
     def _otherwise(self, address: Address) -> Finding:
         """What becomes of mail for nobody."""
         rest = self._domains.get(address.domain_key)
@@ -231,27 +240,6 @@ class Directory:
         if rest.otherwise is not None:
             return Alias((rest.otherwise,))
         return Ending.RELAYED if rest.has_relay else Ending.NOBODY
-
-    def _named(self, entries: Mapping[str, tuple[Target, ...]], address: Address) -> tuple[Target, ...] | None:
-        for name in details(address.local_part, self._settings.delimiters):
-            found = _entry(entries, name, address.domain_key)
-            if found is not None:
-                return found
-        return None
-
-    def _where(self, entries: Mapping[str, tuple[Target, ...]], address: Address) -> tuple[Target, ...] | None:
-        found = self._named(entries, address)
-        if found is None and mailbox_name(address.local_part) != POSTMASTER:  # a domain moves, and somebody stays
-            found = entries.get("@" + address.domain_key)
-        return found
-
-    def _owner(self, tables: list[AliasTable], address: Address) -> Address | None:
-        """`owner-list` of a `list`, if there is one."""
-        for name in details(address.local_part, self._settings.delimiters):
-            owner = OWNER + name
-            if any(_entry(table.entries, owner, address.domain_key) is not None for table in tables):
-                return Address(quote(owner), address.domain, address.domain_key)
-        return None
 
     async def mailbox(self, address: Address) -> Answer:
         """The mailbox under this very name, whatever aliases say."""
@@ -265,18 +253,3 @@ class Directory:
             case NoMailbox():
                 return Ending.NOBODY
         return Untold(answer.reason)
-
-
-def _entry(entries: Mapping[str, tuple[Target, ...]], name: str, domain: str) -> tuple[Target, ...] | None:
-    key = mailbox_name(quote(name))
-    return None if key is None else entries.get(f"{key}@{domain}") or entries.get(key)
-
-
-def _text(target: Target, of: Address) -> str:
-    """A target as people write it."""
-    match target:
-        case Somebody(local_part, domain):
-            return f"{local_part}@{domain or of.domain}"
-        case Everybody(domain):
-            return f"{of.local_part}@{domain}"
-    return ""

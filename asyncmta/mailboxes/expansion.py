@@ -16,7 +16,7 @@ from enum import Enum
 from msgspec import Struct
 
 from asyncmta.mail.address import Address, InvalidAddress, parse_address
-from asyncmta.mailboxes.alias_text import Broken, Everybody, Include, Somebody, Target
+from asyncmta.mailboxes.alias_text import Everybody, Include, Somebody, Target
 
 MOST_RESULTS = 100_000
 MOST_LEVELS = 10
@@ -108,7 +108,7 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
                 return finding
             case Ending():
                 reached.setdefault(key, Reached(step.address, finding, step.owner))
-            case Alias():
+            case _:
                 if step.level == MOST_LEVELS:
                     return Endless(f"aliases within aliases, more than {MOST_LEVELS} levels of them")
                 onward = _onward(step, finding)
@@ -169,8 +169,8 @@ def _resolved(target: Target, asker: Address) -> Address | Untold:
             text = f"{asker.local_part}@{domain}"
         case Include(path):
             return Untold(f"the included file {path} was not read")
-        case Broken(reason):
-            return Untold(reason)
+        case _:
+            return Untold(target.reason)
     try:
         return parse_address(text, smtputf8=True)
     except InvalidAddress as error:

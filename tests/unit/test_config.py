@@ -346,6 +346,19 @@ def test_one_variable_makes_a_smarthost_for_everything_else() -> None:
     )
 
 
+def test_mailboxes_are_given_away_by_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.from_dict({"maildir": {"owner": "5000:5001"}})
+    assert settings.maildir.owner_numbers == (5000, 5001)
+    assert Settings.from_dict({}).maildir.owner_numbers == (-1, -1)
+    archive = Settings.from_dict({"maildir": {"archive": "var/{date}/{date}"}}, folder="/etc/mail").maildir.archive
+    assert archive == "/etc/mail/var/{date}/{date}"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert settings.cannot_be_served() == []
+    monkeypatch.setattr("os.geteuid", lambda: 7)
+    [fault] = settings.cannot_be_served()
+    assert fault == "defaults: maildir.owner: only root may give mailboxes away, and this is user 7"
+
+
 def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tmp_path: Path) -> None:
     pem = tmp_path / "mx.pem"
     trustme.CA().issue_cert("mx.example.org").private_key_and_cert_chain_pem.write_to_path(pem)
@@ -364,12 +377,15 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "maildir": {"quota": "1GiB", "mode": "2770", "owner": "5000:5000"},
         "bcc": [{"to": "copies@example.org"}],
         "domain": [{"name": "A.example", "mailboxes": "sqlite:users.db", "query": "SELECT 1 WHERE :address = 'a'"}],
+        "rewrite": [{"match": "@old.example", "to": "@a.example"}],
+        "srs": {"secrets": ["whispered by nobody"]},
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
     }
     shown = Settings.from_dict(tree).effective()
     text = str(shown)
     assert "hush" not in text
     assert "murmur" not in text
+    assert "whispered" not in text
     assert shown["queue"] == {
         "lifetime": "5d",
         "bounce_lifetime": "36h",

@@ -110,7 +110,7 @@ async def test_whoever_asked_to_be_told_is_owed_that_it_was_expanded(tmp_path: P
     forwarded = await post.forwarder.forward(consignment, {0: people("bob@here.example", "carol@far.example")})
     entry = post.store.entry(consignment.queue_id)
     assert entry is not None
-    assert entry.owed() == forwarded.outcomes
+    assert {ordinal: outcome for ordinal, (_, outcome) in entry.owed().items()} == forwarded.outcomes
     assert [one.notify for each in post.entries() for one in each.envelope.recipients] == [NOTIFY_SUCCESS, 8, 8]
     await post.close()
 

@@ -36,6 +36,7 @@ TAKEN: list[tuple[str, dict[str, tuple[Target, ...]]]] = [
     ("root: a@x.example\n# between\n  b@y.example", {"root": (A, B)}),
     ("root: a@x.example # said of a\n", {"root": (A,)}),
     ("root: a@x.example (Alice, who left)", {"root": (A,)}),
+    ("root: a@x.example (Alice \\) who left)", {"root": (A,)}),
     ("root: (a (nested) comment) a@x.example", {"root": (A,)}),
     ("root: Alice <a@x.example>", {"root": (A,)}),
     ('root: "Doe, Alice" <a@x.example>, b@y.example', {"root": (A, B)}),
