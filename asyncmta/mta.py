@@ -27,7 +27,7 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
-from asyncmta.mta_delivery import build_pipe
+from asyncmta.mta_delivery import build_dispatch, build_pipe
 from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_lists import build_lists
@@ -143,15 +143,7 @@ class Mta(Operations):
             lists=lists,
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
-        dispatch = Dispatch(
-            route_of=routing.route_of,
-            local=self._local,
-            remote=leaving,
-            pipe=pipe,
-            clock=clock,
-            maillog=maillog,
-            finals=routing.finals,
-        )
+        dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
         self._listeners = self._build_listeners(routing)
