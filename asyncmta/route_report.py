@@ -13,14 +13,14 @@ from typing import Protocol
 from msgspec import Struct
 
 from asyncmta.config import Settings
-from asyncmta.config_local import unknown_relays
+from asyncmta.config_local import behind
 from asyncmta.delivery.dial_order import walk_order
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.exchange import Site, site_of_domain
 from asyncmta.mailboxes.directory import Directory
 from asyncmta.mailboxes.explaining import explain as explain_address
 from asyncmta.mta_policy import Asked, Policy, explain
-from asyncmta.routing import Mx, Pipe, Reject, Routing, Smarthost
+from asyncmta.routing import Mx, Pipe, Reject, Routing, Smarthost, store_key, unknown_key
 
 
 class RouteReport(Struct, frozen=True):
@@ -70,9 +70,11 @@ async def report(guides: Guides, settings: Settings, asked: Asked) -> RouteRepor
     known = []
     if destination.startswith("local:"):
         known = await explain_address(guides.directory, address)
-        relay = unknown_relays(settings.local, settings.domains).get(address.domain_key)
-        if relay is not None:
-            known.append(f"whom we do not know at {address.domain_key} is for {relay}")
+        servers = behind(settings.local, settings.domains)
+        if (relay := servers.get(unknown_key(address.domain_key))) is not None:
+            known.append(f"whom we do not know at {address.domain_key} is for {relay.name}")
+        if (store := servers.get(store_key(address.domain_key))) is not None:
+            known.append(f"the mailboxes of {address.domain_key} are kept by {store.name}, by LMTP")
     return RouteReport(
         recipient=str(address),
         sender=str(origin) if origin is not None else "<>",
