@@ -179,8 +179,7 @@ class Routing:
         patterns = [parse_pattern(domain) for domain in relay_domains]
         self._relay = frozenset(pattern.domain for pattern in patterns if not pattern.subdomains)
         self._relay_suffixes = tuple(pattern.domain for pattern in patterns if pattern.subdomains)
-        self._hostname = domain_key(hostname)
-        self._postmaster = postmaster
+        self._hostname, self._postmaster = domain_key(hostname), postmaster
         self._keys: list[str] = []
         self._routes: dict[str, Route] = {}
         for index, rule in enumerate(self._rules):
