@@ -15,7 +15,6 @@ from typing import BinaryIO, Self
 
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
-from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.resolver import Resolver
 from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.access import Access, Authenticator
@@ -28,7 +27,7 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
-from asyncmta.mta_delivery import build_pipe
+from asyncmta.mta_delivery import build_dispatch, build_pipe
 from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_lists import build_lists
@@ -145,9 +144,7 @@ class Mta(Operations):
             lists=lists,
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
-        dispatch = Dispatch(
-            route_of=routing.route_of, local=self._local, remote=leaving, pipe=pipe, clock=clock, maillog=maillog
-        )
+        dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
         self._verping = build_verping(queueing, transport=dispatch)
         self._scheduler = self._build_scheduler(self._verping, routing)
         self._intake = self._build_intake()

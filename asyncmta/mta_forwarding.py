@@ -19,7 +19,7 @@ from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.readdressing import Readdressing, ReturnedBy, is_plain, no_srs
 from asyncmta.lists.lists import Lists
 from asyncmta.mail import replies
-from asyncmta.mail.address import Address, domain_key, unquote
+from asyncmta.mail.address import Address, domain_key, parse_address, unquote
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.reply import Reply
 from asyncmta.mailboxes.directory import Directory
@@ -52,6 +52,7 @@ def build_local(
         clock=queueing.clock,
         hostname=queueing.settings.hostname,
         maillog=maillog,
+        default_owner=_owner(queueing.settings),
         post=lists.post if lists is not None else None,
     )
     return LocalTransport(
@@ -87,6 +88,14 @@ def build_services(queueing: Queueing, answers: Answers) -> Services:
         hostname=queueing.settings.hostname,
         note=queueing.maillog.note,
     )
+
+
+def _owner(settings: Settings) -> Address | None:
+    text = settings.local.default_owner
+    if not text:
+        return None
+    domain = next(iter(settings.local.domains), settings.hostname)
+    return parse_address(text if "@" in text else f"{text}@{domain}", smtputf8=True)
 
 
 def build_srs(settings: Settings) -> Srs | None:

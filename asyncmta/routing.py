@@ -48,7 +48,8 @@ class Mx(Struct, frozen=True):
 
 class Smarthost(Struct, frozen=True):
     """One next hop for all that is sent there: `hosts` are "name:port", tried in order, or in turn by `weights`; the
-    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp"."""
+    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp".
+    `final`: what is taken there is in its mailbox, as far as its sender is concerned."""
 
     name: str
     hosts: tuple[str, ...]
@@ -61,6 +62,7 @@ class Smarthost(Struct, frozen=True):
     implicit_tls: bool = False
     protocol: str = "smtp"
     weights: tuple[int, ...] = ()
+    final: bool = False
 
     @property
     def login(self) -> Login | None:
@@ -186,6 +188,7 @@ class Routing:
             self._keys.append(key)
             if not key.startswith(_MX):
                 self._routes[key] = rule.via
+        self.finals = frozenset(key for key, via in self._routes.items() if isinstance(via, Smarthost) and via.final)
         # Only what the recipient's domain alone decides is remembered. Bounded: domains come from strangers.
         self._known: dict[str, str] = {}
 
@@ -194,10 +197,8 @@ class Routing:
             if route == via and not key.startswith(_UNKNOWN):
                 return key  # the same smarthost named by two rules is one destination, with one share
         match via:
-            case Smarthost(protocol="smtp"):
-                return f"smarthost:{index}"
             case Smarthost(protocol=protocol):
-                return f"{protocol}:{index}"
+                return f"{'smarthost' if protocol == 'smtp' else protocol}:{index}"
             case Pipe():
                 return f"pipe:{index}"
             case Reject():
