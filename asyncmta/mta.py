@@ -134,19 +134,12 @@ class Mta(Operations):
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
         forwarder = build_forwarder(
-            settings,
-            store=store,
-            clock=clock,
-            maillog=maillog,
+            settings, store=store, clock=clock, maillog=maillog,
             on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
-        )
+        )  # fmt: skip
         leaving = build_leaving(settings, remote=self._remote, clock=clock)
         self._local = LocalTransport(
-            directory=self._directory,
-            forwarder=forwarder,
-            mailboxes=self._maildir,
-            remote=leaving,
-            maillog=maillog,
+            directory=self._directory, forwarder=forwarder, mailboxes=self._maildir, remote=leaving, maillog=maillog
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)

@@ -13,7 +13,7 @@ from asyncmta.forwarding.forwarder import Forwarder
 from asyncmta.forwarding.leaving import Delivers, Leaving
 from asyncmta.inbound.readdressing import Readdressing, ReturnedBy, is_plain, no_srs
 from asyncmta.mail import replies
-from asyncmta.mail.address import Address, domain_key, unquote
+from asyncmta.mail.address import Address, domain_key, parse_address, unquote
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.reply import Reply
 from asyncmta.mailboxes.srs import Srs, Unusable, is_srs
@@ -33,7 +33,16 @@ def build_forwarder(
         clock=clock,
         hostname=settings.hostname,
         maillog=maillog,
+        default_owner=_owner(settings),
     )
+
+
+def _owner(settings: Settings) -> Address | None:
+    text = settings.local.default_owner
+    if not text:
+        return None
+    domain = next(iter(settings.local.domains), settings.hostname)
+    return parse_address(text if "@" in text else f"{text}@{domain}", smtputf8=True)
 
 
 def build_srs(settings: Settings) -> Srs | None:

@@ -16,6 +16,7 @@ from asyncmta.mail.address import Address, parse_address
 from asyncmta.mailboxes.alias_file import AliasFile
 from asyncmta.mailboxes.alias_text import AliasText, Somebody, parse_aliases, parse_virtual
 from asyncmta.mailboxes.directory import Directory, DirectorySettings, LocalDomain
+from asyncmta.mailboxes.forward_file import ForwardFiles
 from asyncmta.mailboxes.homes import Recipients, home_of
 from asyncmta.mailboxes.list_file import ListFile
 from asyncmta.mailboxes.resolver import DATABASE, LIST_FILE, LocalSettings, Mailboxes, behind
@@ -89,6 +90,7 @@ def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, m
             name: LocalDomain(own_tables.get(name), _otherwise(one), one.unknown_user.startswith(RELAY))
             for name, one in each_domain(local, settings.domains).items()
         },
+        forwards=ForwardFiles(name=local.forward_files, clock=clock) if local.forward_files else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Every combination of NOTIFY, through us to Postfix, and what comes back to the sender: as RFC 3461 has it.
 
-At Postfix a recipient is delivered, fails, or is deferred for long. A Postfix that offers DSN has been told all that we
+At Postfix a recipient is delivered, fails, or is deferred for long; or it is delivered here; or Postfix refuses it in
+the session with us. A Postfix that offers DSN has been told all that we
 were told, and it alone reports; one that does not has been told nothing, and we say "relayed" to those who asked about
 success (RFC 3461 5.2.1 and 5.2.2). Its reports arrive here, in the mailbox of a sender of each message's own.
 """
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CONFIG = """
 [local]
-domains = ["source.test"]
+domains = ["source.test", "here.test"]
 maildir = "{folder}/mail/{{local_part}}"
 mailboxes = "any"
 """
@@ -36,11 +37,9 @@ tls = "none"
 KEYWORDS = ("SUCCESS", "FAILURE", "DELAY")
 SUBSETS = [",".join(chosen) for size in (1, 2, 3) for chosen in itertools.combinations(KEYWORDS, size)]
 NOTIFY = ["", "NEVER", *SUBSETS]
-EVENTS = {
-    "postfix.test": ("SUCCESS", "delivered"),
-    "bad.test": ("FAILURE", "failed"),
-    "slow.test": ("DELAY", "delayed"),
-}
+THERE = {"postfix.test": ("SUCCESS", "delivered"), "bad.test": ("FAILURE", "failed"), "slow.test": ("DELAY", "delayed")}
+HERE = {"here.test": ("SUCCESS", "delivered"), "refused.test": ("FAILURE", "failed")}
+EVENTS = THERE | HERE
 UNASKED = "FAILURE,DELAY"  # what no NOTIFY means where delays are told at all
 
 
@@ -94,9 +93,10 @@ def reports(folder: Path, letter: Letter) -> set[Report]:
         whole = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         assert whole["Return-Path"] == "<>"
         _, status, returned = whole.iter_parts()
-        assert returned.get_content_type() == "text/rfc822-headers"
         first, *blocks = status.iter_parts()
         by, envid = str(first["Reporting-MTA"]).removeprefix("dns; "), str(first.get("Original-Envelope-Id", ""))
+        if by == "mta.test" or envid:  # it knows RET=HDRS too
+            assert returned.get_content_type() == "text/rfc822-headers"
         for each in blocks:
             final, original = (str(each.get(f"{of}-Recipient", "")).replace(" ", "") for of in ("Final", "Original"))
             found.append(Report(by, str(each["Action"]), final, original, envid))
@@ -109,7 +109,7 @@ def told(serving, wanted: dict[Letter, set[Report]], *, dsn: bool) -> dict[Lette
     mta = serving()
     folder = mta.folder
     with PostfixThatReports(mta.port, dsn=dsn) as host:
-        routes = "".join(ROUTE.format(domain=domain, port=host.port) for domain in EVENTS)
+        routes = "".join(ROUTE.format(domain=domain, port=host.port) for domain in [*THERE, "refused.test"])
         mta.config.write_text(mta.config.read_text() + CONFIG.format(folder=folder) + routes)
         mta.start()
         with smtplib.SMTP("127.0.0.1", mta.port) as client:
@@ -124,7 +124,9 @@ def told(serving, wanted: dict[Letter, set[Report]], *, dsn: bool) -> dict[Lette
 
 def test_who_offers_dsn_reports_and_we_do_not(serving):
     wanted = {
-        letter: {letter.report("postfix.test", EVENTS[letter.domain][1])} if asked_for(letter) else set()
+        letter: {letter.report("mta.test" if letter.domain in HERE else "postfix.test", EVENTS[letter.domain][1])}
+        if asked_for(letter)
+        else set()
         for letter in LETTERS
     }
     assert told(serving, wanted, dsn=True) == wanted
@@ -132,10 +134,14 @@ def test_who_offers_dsn_reports_and_we_do_not(serving):
 
 def test_of_who_does_not_we_say_relayed_to_those_who_asked_about_success(serving):
     """What Postfix says by itself is not ours to know: to it, nobody has asked for anything."""
-    wanted = {
-        letter: {letter.report("mta.test", "relayed")} if "SUCCESS" in letter.notify else set() for letter in LETTERS
-    }
+    wanted: dict[Letter, set[Report]] = {letter: set() for letter in LETTERS}
     for letter in LETTERS:
+        action = EVENTS[letter.domain][1]
+        if letter.domain in HERE:
+            wanted[letter] = {letter.report("mta.test", action)} if asked_for(letter) else set()
+            continue
+        if "SUCCESS" in letter.notify:
+            wanted[letter].add(letter.report("mta.test", "relayed"))
         if letter.domain != "postfix.test":
-            wanted[letter].add(letter.report("postfix.test", EVENTS[letter.domain][1], known=False))
+            wanted[letter].add(letter.report("postfix.test", action, known=False))
     assert told(serving, wanted, dsn=False) == wanted

@@ -95,7 +95,8 @@ class PostfixOfSevenBits(PostfixHost):
 
 class PostfixThatReports(PostfixHost):
     """Beside its own domain, where all is well, it takes mail for bad.test, where nobody lives, and for slow.test,
-    where it is deferred. What it has to say to senders at source.test goes to a port of ours. `dsn`: it offers DSN."""
+    where it is deferred; in a session it refuses refused.test. What it has to say to senders at source.test goes to a
+    port of ours. `dsn`: it offers DSN."""
 
     def __init__(self, port: int, *, dsn: bool) -> None:
         super().__init__()
@@ -104,6 +105,7 @@ transport_maps = inline:{{
     {{ source.test = smtp:[127.0.0.1]:{port} }},
     {{ bad.test = error:5.1.1 nobody lives here }},
     {{ slow.test = retry:4.3.0 another time }} }}
+smtpd_recipient_restrictions = check_recipient_access inline:{{ {{ refused.test = 550 5.1.1 not here }} }}
 relay_domains = bad.test, slow.test
 smtpd_reject_unlisted_recipient = no
 smtpd_discard_ehlo_keywords = {"" if dsn else "dsn, silent-discard"}
