@@ -1,7 +1,7 @@
 """The table `[bounce]` of config.toml: every key with its type, what it may be, and its default.
 
-As in `config_tables`. Never: who is told in the end (`bounce/audience`); files (that of `bounce.template` is read by
-`config_checks`).
+As in `config_tables`. Never: who is told in the end (`bounce/audience`); files: that of `bounce.template` is read by
+`config_checks`.
 
 contract.md section 3; docs/bounces.md.
 """

@@ -69,8 +69,7 @@ def _double(text: str, hostname: str) -> Address | None:
 
 
 def _is_ours(settings: Settings, routing: Routing) -> Callable[[Entry], bool]:
-    """Whose messages these are: of a login, of a program on this machine, of a client that may relay, or with a sender
-    in one of our domains."""
+    """Whose messages these are: of a login, a program on this machine, a client that may relay, one of our domains."""
     networks, hostname = settings.relay.networks, domain_key(settings.hostname)
 
     def is_at_home(sender: Address) -> bool:

@@ -38,7 +38,8 @@ class Unreadable(Exception):
 
 
 class AliasFile:
-    """One file; `current` may be asked by many at once. `on_faults` hears of faults when they change."""
+    """One file; `current` may be asked by many at once. `on_faults` hears of faults when they change. `text`: in place
+    of the file itself, whose `path` is then only a name; what it includes are files all the same."""
 
     def __init__(
         self,
@@ -47,8 +48,10 @@ class AliasFile:
         parse: Callable[[str], AliasText],
         clock: Clock,
         on_faults: Callable[[str, tuple[str, ...]], None],
+        text: str | None = None,
     ) -> None:
         self._path = path
+        self._text = text
         self._parse = parse
         self._clock = clock
         self._on_faults = on_faults
@@ -86,15 +89,15 @@ class AliasFile:
         if before is not None and all(file_state(path) == seen for path, seen in before.signatures.items()):
             return before
         try:
-            return read_table(self._path, self._parse)
+            return read_table(self._path, self._parse, self._text)
         except Unreadable as error:
             return str(error)
 
 
-def read_table(path: str, parse: Callable[[str], AliasText]) -> AliasTable:
+def read_table(path: str, parse: Callable[[str], AliasText], text: str | None = None) -> AliasTable:
     """Read a file of aliases with its includes. Blocks; raises Unreadable."""
-    signatures: dict[str, FileState] = {path: file_state(path)}
-    found = parse(_text_of(path))
+    signatures: dict[str, FileState] = {} if text is not None else {path: file_state(path)}
+    found = parse(_text_of(path) if text is None else text)
     faults = [f"{path}, {fault}" for fault in found.faults]
     entries: dict[str, tuple[Target, ...]] = {}
     included: dict[str, tuple[Target, ...]] = {}

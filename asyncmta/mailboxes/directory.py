@@ -12,7 +12,7 @@ RFC 5321 3.4 (551), 4.5.1 (postmaster); seeds P-04, P-09, P-78, W-111, W-161, W-
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -70,7 +70,8 @@ class DirectorySettings(Struct, frozen=True, kw_only=True):
 
 class Directory:
     """`tables`: asked in this order, the first that has the name decides. `relocated`: who has moved, and where to.
-    `domains`: what holds in some of them alone, by normal form. `forwards`: what the owners of mailboxes want."""
+    `domains`: what holds in some of them alone, by normal form. `forwards`: what owners of mailboxes want. `claims`:
+    is it an address that the MTA itself answers, such as one to subscribe at?"""
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Directory:
         relocated: AliasFile | None = None,
         domains: Mapping[str, LocalDomain] = MappingProxyType({}),
         forwards: ForwardFiles | None = None,
+        claims: Callable[[Address], bool] | None = None,
     ) -> None:
         self._settings = settings
         self._delimiters = settings.delimiters
@@ -88,6 +90,7 @@ class Directory:
         self._tables = tuple(tables)
         self._relocated = relocated
         self._forwards = forwards
+        self._claims = claims
         self._domains = dict(domains)
         self._own = {name: (*self._tables, one.aliases) for name, one in domains.items() if one.aliases is not None}
 
@@ -109,6 +112,8 @@ class Directory:
 
     def is_plain(self, address: Address) -> bool:
         """True: nobody has to be asked, it stands for itself. False: somebody may know more."""
+        if self._claims is not None and self._claims(address):
+            return False
         domain = address.domain_key
         rest = self._domains.get(domain)
         has_catch_all = rest is not None and (rest.otherwise is not None or rest.has_relay)
@@ -200,6 +205,8 @@ class Directory:
         """What this address is; no further."""
         if not self.is_local(address):
             return Ending.ELSEWHERE
+        if self._claims is not None and self._claims(address):
+            return Ending.SERVICE
         if is_final:
             return await self._mailbox(address)
         tables: list[AliasTable] = []

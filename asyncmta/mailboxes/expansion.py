@@ -35,6 +35,7 @@ class Ending(Enum):
     MAILBOX = "a mailbox of ours"
     ELSEWHERE = "not at a domain of ours"
     NOBODY = "nobody"
+    SERVICE = "answered by the MTA itself"
     MOVED = "moved away"
     RELAYED = "nobody whom we know, and for the server of its domain that may"
 

@@ -202,3 +202,49 @@ async def test_a_crash_before_the_report_costs_no_report_and_no_second_delivery(
     await world.run()
     assert len(quick.messages) == 1
     assert [told(report) for report in mta.mailbox("alice")] == [{"bob@b.example": "relayed"}]
+
+
+@pytest.mark.parametrize(
+    ("by", "notify", "actions"),
+    [
+        ("3600;NT", "", ["relayed"]),
+        ("3600;RT", "NOTIFY=FAILURE", ["relayed"]),
+        ("3600;NT", "NOTIFY=NEVER", []),
+        ("3600;N", "", []),
+    ],
+)
+async def test_a_trace_is_told_of_each_relay(world, by, notify, actions):
+    """RFC 2852 4.2: also where the next hop takes the duty to report, and nobody has asked for SUCCESS."""
+    mta = await world.mta("a.example")
+    offered = SinkSettings(extensions=("PIPELINING", "DSN", "DELIVERBY"))
+    sink = await world.sink("b.example", settings=offered)
+    client = await mta.greet()
+    assert (await client.command(f"MAIL FROM:<alice@a.example> BY={by}")).code == 250
+    assert (await client.command(f"RCPT TO:<bob@b.example> {notify}".rstrip())).code == 250
+    assert (await client.command("DATA")).code == 354
+    await client.send(b"Subject: hello\r\n\r\nx\r\n.\r\n")
+    assert (await client.reply()).code == 250
+    await world.run()
+    assert len(sink.messages) == 1
+    assert [list(told(report).values()) for report in mta.mailbox("alice")] == ([actions] if actions else [])
+
+
+async def test_an_alias_for_several_is_expanded_and_one_for_one_is_passed_on(world, tmp_path):
+    """RFC 3461 5.2.7."""
+    aliases = tmp_path / "aliases"
+    aliases.write_text("team: bob, carol@b.example\nonly: bob\n")
+    mta = await world.mta("a.example", local={"aliases": str(aliases)})
+    sink = await world.sink("b.example", settings=NO_DSN)
+    client = await mta.greet()
+    await client.command("MAIL FROM:<alice@a.example>")
+    for user in ("team", "only"):
+        assert (await client.command(f"RCPT TO:<{user}@a.example> NOTIFY=SUCCESS,FAILURE")).code == 250
+    await client.command("DATA")
+    await client.send(b"Subject: hello\r\n\r\nx\r\n.\r\n")
+    assert (await client.reply()).code == 250
+    await world.run()
+    assert len(sink.messages) == 1
+    assert len(mta.mailbox("bob")) == 2
+    found = [told(report) for report in mta.mailbox("alice")]
+    assert sorted(action for each in found for action in each.values()) == ["delivered", "expanded"]
+    assert {"team@a.example": "expanded"} in found

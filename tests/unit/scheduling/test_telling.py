@@ -110,9 +110,8 @@ async def test_a_report_in_the_middle_that_cannot_be_written_is_not_lost(make):
     await post.accept("a@gone.example", "b@slow.example")
     post.disk.fail_at(1, errno.ENOSPC, only=("writev",))
     post.clock.advance(61)
-    await post.clock.settle()
+    await post.scheduler.until(lambda: bool(post.log("report_failed")))
     post.transport.finish(NEVER)
-    await post.clock.settle()
     post.clock.advance(61)
     await post.idle()
     assert sum(await told(post)) == 2
