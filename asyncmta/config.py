@@ -24,6 +24,7 @@ from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_drop import DropTable
 from asyncmta.config_forwarding import RewriteEntry, SrsTable
+from asyncmta.config_lists import ListTable
 from asyncmta.config_local import DomainTable, LocalTable, behind
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
@@ -85,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domains: tuple[DomainTable, ...]
+    lists: tuple[ListTable, ...]
     rewrites: tuple[RewriteEntry, ...]
     srs: SrsTable
     maildir: MaildirTable
@@ -149,6 +151,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay=tables.relay,
             local=tables.local,
             domains=tables.domain,
+            lists=tables.list,
             rewrites=tables.rewrite,
             srs=tables.srs,
             maildir=tables.maildir,

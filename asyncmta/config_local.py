@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Text, TextList, TextListOr, Unfit, named
+from asyncmta.config_kinds import Choice, Flag, Text, TextList, TextListOr, Unfit, named
 from asyncmta.mail.address import parse_address
 from asyncmta.routing import Smarthost, store_key, unknown_key
 
@@ -73,6 +73,13 @@ def delimiters(text: str) -> str:
     return text
 
 
+def file_name(text: str) -> str:
+    """A name for a file beside cur/, new/ and tmp/."""
+    if "/" in text or text in (".", "..", "cur", "new", "tmp"):
+        raise Unfit(f'expected the name of a file in the directory of a mailbox, such as ".forward", got {named(text)}')
+    return text
+
+
 def unknown_user(text: str) -> str:
     """`reject`, `relay:HOST:PORT` or `alias:ADDRESS`."""
     if text == REJECT:
@@ -103,6 +110,9 @@ class LocalTable(Struct, frozen=True, kw_only=True):
     delimiters: Annotated[str, Text(delimiters, optional=True)] = ""
     catch_all: Annotated[str, OptionalAddress] = ""
     unknown_user: Annotated[str, Text(unknown_user)] = REJECT
+    forward_files: Annotated[str, Text(file_name, optional=True)] = ""
+    dedupe_mailboxes: Annotated[bool, Flag()] = False
+    default_owner: Annotated[str, OptionalAddress] = ""
 
 
 class DomainTable(Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from asyncmta.config_kinds import (
     TextList,
     Whole,
 )
+from asyncmta.config_lists import ListTable
 from asyncmta.config_local import DomainTable, LocalTable
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
@@ -170,6 +171,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domain: tuple[DomainTable, ...]
+    list: tuple[ListTable, ...]
     rewrite: tuple[RewriteEntry, ...]
     srs: SrsTable
     maildir: MaildirTable
@@ -216,6 +218,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
     "domain": DomainTable,
+    "list": ListTable,
     "rewrite": RewriteEntry,
     "bcc": BccTable,
     "route": RouteTable,

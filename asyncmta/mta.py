@@ -17,7 +17,6 @@ from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.resolver import Resolver
-from asyncmta.forwarding.local import LocalTransport
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.copying import CopyingIntake
@@ -28,9 +27,10 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
-from asyncmta.mta_delivery import build_pipe
-from asyncmta.mta_forwarding import build_forwarder, build_leaving, build_readdressing
+from asyncmta.mta_delivery import build_dispatch, build_pipe
+from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing
 from asyncmta.mta_front import build_access, build_certificates, given
+from asyncmta.mta_lists import build_lists
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
 from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_policy import build_policy
@@ -127,31 +127,23 @@ class Mta(Operations):
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
         self._readdressing = build_readdressing(settings, routing=routing, clock=clock, maillog=maillog)
-        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog)
+        lists = build_lists(settings, disk=self._disk, maillog=maillog)
+        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
-        forwarder = build_forwarder(
-            settings,
-            store=store,
-            clock=clock,
-            maillog=maillog,
-            on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
-        )
         leaving = build_leaving(settings, remote=self._remote, clock=clock)
-        self._local = LocalTransport(
+        self._local = build_local(
+            Queueing(settings, store, clock, maillog, lambda made: self._scheduler.add(made)),  # noqa: PLW0108 - made later
             directory=self._directory,
-            forwarder=forwarder,
             mailboxes=build_stores(settings, maildirs=self._maildir, remote=self._remote),
             remote=leaving,
-            maillog=maillog,
+            lists=lists,
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
-        dispatch = Dispatch(
-            route_of=routing.route_of, local=self._local, remote=leaving, pipe=pipe, clock=clock, maillog=maillog
-        )
+        dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
         self._scheduler = self._build_scheduler(dispatch, routing)
         self._intake = self._build_intake()
         self._listeners = self._build_listeners(routing)

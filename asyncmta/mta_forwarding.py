@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from asyncmta.config import Settings
 from asyncmta.config_forwarding import DAY, rewriting
 from asyncmta.forwarding.forwarder import Forwarder
 from asyncmta.forwarding.leaving import Delivers, Leaving
+from asyncmta.forwarding.local import LocalTransport
+from asyncmta.forwarding.services import Answers, Services
 from asyncmta.inbound.readdressing import Readdressing, ReturnedBy, is_plain, no_srs
+from asyncmta.lists.lists import Lists
 from asyncmta.mail import replies
-from asyncmta.mail.address import Address, domain_key, unquote
+from asyncmta.mail.address import Address, domain_key, parse_address, unquote
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.reply import Reply
+from asyncmta.mailboxes.directory import Directory
 from asyncmta.mailboxes.srs import Srs, Unusable, is_srs
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
@@ -23,17 +29,60 @@ from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
 
-def build_forwarder(
-    settings: Settings, *, store: Store, clock: Clock, maillog: MailLog, on_accepted: Callable[[QueueId], None]
-) -> Forwarder:
-    return Forwarder(
+class Queueing(Struct, frozen=True, eq=False):
+    """What they need who make new messages of those in the queue. `on_accepted` hears of each that is durable."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+    maillog: MailLog
+    on_accepted: Callable[[QueueId], None]
+
+
+def build_local(
+    queueing: Queueing, *, directory: Directory, mailboxes: Delivers, remote: Delivers, lists: Lists | None
+) -> LocalTransport:
+    """What stands before the mailboxes."""
+    store, maillog = queueing.store, queueing.maillog
+    forwarder = Forwarder(
         store=store,
         read_content=store.read_content,
-        on_accepted=on_accepted,
-        clock=clock,
-        hostname=settings.hostname,
+        on_accepted=queueing.on_accepted,
+        clock=queueing.clock,
+        hostname=queueing.settings.hostname,
         maillog=maillog,
+        default_owner=_owner(queueing.settings),
+        post=lists.post if lists is not None else None,
     )
+    return LocalTransport(
+        directory=directory,
+        forwarder=forwarder,
+        mailboxes=mailboxes,
+        remote=remote,
+        maillog=maillog,
+        services=build_services(queueing, lists) if lists is not None else None,
+    )
+
+
+def build_services(queueing: Queueing, answers: Answers) -> Services:
+    """Who queues what the MTA itself answers."""
+    return Services(
+        answers=answers,
+        store=queueing.store,
+        read_content=queueing.store.read_content,
+        on_accepted=queueing.on_accepted,
+        clock=queueing.clock,
+        hostname=queueing.settings.hostname,
+        note=queueing.maillog.note,
+    )
+
+
+def _owner(settings: Settings) -> Address | None:
+    text = settings.local.default_owner
+    if not text:
+        return None
+    domain = next(iter(settings.local.domains), settings.hostname)
+    return parse_address(text if "@" in text else f"{text}@{domain}", smtputf8=True)
 
 
 def build_srs(settings: Settings) -> Srs | None:

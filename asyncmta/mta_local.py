@@ -13,15 +13,18 @@ from collections.abc import Awaitable, Callable
 from asyncmta.config import Settings
 from asyncmta.config_local import ALIAS, RELAY, DomainTable, each_domain, meant
 from asyncmta.forwarding.stores import Delivers, Stores
+from asyncmta.lists.lists import Lists
 from asyncmta.mail.address import Address, parse_address
 from asyncmta.mailboxes.alias_file import AliasFile
 from asyncmta.mailboxes.alias_text import AliasText, Somebody, parse_aliases, parse_virtual
 from asyncmta.mailboxes.directory import Directory, DirectorySettings, LocalDomain
+from asyncmta.mailboxes.forward_file import ForwardFiles
 from asyncmta.mailboxes.homes import Recipients, home_of
 from asyncmta.mailboxes.list_file import ListFile
 from asyncmta.mailboxes.resolver import DATABASE, LIST_FILE, LocalSettings, Mailboxes, behind
 from asyncmta.mailboxes.sqlite_users import SqliteUsers
 from asyncmta.maillog import MailLog
+from asyncmta.mta_lists import build_list_table
 from asyncmta.mta_maildir import build_quota
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
@@ -67,7 +70,9 @@ def build_mailboxes(
     )
 
 
-def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog) -> Directory:
+def build_directory(
+    settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog, lists: Lists | None = None
+) -> Directory:
     """Who is who, for RCPT and for delivery alike. `load` it before mail comes, so that faults are in the log early."""
     local = settings.local
 
@@ -75,6 +80,7 @@ def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, m
         return AliasFile(path=path, parse=parse, clock=clock, on_faults=_teller(maillog))
 
     tables = ((local.aliases, parse_aliases), (local.virtual, parse_virtual))
+    named = build_list_table(settings, clock=clock, on_faults=_teller(maillog))
     own_tables = {domain.name: file(domain.aliases, parse_aliases) for domain in settings.domains if domain.aliases}
     return Directory(
         settings=DirectorySettings(
@@ -84,12 +90,14 @@ def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, m
             origin=local.domains[0] if local.domains else "",
         ),
         mailboxes=mailboxes,
-        tables=[file(path, parse) for path, parse in tables if path],
+        tables=([named] if named else []) + [file(path, parse) for path, parse in tables if path],
+        claims=lists.claims if lists is not None else None,
         relocated=file(local.relocated, parse_virtual) if local.relocated else None,
         domains={
             name: LocalDomain(own_tables.get(name), _otherwise(one), one.unknown_user.startswith(RELAY))
             for name, one in each_domain(local, settings.domains).items()
         },
+        forwards=ForwardFiles(name=local.forward_files, clock=clock) if local.forward_files else None,
     )
 
 

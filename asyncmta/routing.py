@@ -46,7 +46,8 @@ class Mx(Struct, frozen=True):
 
 class Smarthost(Struct, frozen=True):
     """One next hop for all that is sent there: `hosts` are "name:port", tried in order, or in turn by `weights`; the
-    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp"."""
+    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp".
+    `final`: what is taken there is in its mailbox, as far as its sender is concerned."""
 
     name: str
     hosts: tuple[str, ...]
@@ -59,6 +60,7 @@ class Smarthost(Struct, frozen=True):
     implicit_tls: bool = False
     protocol: str = "smtp"
     weights: tuple[int, ...] = ()
+    final: bool = False
 
     @property
     def login(self) -> Login | None:
@@ -159,8 +161,7 @@ def store_key(domain: str) -> str:
 
 
 class Routing:
-    """The rules of one configuration. A reload makes a new one. `behind`: servers that delivery finds behind a
-    local domain (`unknown_key`, `store_key`); no rule leads there."""
+    """The rules of one configuration. `behind`: servers behind local domains (`unknown_key`, `store_key`)."""
 
     def __init__(
         self,
@@ -187,6 +188,7 @@ class Routing:
             if not key.startswith(_MX):
                 self._routes[key] = rule.via
         self._routes |= behind or {}
+        self.finals = frozenset(key for key, via in self._routes.items() if isinstance(via, Smarthost) and via.final)
         # Only what the recipient's domain alone decides is remembered. Bounded: domains come from strangers.
         self._known: dict[str, str] = {}
 
@@ -195,10 +197,8 @@ class Routing:
             if route == via:
                 return key  # the same smarthost named by two rules is one destination, with one share
         match via:
-            case Smarthost(protocol="smtp"):
-                return f"smarthost:{index}"
             case Smarthost(protocol=protocol):
-                return f"{protocol}:{index}"
+                return f"{'smarthost' if protocol == 'smtp' else protocol}:{index}"
             case Pipe():
                 return f"pipe:{index}"
             case Reject():

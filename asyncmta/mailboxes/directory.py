@@ -2,9 +2,9 @@
 
 One object for RCPT and for delivery, so that they cannot differ. In this order: the tables (the whole address, the
 name; with its detail, then without), those of all domains before that of its own; a whole domain that stands for
-another; who has moved; the mailbox; the catch-all (`@domain` of a table, then that of the settings); the relay for
-those whom we do not know; nobody. Promises: what cannot be told is never "nobody" (451 and not 550); a postmaster
-without an alias is a mailbox. Never: writing; a decision about strangers' addresses.
+another; who has moved; the forward file of the mailbox, then the mailbox; the catch-all (`@domain` of a table, then
+that of the settings); the relay for those whom we do not know; nobody. Promises: what cannot be told is never "nobody"
+(451 and not 550); a postmaster without an alias is a mailbox. Never: writing; a decision about strangers' addresses.
 
 RFC 5321 3.4 (551), 4.5.1 (postmaster); seeds P-04, P-09, P-78, W-111, W-161, W-300.
 """
@@ -12,7 +12,7 @@ RFC 5321 3.4 (551), 4.5.1 (postmaster); seeds P-04, P-09, P-78, W-111, W-161, W-
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ from asyncmta.mailboxes.alias_file import AliasFile, AliasTable
 from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target
 from asyncmta.mailboxes.entries import named, of_domain, owner_of, spelled, where_to
 from asyncmta.mailboxes.expansion import MOST_RESULTS, Alias, Ending, Endless, Expanded, Finding, Untold, expand
+from asyncmta.mailboxes.forward_file import ForwardFiles
 from asyncmta.mailboxes.resolver import Answer, Mailbox, Mailboxes, NoMailbox
 
 MOST_AT_RCPT = 100  # addresses behind one that a client waits for; who stands for more is believed to be somebody
@@ -69,7 +70,8 @@ class DirectorySettings(Struct, frozen=True, kw_only=True):
 
 class Directory:
     """`tables`: asked in this order, the first that has the name decides. `relocated`: who has moved, and where to.
-    `domains`: what holds in some of them alone, by normal form."""
+    `domains`: what holds in some of them alone, by normal form. `forwards`: what owners of mailboxes want. `claims`:
+    is it an address that the MTA itself answers, such as one to subscribe at?"""
 
     def __init__(
         self,
@@ -79,12 +81,16 @@ class Directory:
         tables: Sequence[AliasFile] = (),
         relocated: AliasFile | None = None,
         domains: Mapping[str, LocalDomain] = MappingProxyType({}),
+        forwards: ForwardFiles | None = None,
+        claims: Callable[[Address], bool] | None = None,
     ) -> None:
         self._settings = settings
         self._delimiters = settings.delimiters
         self._mailboxes = mailboxes
         self._tables = tuple(tables)
         self._relocated = relocated
+        self._forwards = forwards
+        self._claims = claims
         self._domains = dict(domains)
         self._own = {name: (*self._tables, one.aliases) for name, one in domains.items() if one.aliases is not None}
 
@@ -106,6 +112,8 @@ class Directory:
 
     def is_plain(self, address: Address) -> bool:
         """True: nobody has to be asked, it stands for itself. False: somebody may know more."""
+        if self._claims is not None and self._claims(address):
+            return False
         domain = address.domain_key
         rest = self._domains.get(domain)
         has_catch_all = rest is not None and (rest.otherwise is not None or rest.has_relay)
@@ -121,7 +129,10 @@ class Directory:
             table = self._relocated.known()
             if table is None or where_to(table.entries, address, self._delimiters):
                 return False
-        return not has_catch_all or isinstance(self._mailboxes.cached(address), Mailbox)
+        if not has_catch_all and self._forwards is None:
+            return True
+        mailbox = self._mailboxes.cached(address)
+        return isinstance(mailbox, Mailbox) and (self._forwards is None or self._forwards.known(mailbox.path) == ())
 
     def is_local(self, address: Address) -> bool:
         """Is it for us to say who that is?"""
@@ -194,6 +205,8 @@ class Directory:
         """What this address is; no further."""
         if not self.is_local(address):
             return Ending.ELSEWHERE
+        if self._claims is not None and self._claims(address):
+            return Ending.SERVICE
         if is_final:
             return await self._mailbox(address)
         tables: list[AliasTable] = []
@@ -219,6 +232,8 @@ class Directory:
         if moved is not None:
             return moved if isinstance(moved, Untold) else Ending.MOVED
         mailbox = await self._mailbox(address)
+        if mailbox is Ending.MAILBOX and self._forwards is not None:
+            return await self._forwarded(address, self._forwards)
         if mailbox is not Ending.NOBODY:
             return mailbox
         return Alias(everybody) if everybody is not None else self._otherwise(address)
@@ -231,6 +246,14 @@ class Directory:
         return tuple(
             [replace(one, domain=one.domain or origin) if isinstance(one, Somebody) else one for one in targets]
         )
+
+    async def _forwarded(self, address: Address, forwards: ForwardFiles) -> Finding:
+        """Whom the owner of a mailbox that is there wants his mail sent to."""
+        mailbox = await self.mailbox(address)
+        found = await forwards.of(mailbox.path) if isinstance(mailbox, Mailbox) else ()
+        if isinstance(found, Untold):
+            return found
+        return Alias(found) if found else Ending.MAILBOX
 
     def _otherwise(self, address: Address) -> Finding:
         """What becomes of mail for nobody."""

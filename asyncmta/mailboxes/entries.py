@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from asyncmta.mail.address import Address, quote
-from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target
+from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target, bare_key
 from asyncmta.mailboxes.path import OWNER, POSTMASTER, details, mailbox_name
 
 Entries = Mapping[str, tuple[Target, ...]]
@@ -56,4 +56,4 @@ def spelled(target: Somebody | Everybody, of: Address) -> str:
 
 def _entry(entries: Entries, name: str, domain: str) -> tuple[Target, ...] | None:
     key = mailbox_name(quote(name))
-    return None if key is None else entries.get(f"{key}@{domain}") or entries.get(key)
+    return None if key is None else entries.get(f"{key}@{domain}") or entries.get(bare_key(key))

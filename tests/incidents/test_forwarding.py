@@ -119,7 +119,7 @@ async def test_the_postmaster_may_be_somebody_else(world, tmp_path):
     mta = await world.mta("a.example", **tables(tmp_path, "postmaster: alice"))
     assert (await mta.send("x@y.example", ["postmaster@a.example", "Postmaster"], CONTENT))[-1] == 250
     await world.run()
-    assert len(mta.mailbox("alice")) == 1
+    assert len(mta.mailbox("alice")) == 2
 
 
 async def test_large_and_binary_content_goes_to_everybody(world, tmp_path):
@@ -152,3 +152,112 @@ async def test_no_copy_is_lost_or_doubled_by_a_death_in_the_middle(world, tmp_pa
     away = [message for message in sink.messages if message.recipients == ("dora@b.example",)]
     assert min([*counts, len(away)]) >= 1, f"{queue_id} was lost for somebody"
     assert max(counts) == 1
+
+
+def forwarding(folder, **files):
+    """[local] with forward files, which are on the real disk."""
+    for user, text in files.items():
+        home = folder / "a.example" / user
+        home.mkdir(parents=True)
+        (home / ".forward").write_text(text)
+        (home / ".forward").chmod(0o600)
+    return {"maildir": f"{folder}/{{domain}}/{{local_part}}", "forward_files": ".forward"}
+
+
+def delivered(mta, folder, user):
+    start = f"{folder}/a.example/{user}/new/".lstrip("/")
+    return [octets for path, octets in sorted(mta.disk.tree().items()) if path.startswith(start)]
+
+
+async def test_users_forward_for_themselves(world, tmp_path):
+    local = forwarding(
+        tmp_path, alice="\\alice, away@b.example", bob="carol", dora="|/bin/sh", eve="eve@a.example\n# to keep\n"
+    )
+    mta = await world.mta("a.example", **tables(tmp_path, "team: alice, bob", **local))
+    sink = await world.sink("b.example")
+    people = ["alice@a.example", "bob@a.example", "eve@a.example", "frank@a.example"]
+    assert (await mta.send("x@y.example", people, CONTENT))[-1] == 250
+    assert (await mta.send("x@y.example", ["dora@a.example"], CONTENT))[1] == 451
+    await world.run()
+    counts = {user: len(delivered(mta, tmp_path, user)) for user in ("alice", "bob", "carol", "eve", "frank")}
+    assert counts == {"alice": 1, "bob": 0, "carol": 1, "eve": 1, "frank": 1}
+    assert [mail.recipients for mail in sink.messages] == [("away@b.example",)]
+    assert (await mta.send("x@y.example", ["team@a.example"], CONTENT))[-1] == 250
+    await world.run()
+    assert [len(delivered(mta, tmp_path, user)) for user in ("alice", "carol")] == [2, 2]
+    assert b"X-Original-To: team@a.example\n" in delivered(mta, tmp_path, "carol")[1]
+
+
+async def test_a_forward_file_that_turns_bad_makes_mail_wait(world, tmp_path):
+    mta = await world.mta("a.example", local=forwarding(tmp_path, alice="bob"))
+    file = tmp_path / "a.example" / "alice" / ".forward"
+    sender = await mta.greet()
+    await sender.command("MAIL FROM:<x@y.example>")
+    assert (await sender.command("RCPT TO:<alice@a.example>")).code == 250
+    file.chmod(0o666)
+    world.clock.advance(10)
+    await sender.command("DATA")
+    await sender.send(CONTENT + b".\r\n")
+    assert (await sender.reply()).code == 250
+    await world.run(limit=60)
+    assert mta.pending() == ["alice@a.example"]
+    file.chmod(0o600)
+    await world.run()
+    assert len(delivered(mta, tmp_path, "bob")) == 1
+    assert delivered(mta, tmp_path, "alice") == []
+
+
+@pytest.mark.parametrize("once", [False, True])
+async def test_who_is_reached_by_several_addresses(world, tmp_path, once):
+    aliases = "one: alice\ntwo: alice, bob\nthree: two"
+    mta = await world.mta("a.example", **tables(tmp_path, aliases, dedupe_mailboxes=once))
+    people = ["one@a.example", "two@a.example", "alice@a.example", "three@a.example", "alice@a.example"]
+    assert (await mta.send("x@y.example", people, CONTENT))[-1] == 250
+    await world.run()
+    assert len(mta.mailbox("alice")) == (1 if once else 4)
+    assert len(mta.mailbox("bob")) == (1 if once else 2)
+    assert (await mta.send("x@y.example", people, CONTENT))[-1] == 250
+    await world.run()
+    assert len(mta.mailbox("alice")) == (2 if once else 8)
+
+
+async def test_once_also_for_who_has_read_it_meanwhile_and_after_a_restart(world, tmp_path):
+    mta = await world.mta("a.example", **tables(tmp_path, "late: alice, x@b.example", dedupe_mailboxes=True))
+    await mta.mta.submit("me@a.example", ["alice@a.example", "hold@c.example", "late@a.example"], CONTENT)
+    await world.idle()
+    assert len(mta.mailbox("alice")) == 1
+    await mta.kill()
+    await mta.open()
+    await world.idle()
+    assert len(mta.mailbox("alice")) == 1
+
+
+async def test_who_has_no_owner_may_have_a_common_one(world, tmp_path):
+    aliases = "team: alice, gone@b.example\nsolo: gone@b.example"
+    mta = await world.mta("a.example", **tables(tmp_path, aliases, default_owner="boss"))
+    sink, home = await world.sink("b.example"), await world.sink("y.example")
+    sink.script("RCPT", "550 5.1.1 No", times=2)
+    assert (await mta.send("x@y.example", ["team@a.example", "solo@a.example"], CONTENT))[-1] == 250
+    await world.run()
+    assert mta.mailbox("alice")[0].startswith(b"Return-Path: <boss@a.example>\n")
+    assert failed_recipients(mta.mailbox("boss")[0]) == ["gone@b.example"]
+    assert [mail.recipients for mail in home.messages] == [("x@y.example",)]
+
+
+async def test_a_sender_who_wants_to_know_is_told_that_it_was_expanded(world, tmp_path):
+    mta = await world.mta("a.example", **tables(tmp_path, "team: bob, carol\nsolo: bob\nlist: bob\nowner-list: boss"))
+    client = await mta.greet()
+    await client.command("MAIL FROM:<alice@a.example> ENVID=e1 RET=HDRS")
+    for user in ("team", "solo", "list"):
+        await client.command(f"RCPT TO:<{user}@a.example> NOTIFY=SUCCESS,FAILURE")
+    await client.command("DATA")
+    await client.send(CONTENT + b".\r\n")
+    assert (await client.reply()).code == 250
+    await world.run()
+    said = {}
+    for report in mta.mailbox("alice"):
+        for block in report.split(b"\n\n"):
+            fields = dict(line.split(b": ", 1) for line in block.split(b"\n") if b": " in line)
+            if b"Final-Recipient" in fields:
+                said[fields[b"Final-Recipient"].partition(b";")[2].strip()] = fields[b"Action"]
+    assert said == {b"team@a.example": b"expanded", b"bob@a.example": b"delivered", b"list@a.example": b"delivered"}

@@ -377,6 +377,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "maildir": {"quota": "1GiB", "mode": "2770", "owner": "5000:5000"},
         "bcc": [{"to": "copies@example.org"}],
         "domain": [{"name": "A.example", "mailboxes": "sqlite:users.db", "query": "SELECT 1 WHERE :address = 'a'"}],
+        "list": [{"address": "dev@A.example", "members": str(pem), "verp": True, "subscribe": "confirm"}],
         "rewrite": [{"match": "@old.example", "to": "@a.example"}],
         "srs": {"secrets": ["whispered by nobody"]},
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
