@@ -178,8 +178,7 @@ class Routing:
         patterns = [parse_pattern(domain) for domain in relay_domains]
         self._relay = frozenset(pattern.domain for pattern in patterns if not pattern.subdomains)
         self._relay_suffixes = tuple(pattern.domain for pattern in patterns if pattern.subdomains)
-        self._hostname = domain_key(hostname)
-        self._postmaster = postmaster
+        self._hostname, self._postmaster = domain_key(hostname), postmaster
         self._keys: list[str] = []
         self._routes: dict[str, Route] = {}
         for index, rule in enumerate(self._rules):
@@ -187,8 +186,8 @@ class Routing:
             self._keys.append(key)
             if not key.startswith(_MX):
                 self._routes[key] = rule.via
-        self._routes |= behind or {}
         self.finals = frozenset(key for key, via in self._routes.items() if isinstance(via, Smarthost) and via.final)
+        self._routes |= behind or {}
         # Only what the recipient's domain alone decides is remembered. Bounded: domains come from strangers.
         self._known: dict[str, str] = {}
 
