@@ -33,7 +33,7 @@ async def explain(directory: Directory, address: Address) -> list[str]:
 
 
 async def doubtful(directory: Directory, domain: str) -> list[str]:
-    """Names of tables that lead in a circle, or to nobody. Bare ones of tables of all domains are looked at in this one.
+    """Names of tables that lead in a circle, or to nobody; bare ones of tables of all domains as they are in this one.
     What cannot be told is none of them: its line is a fault already. Of each table the first names only."""
     found = []
     for own, file in directory.aliases:
