@@ -24,11 +24,11 @@ from asyncmta.mailboxes.list_file import ListFile
 from asyncmta.mailboxes.resolver import DATABASE, LIST_FILE, LocalSettings, Mailboxes, behind
 from asyncmta.mailboxes.sqlite_users import SqliteUsers
 from asyncmta.maillog import MailLog
-from asyncmta.mta_lists import build_list_table
+from asyncmta.mta_lists import build_list_table, build_lists
 from asyncmta.mta_maildir import build_quota
-from asyncmta.system.clock import Clock
+from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.deadline import Deadline
-from asyncmta.system.disk import Disk
+from asyncmta.system.disk import Disk, PosixDisk
 
 ASK_TIMEOUT = 5.0
 MOST_FAULTS = 10  # of one table that are said at a time
@@ -99,6 +99,14 @@ def build_directory(
         },
         forwards=ForwardFiles(name=local.forward_files, clock=clock) if local.forward_files else None,
     )
+
+
+def offline_directory(settings: Settings, *, maillog: MailLog) -> Directory:
+    """That of the settings alone, for commands; a program around the MTA is not asked."""
+    clock, disk = SystemClock(), PosixDisk()
+    mailboxes = build_mailboxes(settings, clock=clock, disk=disk, maillog=maillog)
+    lists = build_lists(settings, disk=disk, maillog=maillog)
+    return build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
 
 
 def _otherwise(domain: DomainTable) -> Somebody | None:
