@@ -31,7 +31,7 @@ from asyncmta.mta_delivery import build_dispatch, build_pipe
 from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_lists import build_lists, sending
-from asyncmta.mta_local import Exists, build_directory, build_mailboxes
+from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
 from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
@@ -139,7 +139,7 @@ class Mta(Operations):
         self._local = build_local(
             queueing,
             directory=self._directory,
-            mailboxes=self._maildir,
+            mailboxes=build_stores(settings, maildirs=self._maildir, remote=self._remote),
             remote=leaving,
             lists=lists,
         )
