@@ -202,6 +202,9 @@ async def test_members_that_cannot_be_read_are_not_written(desk):
     assert (await desk.mail(f"dev-confirm+{token}", "bob@b.example")).outcome == UNSURE
     assert desk.path.read_bytes() == b"\xff\n"
     assert (await desk.mail("owner-dev+ann=a.example", None)).outcome == UNSURE
+    desk.path.unlink()  # gone, and not empty
+    assert (await desk.mail(f"dev-confirm+{token}", "bob@b.example")).outcome == UNSURE
+    assert not desk.path.exists()
 
 
 async def test_posts(desk):
