@@ -1,7 +1,8 @@
 """The file of a list's members on the disk: read, and written anew when somebody joins or leaves.
 
 Promises: a change is whole or not there, and durable when `change` returns; the loop never waits for the disk; what
-cannot be read, or is not there, is an OSError and never an empty list. Never: an include (who stands in it is not put off by us).
+cannot be read, or is not there, is an OSError and never an empty list. Never: an include (who stands in it is not put
+off by us).
 """
 
 from __future__ import annotations
