@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import re
 from email import message_from_bytes
@@ -111,6 +112,14 @@ async def test_twice_is_once(desk):
     for _ in range(5):
         assert (await desk.mail(f"dev-confirm+{token}", "bob@b.example")).outcome == CHANGED
     assert desk.members == ["ann@a.example", "bob@b.example"]
+
+
+async def test_many_at_once(desk):
+    """The file is written anew by each; nobody's line is lost to another's."""
+    tokens = {f"p{at}@b.example": await desk.token_for(f"p{at}@b.example") for at in range(20)}
+    answers = await asyncio.gather(*(desk.mail(f"dev-confirm+{token}", who) for who, token in tokens.items()))
+    assert [answer.outcome for answer in answers] == [CHANGED] * 20
+    assert sorted(desk.members) == sorted(["ann@a.example", *tokens])
 
 
 async def test_an_answer_with_another_reverse_path(desk):
