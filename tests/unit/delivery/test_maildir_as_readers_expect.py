@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncmta.delivery.maildir import LARGE, MaildirTransport
-from asyncmta.delivery.maildir_places import MaildirSettings
+from asyncmta.delivery.maildir_places import USES, MaildirSettings
 from asyncmta.mail import wire
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
@@ -290,6 +290,29 @@ async def test_a_mailbox_that_cannot_be_listed_defers() -> None:
     post.disk.fail_at(1, errno.EIO, only=("list",))
     [outcome] = await post.deliver(post.message("alice+lists@example.org"))
     assert isinstance(outcome, Deferred)
+
+
+@pytest.mark.parametrize("part", ["tmp", "new"])
+async def test_a_directory_that_goes_is_made_again_at_the_next_attempt(part: str) -> None:
+    """It is looked at now and then, and always where something was wrong."""
+    post = Post()
+    await post.deliver(post.message(number=1))
+    for path in [path for path in post.disk.tree() if path.startswith(f"{ALICE}/{part}/")]:
+        post.disk.unlink(path)
+    directory = post.disk._directory(ALICE)
+    del directory.seen[part]
+    [outcome] = await post.deliver(post.message(number=2))
+    assert isinstance(outcome, Deferred)
+    [outcome] = await post.deliver(post.message(number=2, attempts=1))
+    assert isinstance(outcome, Delivered)
+
+
+async def test_a_directory_is_looked_at_now_and_then() -> None:
+    post = Post()
+    for number in range(1, USES + 3):
+        await post.deliver(post.message(number=number))
+    looks = [path for operation, path in post.disk.calls if (operation, path) == ("open", f"{ALICE}/new")]
+    assert len(looks) == 2
 
 
 # -- modes and owners ----------------------------------------------------------------------------------------------
