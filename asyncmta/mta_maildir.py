@@ -52,7 +52,10 @@ def build_maildir(settings: Settings, *, disk: Disk, store: Store, mailboxes: Ma
         journal_tag=store.journal_tag,
         minted_from=store.next_queue_id(),
         settings=MaildirSettings(
-            size_in_name=table.size_in_name, subfolders=table.subfolders, ownership=ownership_of(settings)
+            size_in_name=table.size_in_name,
+            subfolders=table.subfolders,
+            ownership=ownership_of(settings),
+            once=settings.local.dedupe_mailboxes,
         ),
         quota=mailboxes.quota,
         archive=table.archive,

@@ -22,6 +22,7 @@ class Exit(IntEnum):
     CANT_CREATE = 73
     IO_ERROR = 74
     TEMP_FAIL = 75
+    NO_PERMISSION = 77
     CONFIG = 78
 
 

@@ -28,6 +28,7 @@ from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, load_settings_to_serve
 from asyncmta.inbound.certificate_files import CertificatesRefused
 from asyncmta.mta import Mta
+from asyncmta.mta_drop import build_pickup
 from asyncmta.null_client import NullClient
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.addresses import AddressUnavailable
@@ -119,12 +120,17 @@ class Service:
                 on_error=lambda where, error: self._log.note("error", "admin_failed", error=error, request=where),
             )
             await door.open()
+            pickup = build_pickup(mta) if self._settings.drop.enabled else None
             try:
+                if pickup is not None:
+                    await pickup.open()
                 freeze()
                 self._starting = None
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)), admin=shown(door.address))
                 return await self._until_the_end()
             finally:
+                if pickup is not None:
+                    await pickup.close()
                 await door.close()
 
     async def _until_the_end(self) -> Exit:
