@@ -86,7 +86,8 @@ def assert_sizes(mailbox: pathlib.Path) -> int:
         assert int(match[2]) == len(content) + content.count(b"\n")
         assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) == (NOBODY, NOBODY, 0o600)
     octets = sum(path.stat().st_size for path in files)
-    assert written_down(mailbox) == (octets, len(files))
+    # A message is seen before its directory is synced, and written down after that.
+    assert wait(lambda: written_down(mailbox) == (octets, len(files)), 30), (mailbox / "maildirsize").read_text()
     return octets
 
 
