@@ -397,3 +397,28 @@ async def test_a_repeat_is_archived_once() -> None:
     message.ordinals = (0,)
     await again.deliver(message)
     assert len(archived(again)) == 1
+
+
+async def test_a_second_consignment_of_a_message_leaves_alone_what_is_archived() -> None:
+    post = Post(archive="archive/{date}")
+    message = post.message("alice@example.org", "bob@example.org")
+    for ordinal in (0, 1):
+        message.ordinals = (ordinal,)
+        post.disk.heal()
+        links = [path for operation, path in post.disk.calls if operation == "link" and path.startswith("archive")]
+        assert len(links) == ordinal
+        results = asyncio.get_running_loop().create_future()
+        post.transport.deliver([message], lambda _, result, results=results: results.set_result(result))
+        assert isinstance((await results)[ordinal], Delivered)
+    assert len(archived(post)) == 1
+    assert len([path for operation, path in post.disk.calls if operation == "link" and "archive" in path]) == 1
+
+
+async def test_what_is_remembered_of_the_archive_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asyncmta.delivery.archive.REMEMBERED", 2)
+    post = Post(archive="archive/{date}")
+    await post.deliver(*(post.message(number=number) for number in range(1, 6)))
+    assert len(archived(post)) == 5
+    archive = post.transport._archive
+    assert archive is not None
+    assert len(archive._archived) == 2
