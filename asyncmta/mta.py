@@ -187,7 +187,7 @@ class Mta(Operations):
         )
 
     def _limits(self) -> Limits:
-        return Limits(**given(Limits, self.settings.limits))
+        return Limits(**given(Limits, self.settings.limits), soft=self.settings.bounce.soft)
 
     def _build_listeners(self, routing: Routing) -> list[Listener]:
         assert self.recovery is not None
