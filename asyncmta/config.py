@@ -25,7 +25,7 @@ from asyncmta.config_checks import check_pairs
 from asyncmta.config_drop import DropTable
 from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_lists import ListTable
-from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
+from asyncmta.config_local import DomainTable, LocalTable, behind
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_reader import Reader
@@ -217,7 +217,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay_domains=self.relay.domains,
             hostname=self.hostname,
             postmaster=self.postmaster,
-            unknown_relays=unknown_relays(self.local, self.domains),
+            behind=behind(self.local, self.domains),
         )
 
     def effective(self) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from asyncmta.forwarding.forwarder import Forwarder
 from asyncmta.forwarding.leaving import Delivers, Leaving
 from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.services import Answers, Services
-from asyncmta.inbound.readdressing import Readdressing, ReturnedBy, is_plain, no_srs
+from asyncmta.forwarding.verping import Verping
+from asyncmta.inbound.readdressing import Readdressing, is_plain
 from asyncmta.lists.lists import Lists
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key, parse_address, unquote
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.reply import Reply
+from asyncmta.mail.rewrite import Rewriting
 from asyncmta.mailboxes.directory import Directory
 from asyncmta.mailboxes.srs import Srs, Unusable, is_srs
 from asyncmta.maillog import MailLog
@@ -61,6 +63,18 @@ def build_local(
         remote=remote,
         maillog=maillog,
         services=build_services(queueing, lists) if lists is not None else None,
+    )
+
+
+def build_verping(queueing: Queueing, *, transport: Delivers) -> Verping:
+    """What stands before all transports."""
+    return Verping(
+        transport=transport,
+        store=queueing.store,
+        read_content=queueing.store.read_content,
+        on_accepted=queueing.on_accepted,
+        clock=queueing.clock,
+        maillog=queueing.maillog,
     )
 
 
@@ -106,23 +120,30 @@ def build_readdressing(settings: Settings, *, routing: Routing, clock: Clock, ma
     def tell(of: str, given: Address, now: Address, by: str) -> None:
         maillog.note("info", "rewritten", of=of, address=given, to=now, by=by)
 
-    returned = no_srs if srs is None else _returned(srs, domain_key(settings.srs.domain or settings.hostname), clock)
-    return Readdressing(senders=senders, recipients=recipients, returned=returned, serves=serves, tell=tell)
+    return Readdressing(
+        senders=senders,
+        recipients=recipients,
+        returned=lambda address: _returned(settings, srs, address, clock.now()),
+        serves=serves,
+        tell=tell,
+    )
 
 
-def _returned(srs: Srs, domain: str, clock: Clock) -> ReturnedBy:
-    def returned(address: Address) -> Address | Reply | None:
-        if address.domain_key != domain or not is_srs(unquote(address.local_part)):
-            return None
-        match srs.returned(address.local_part, clock.now()):
-            case Unusable.EXPIRED:
-                return replies.RETURN_EXPIRED
-            case Unusable():
-                return replies.NO_SUCH_MAILBOX
-            case found:
-                return found
+def _srs_domain(settings: Settings) -> str:
+    return domain_key(settings.srs.domain or settings.hostname)
 
-    return returned
+
+def _returned(settings: Settings, srs: Srs | None, address: Address, now: float) -> Address | Reply | None:
+    """Whom an SRS address of ours stands for, or why for nobody; None: it is none."""
+    if srs is None or address.domain_key != _srs_domain(settings) or not is_srs(unquote(address.local_part)):
+        return None
+    match srs.returned(address.local_part, now):
+        case Unusable.EXPIRED:
+            return replies.RETURN_EXPIRED
+        case Unusable():
+            return replies.NO_SUCH_MAILBOX
+        case found:
+            return found
 
 
 def build_leaving(settings: Settings, *, remote: Delivers, clock: Clock) -> Delivers:
@@ -131,13 +152,47 @@ def build_leaving(settings: Settings, *, remote: Delivers, clock: Clock) -> Deli
     srs = build_srs(settings)
     if srs is None and not senders and not recipients:
         return remote
-    ours = {
-        *settings.local.domains,
-        domain_key(settings.hostname),
-        domain_key(settings.srs.domain or settings.hostname),
-    }
+    ours = {*settings.local.domains, domain_key(settings.hostname), _srs_domain(settings)}
 
     def forward(sender: Address) -> Address | None:
         return None if srs is None or sender.domain_key in ours else srs.forwarded(sender, clock.now())
 
     return Leaving(senders=senders, recipients=recipients, forward=forward, remote=remote)
+
+
+class Readdressed(Struct, frozen=True):
+    """Sender and recipient as they go on from the entrance, and how that came, in lines for people."""
+
+    sender: Address | None
+    recipient: Address
+    lines: list[str]
+
+
+def explain_entry(settings: Settings, sender: Address | None, recipient: Address, now: float) -> Readdressed:
+    """What the entrance makes of two addresses at this moment (Unix seconds)."""
+    lines: list[str] = []
+    if sender is not None:
+        sender = _explained(rewriting(settings.rewrites, at="entry", of="sender"), "at entry, sender", sender, lines)
+    back = _returned(settings, build_srs(settings), recipient, now)
+    if isinstance(back, Reply):
+        return Readdressed(sender, recipient, [*lines, f"srs: at RCPT {back}"])
+    if back is not None:
+        return Readdressed(sender, back, [*lines, f"srs: {recipient} leads back to {back}"])
+    table = rewriting(settings.rewrites, at="entry", of="recipient")
+    return Readdressed(sender, _explained(table, "at entry, recipient", recipient, lines), lines)
+
+
+def explain_exit(settings: Settings, sender: Address | None, recipient: Address) -> list[str]:
+    """What the last table makes of them, where they leave."""
+    lines: list[str] = []
+    for of, address in (("sender", sender), ("recipient", recipient)):
+        if address is not None:
+            _explained(rewriting(settings.rewrites, at="exit", of=of), f"at exit, {of}", address, lines)
+    return lines
+
+
+def _explained(table: Rewriting, where: str, address: Address, lines: list[str]) -> Address:
+    found, rule = table.of(address)
+    if rule is not None:
+        lines.append(f"rewrite {where}: {address} becomes {found} ({rule})")
+    return found

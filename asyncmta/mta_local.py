@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from asyncmta.config import Settings
 from asyncmta.config_local import ALIAS, RELAY, DomainTable, each_domain, meant
+from asyncmta.forwarding.stores import Delivers, Stores
 from asyncmta.lists.lists import Lists
 from asyncmta.mail.address import Address, parse_address
 from asyncmta.mailboxes.alias_file import AliasFile
@@ -132,6 +133,12 @@ def _teller(maillog: MailLog) -> Callable[[str, tuple[str, ...]], None]:
             maillog.note("info", "table_mended", table=path)
 
     return tell
+
+
+def build_stores(settings: Settings, *, maildirs: Delivers, remote: Delivers) -> Delivers:
+    """Where mail for mailboxes goes: Maildirs, and where a domain has one its mail store."""
+    domains = [name for name, one in each_domain(settings.local, settings.domains).items() if one.store]
+    return Stores(domains=domains, maildirs=maildirs, stores=remote) if domains else maildirs
 
 
 def asking(exists: Exists, *, clock: Clock, maillog: MailLog) -> Callable[[Address], Awaitable[bool | None]]:

@@ -137,3 +137,23 @@ async def test_whom_we_do_not_know_is_for_another_server(world, tmp_path):
     await world.run()
     assert len(house.mailbox("alice")) == 1
     assert [message.recipients for message in sink.messages] == [("other@part.example",)]
+
+
+async def test_a_domain_whose_mailboxes_are_in_a_mail_store_has_aliases_too(world, tmp_path):
+    (tmp_path / "aliases").write_text("team: alice, bob\n")
+    host = world.address()
+    store = await world.mta(
+        "store.example",
+        listener=[{"address": host, "port": world.port, "role": "lmtp"}],
+        local={"domains": ["a.example"], "mailboxes": ["alice", "bob"], "delimiters": "+"},
+    )
+    local = {"mailboxes": ["alice", "bob", "carol"], "store": f"lmtp:{host}:{world.port}", "delimiters": "+"}
+    front = await world.mta("a.example", local={**local, "aliases": str(tmp_path / "aliases")})
+    recipients = ["team@a.example", "alice+x@a.example", "nobody@a.example"]
+    assert await front.send(STRANGER, recipients, CONTENT) == [250, 250, 250, 550, 354, 250]
+    await world.run()
+    assert (len(store.mailbox("alice", "a.example")), len(store.mailbox("bob", "a.example"))) == (2, 1)
+    assert front.mailbox("alice") == []
+    assert front.pending() == []
+    report = await front.mta.route("carol@a.example")
+    assert report.address[-1] == f"the mailboxes of a.example are kept by {host}:{world.port}, by LMTP"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from asyncmta.mail.address import parse_address
+from asyncmta.mailboxes.srs import Srs
+from asyncmta.system.clock import SystemClock
 from tests.incidents.incidentkit import DAY, failed_recipients
 
 CONTENT = b"Subject: hello\r\n\r\nx\r\n"
@@ -114,3 +117,26 @@ async def test_a_forwarded_message_that_fails_is_reported_to_its_sender(world, t
     await mta.mta.submit("me@y.example", ["z@b.example"], CONTENT)
     await world.run()
     assert {mail.reverse_path for mail in sink.messages} == {"alice@a.example", "me@y.example"}
+
+
+async def test_an_operator_sees_what_becomes_of_an_address(world):
+    tables = [
+        rewrite("@old.example", "@b.example", address="recipient"),
+        rewrite("@a.example", "@public.example", "exit", "sender"),
+    ]
+    mta = await world.mta("a.example", rewrite=tables, srs={"secrets": [SECRET], "domain": "srs.example"})
+    await world.sink("b.example")
+    found = await mta.mta.route("x@old.example", "me@a.example")
+    assert (found.recipient, found.sender, found.destination) == ("x@old.example", "me@a.example", "mx:b.example")
+    assert found.rules[0] == (
+        "rewrite at entry, recipient: x@old.example becomes x@b.example (@old.example -> @b.example)"
+    )
+    assert found.rules[-1] == (
+        "rewrite at exit, sender: me@a.example becomes me@public.example (@a.example -> @public.example)"
+    )
+    forged = await mta.mta.route("SRS0=xxxx=AA=y.example=me@srs.example")
+    assert forged.rules[0].startswith("srs: at RCPT 550 5.1.1")
+    signed = Srs(secrets=[SECRET], domain="srs.example").forwarded(parse_address("me@y.example"), SystemClock().now())
+    back = await mta.mta.route(str(signed))
+    assert back.rules[0] == f"srs: {signed} leads back to me@y.example"
+    assert (await mta.mta.route("x@b.example")).rules[0].startswith("no route matches")

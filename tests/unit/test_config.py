@@ -601,16 +601,20 @@ def test_local_domains_that_differ(tmp_path: Path) -> None:
             },
             "domain": [
                 {"name": "B.example", "mailboxes": "sqlite:users.db", "catch_all": "bob", "aliases": "aliases"},
-                {"name": "c.example", "maildir": "c/{local_part}", "unknown_user": "reject"},
+                {"name": "c.example", "maildir": "c/{local_part}", "unknown_user": "reject", "store": "lmtp:Store:24"},
+                {"name": "d.example", "unknown_user": "relay:mx.example:26"},
             ],
         },
         folder=tmp_path,
     )
-    assert settings.local.domains == ("a.example", "b.example", "c.example")
+    assert settings.local.domains == ("a.example", "b.example", "c.example", "d.example")
     assert settings.local.mailboxes == f"file:{tmp_path}/list"
     assert settings.local.aliases == settings.domains[0].aliases == str(tmp_path / "aliases")
     assert settings.routing().is_local("c.example")
-    first, second = (meant(settings.local, domain) for domain in settings.domains)
+    store, relay = (settings.routing().route_of(key) for key in ("store:c.example", "unknown:d.example"))
+    assert store == Smarthost("store:24", ("store:24",), "opportunistic", protocol="lmtp")
+    assert relay == Smarthost("mx.example:26", ("mx.example:26",), "opportunistic")
+    first, second, _ = (meant(settings.local, domain) for domain in settings.domains)
     assert (first.mailboxes, first.query) == (f"sqlite:{tmp_path}/users.db", settings.local.query)
     assert (first.maildir, first.catch_all, first.unknown_user) == (settings.local.maildir, "bob", "reject")
     assert (second.mailboxes, second.maildir) == (settings.local.mailboxes, f"{tmp_path}/c/{{local_part}}")
