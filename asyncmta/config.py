@@ -23,7 +23,9 @@ from asyncmta.config_bounce import BounceTable
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_drop import DropTable
-from asyncmta.config_local import DomainTable, LocalTable, unknown_relays
+from asyncmta.config_forwarding import RewriteEntry, SrsTable
+from asyncmta.config_lists import ListTable
+from asyncmta.config_local import DomainTable, LocalTable, behind
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_reader import Reader
@@ -84,6 +86,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domains: tuple[DomainTable, ...]
+    lists: tuple[ListTable, ...]
+    rewrites: tuple[RewriteEntry, ...]
+    srs: SrsTable
     maildir: MaildirTable
     bccs: tuple[BccTable, ...]
     limits: LimitsTable
@@ -146,6 +151,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay=tables.relay,
             local=tables.local,
             domains=tables.domain,
+            lists=tables.list,
+            rewrites=tables.rewrite,
+            srs=tables.srs,
             maildir=tables.maildir,
             bccs=tables.bcc,
             limits=tables.limits,
@@ -209,7 +217,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             relay_domains=self.relay.domains,
             hostname=self.hostname,
             postmaster=self.postmaster,
-            unknown_relays=unknown_relays(self.local, self.domains),
+            behind=behind(self.local, self.domains),
         )
 
     def effective(self) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from asyncmta.auth.reading import UsersRefused, read, said
 from asyncmta.bounce.template_file import TemplateRefused, template_of
 from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
+from asyncmta.config_forwarding import check_rewrite, check_srs
+from asyncmta.config_lists import check_lists, member_files
 from asyncmta.config_local import alias_files, check_local
 from asyncmta.config_maildir import check_bcc
 from asyncmta.config_policy import check_dnsbl, check_rule
@@ -57,7 +59,11 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     _check_queue(tables, given, report)
     _check_bounce(tables, report)
     check_local(tables.local, tables.domain, tables.relay.domains, report)
+    check_lists(tables.list, tables.local.domains, report)
     _check_alias_files(tables, report)
+    for index, rewrite in enumerate(tables.rewrite):
+        check_rewrite(f"rewrite.{index}", rewrite, report)
+    check_srs(tables.srs, report)
     _check_mode(tables, report)
 
 
@@ -165,7 +171,7 @@ def _check_queue(tables: Tables, given: frozenset[str], report: Report) -> None:
 
 def _check_alias_files(tables: Tables, report: Report) -> None:
     """A table that is named and not there (P-74). What else may be wrong with it is said when it is read."""
-    for key, path in alias_files(tables.local, tables.domain).items():
+    for key, path in (alias_files(tables.local, tables.domain) | member_files(tables.list)).items():
         try:
             os.stat(path)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -184,5 +190,7 @@ def _check_mode(tables: Tables, report: Report) -> None:
         report("mode", said, "smarthost")
     if tables.local.domains:
         report("mode", '"null-client" has no mailboxes; leave local.domains empty', "local.domains")
+    if tables.bcc:
+        report("mode", '"null-client" has no queue from which copies could go; leave out [[bcc]]')
     if tables.rule or tables.dnsbl.lists or tables.policy.service:
         report("mode", '"null-client" asks nobody and has no rules; leave out [[rule]], [dnsbl] and [policy]')

@@ -17,10 +17,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Text, TextList, TextListOr, Unfit, named
+from asyncmta.config_kinds import Choice, Flag, Text, TextList, TextListOr, Unfit, named
 from asyncmta.mail.address import parse_address
+from asyncmta.routing import Smarthost, store_key, unknown_key
 
 FILE, SQLITE = "file:", "sqlite:"
+LMTP = "lmtp:"
 REJECT, RELAY, ALIAS = "reject", "relay:", "alias:"
 DELIMITERS = "+-=_.#~"
 PLACES = re.compile(r":(?:address|local_part)\b")
@@ -71,6 +73,13 @@ def delimiters(text: str) -> str:
     return text
 
 
+def file_name(text: str) -> str:
+    """A name for a file beside cur/, new/ and tmp/."""
+    if "/" in text or text in (".", "..", "cur", "new", "tmp"):
+        raise Unfit(f'expected the name of a file in the directory of a mailbox, such as ".forward", got {named(text)}')
+    return text
+
+
 def unknown_user(text: str) -> str:
     """`reject`, `relay:HOST:PORT` or `alias:ADDRESS`."""
     if text == REJECT:
@@ -82,10 +91,18 @@ def unknown_user(text: str) -> str:
     raise Unfit(f'expected "reject", "relay:HOST:PORT" or "alias:ADDRESS", got {named(text)}')
 
 
+def store(text: str) -> str:
+    """`lmtp:HOST:PORT` or `lmtp:unix:/PATH`."""
+    if not text.startswith(LMTP):
+        raise Unfit(f'expected "lmtp:HOST:PORT" or "lmtp:unix:/run/dovecot/lmtp", got {named(text)}')
+    return LMTP + texts.next_hop(text.removeprefix(LMTP))
+
+
 class LocalTable(Struct, frozen=True, kw_only=True):
     domains: Annotated[tuple[str, ...], TextList(Text(texts.domain))] = ()
     maildir: Annotated[str, Text(texts.maildir_pattern, is_path=True)] = "var/mail/{domain}/{local_part}"
     mailboxes: Annotated[str | tuple[str, ...], Residents()] = "existing"
+    store: Annotated[str, Text(store, optional=True)] = ""
     query: Annotated[str, Text(texts.any_text, optional=True)] = ""
     aliases: Annotated[str, OptionalPath] = ""
     virtual: Annotated[str, OptionalPath] = ""
@@ -93,6 +110,9 @@ class LocalTable(Struct, frozen=True, kw_only=True):
     delimiters: Annotated[str, Text(delimiters, optional=True)] = ""
     catch_all: Annotated[str, OptionalAddress] = ""
     unknown_user: Annotated[str, Text(unknown_user)] = REJECT
+    forward_files: Annotated[str, Text(file_name, optional=True)] = ""
+    dedupe_mailboxes: Annotated[bool, Flag()] = False
+    default_owner: Annotated[str, OptionalAddress] = ""
 
 
 class DomainTable(Struct, frozen=True, kw_only=True):
@@ -102,6 +122,7 @@ class DomainTable(Struct, frozen=True, kw_only=True):
     mailboxes: Annotated[str | tuple[str, ...], Residents(optional=True)] = ""
     query: Annotated[str, Text(texts.any_text, optional=True)] = ""
     maildir: Annotated[str, Text(texts.maildir_pattern, optional=True, is_path=True)] = ""
+    store: Annotated[str, Text(store, optional=True)] = ""
     aliases: Annotated[str, OptionalPath] = ""
     catch_all: Annotated[str, OptionalAddress] = ""
     unknown_user: Annotated[str, Text(unknown_user, optional=True)] = ""
@@ -117,7 +138,10 @@ def meant(local: LocalTable, domain: DomainTable) -> DomainTable:
     """What holds for a domain. Where it says what becomes of unknown users, nothing of `[local]` says so too; its
     `aliases` come behind those of `[local]` and are not instead of them."""
     found = replace(
-        domain, maildir=domain.maildir or local.maildir, query=domain.query or local.query, mailboxes=domain.mailboxes
+        domain,
+        maildir=domain.maildir or local.maildir,
+        query=domain.query or local.query,
+        store=domain.store or local.store,
     )
     if domain.mailboxes == "":
         found = replace(found, mailboxes=local.mailboxes)
@@ -132,10 +156,17 @@ def each_domain(local: LocalTable, domains: tuple[DomainTable, ...]) -> dict[str
     return {name: meant(local, said.get(name, DomainTable(name=name))) for name in local.domains}
 
 
-def unknown_relays(local: LocalTable, domains: tuple[DomainTable, ...]) -> dict[str, str]:
-    """The domains whose unknown users are for another server -> its "host:port"."""
-    found = {name: one.unknown_user for name, one in each_domain(local, domains).items()}
-    return {name: text.removeprefix(RELAY) for name, text in found.items() if text.startswith(RELAY)}
+def behind(local: LocalTable, domains: tuple[DomainTable, ...]) -> dict[str, Smarthost]:
+    """The servers behind local domains, as `Routing` knows them: for unknown users, and those that keep mailboxes."""
+    found: dict[str, Smarthost] = {}
+    for name, one in each_domain(local, domains).items():
+        if one.unknown_user.startswith(RELAY):
+            host = one.unknown_user.removeprefix(RELAY)
+            found[unknown_key(name)] = Smarthost(host, (host,), "opportunistic")
+        if one.store:
+            host = one.store.removeprefix(LMTP)
+            found[store_key(name)] = Smarthost(host, (host,), "opportunistic", protocol="lmtp")
+    return found
 
 
 def alias_files(local: LocalTable, domains: tuple[DomainTable, ...]) -> dict[str, str]:

@@ -45,6 +45,7 @@ class RouteTable(Struct, frozen=True, kw_only=True):
     token_scope: Annotated[str, Text(texts.any_text, optional=True)] = ""
     command: Annotated[tuple[str, ...], TextList(Text(texts.argument), repeats=True)] = ()
     per: Annotated[str, Choice(("recipient", "message"))] = "recipient"
+    final: Annotated[bool, Flag()] = False
     line_end: Annotated[str, Choice(("lf", "crlf"))] = "lf"
 
     @property

@@ -34,6 +34,7 @@ KEYS = {
     "client_secret": ("smarthost",),
     "refresh_token": ("smarthost",),
     "token_scope": ("smarthost",),
+    "final": ("smarthost", "lmtp", "qmtp"),
     "command": ("pipe",),
     "per": ("pipe",),
     "line_end": ("pipe",),
@@ -91,6 +92,7 @@ def rule_of(route: RouteTable) -> routing.Rule:
                 implicit_tls=route.implicit_tls,
                 weights=route.weights,
                 protocol="smtp" if route.via == "smarthost" else route.via,
+                final=route.final,
             )
         case "pipe":
             via = routing.Pipe(route.command, route.per, route.line_end)

@@ -17,6 +17,7 @@ from msgspec import Struct
 from asyncmta import config_texts as texts
 from asyncmta.config_bounce import BounceTable
 from asyncmta.config_drop import DropTable
+from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_kinds import (
     Choice,
     Duration,
@@ -28,6 +29,7 @@ from asyncmta.config_kinds import (
     TextList,
     Whole,
 )
+from asyncmta.config_lists import ListTable
 from asyncmta.config_local import DomainTable, LocalTable
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
@@ -169,6 +171,9 @@ class Tables(Struct, frozen=True, kw_only=True):
     relay: RelayTable
     local: LocalTable
     domain: tuple[DomainTable, ...]
+    list: tuple[ListTable, ...]
+    rewrite: tuple[RewriteEntry, ...]
+    srs: SrsTable
     maildir: MaildirTable
     bcc: tuple[BccTable, ...]
     limits: LimitsTable
@@ -194,6 +199,7 @@ TABLES: dict[str, type[Struct]] = {
     "auth": AuthTable,
     "relay": RelayTable,
     "local": LocalTable,
+    "srs": SrsTable,
     "maildir": MaildirTable,
     "limits": LimitsTable,
     "queue": QueueTable,
@@ -212,6 +218,8 @@ ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
     "certificate": CertificateTable,
     "domain": DomainTable,
+    "list": ListTable,
+    "rewrite": RewriteEntry,
     "bcc": BccTable,
     "route": RouteTable,
     "rule": RuleEntry,

@@ -10,15 +10,16 @@ contract.md section 5; architecture.md 7.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import BinaryIO, Self
 
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
-from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.resolver import Resolver
-from asyncmta.forwarding.local import LocalTransport
+from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
+from asyncmta.inbound.copying import CopyingIntake
 from asyncmta.inbound.intake import Intake
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
@@ -26,11 +27,12 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
-from asyncmta.mta_delivery import build_pipe
-from asyncmta.mta_forwarding import build_forwarder
+from asyncmta.mta_delivery import build_dispatch, build_pipe
+from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
 from asyncmta.mta_front import build_access, build_certificates, given
-from asyncmta.mta_local import Exists, build_directory, build_mailboxes
-from asyncmta.mta_maildir import build_maildir
+from asyncmta.mta_lists import build_lists
+from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
+from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.operations import Operations, Rooms
@@ -124,31 +126,27 @@ class Mta(Operations):
             resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
-        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog)
+        self._readdressing = build_readdressing(settings, routing=routing, clock=clock, maillog=maillog)
+        lists = build_lists(settings, disk=self._disk, maillog=maillog)
+        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
-        forwarder = build_forwarder(
-            settings,
-            store=store,
-            clock=clock,
-            maillog=maillog,
-            on_accepted=lambda queue_id: self._scheduler.add(queue_id),  # noqa: PLW0108 - it is made after this
-        )
-        self._local = LocalTransport(
+        leaving = build_leaving(settings, remote=self._remote, clock=clock)
+        queueing = Queueing(settings, store, clock, maillog, lambda made: self._scheduler.add(made))  # noqa: PLW0108 - later
+        self._local = build_local(
+            queueing,
             directory=self._directory,
-            forwarder=forwarder,
-            mailboxes=self._maildir,
-            remote=self._remote,
-            maillog=maillog,
+            mailboxes=build_stores(settings, maildirs=self._maildir, remote=self._remote),
+            remote=leaving,
+            lists=lists,
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
-        dispatch = Dispatch(
-            route_of=routing.route_of, local=self._local, remote=self._remote, pipe=pipe, clock=clock, maillog=maillog
-        )
-        self._scheduler = self._build_scheduler(dispatch, routing)
+        dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
+        self._verping = build_verping(queueing, transport=dispatch)
+        self._scheduler = self._build_scheduler(self._verping, routing)
         self._intake = self._build_intake()
         self._listeners = self._build_listeners(routing)
         self._rooms = Rooms(
@@ -162,7 +160,7 @@ class Mta(Operations):
             policy=self._policy,
         )
 
-    def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
+    def _build_scheduler(self, transport: Verping, routing: Routing) -> Scheduler:
         bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
         return Scheduler(
             clock=self._clock,
@@ -175,7 +173,9 @@ class Mta(Operations):
         )
 
     def _build_intake(self) -> Intake:
-        return Intake(
+        rules = bcc_rules(self.settings)
+        kind = partial(CopyingIntake, rules=rules) if rules else Intake
+        return kind(
             store=self._store,
             on_accepted=self._scheduler.add,
             maillog=self.maillog,
@@ -183,6 +183,7 @@ class Mta(Operations):
             hostname=self.settings.hostname,
             settings=self._limits(),
             inspect=self._policy.inspect,
+            readdressing=self._readdressing,
         )
 
     def _limits(self) -> Limits:
@@ -210,6 +211,7 @@ class Mta(Operations):
             turns=turns_of(self),
             access=self._access,
             gate=self._policy.gate,
+            readdressing=self._readdressing,
         )
         tls = self._certificates = build_certificates(settings, clock=clock, maillog=maillog)
         return [
@@ -244,6 +246,7 @@ class Mta(Operations):
             rooms.policy.consultation.close()
             await rooms.scheduler.stop(grace)
             await self._remote.close()
+            await self._verping.close()
             await self._local.close()
             await self._maildir.close()
             await self._pipe.close()

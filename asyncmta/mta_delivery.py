@@ -6,6 +6,7 @@ Never: which route leads to it (`routing`).
 from __future__ import annotations
 
 from asyncmta.config import Settings
+from asyncmta.delivery.dispatch import Delivers, Dispatch
 from asyncmta.delivery.pipe import PipeSettings, PipeTransport
 from asyncmta.maillog import MailLog
 from asyncmta.mta_front import given
@@ -21,4 +22,18 @@ def build_pipe(settings: Settings, *, clock: Clock, maillog: MailLog, store: Sto
         route_of=routing.route_of,
         settings=PipeSettings(**given(PipeSettings, settings.pipe)),
         maillog=maillog,
+    )
+
+
+def build_dispatch(
+    routing: Routing, local: Delivers, remote: Delivers, pipe: Delivers, *, clock: Clock, maillog: MailLog
+) -> Dispatch:
+    return Dispatch(
+        route_of=routing.route_of,
+        local=local,
+        remote=remote,
+        pipe=pipe,
+        clock=clock,
+        maillog=maillog,
+        finals=routing.finals,
     )

@@ -12,22 +12,26 @@ from collections.abc import Awaitable, Callable
 
 from asyncmta.config import Settings
 from asyncmta.config_local import ALIAS, RELAY, DomainTable, each_domain, meant
+from asyncmta.forwarding.stores import Delivers, Stores
+from asyncmta.lists.lists import Lists
 from asyncmta.mail.address import Address, parse_address
 from asyncmta.mailboxes.alias_file import AliasFile
 from asyncmta.mailboxes.alias_text import AliasText, Somebody, parse_aliases, parse_virtual
 from asyncmta.mailboxes.directory import Directory, DirectorySettings, LocalDomain
+from asyncmta.mailboxes.forward_file import ForwardFiles
 from asyncmta.mailboxes.homes import Recipients, home_of
 from asyncmta.mailboxes.list_file import ListFile
 from asyncmta.mailboxes.resolver import DATABASE, LIST_FILE, LocalSettings, Mailboxes, behind
 from asyncmta.mailboxes.sqlite_users import SqliteUsers
 from asyncmta.maillog import MailLog
+from asyncmta.mta_lists import build_list_table
 from asyncmta.mta_maildir import build_quota
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 from asyncmta.system.disk import Disk
 
 ASK_TIMEOUT = 5.0
-MOST_FAULTS = 10  # of one table in one line of the log
+MOST_FAULTS = 10  # of one table that are said at a time
 
 Exists = Callable[[str], Awaitable[bool | None]]
 """`Mta(settings, recipients=...)`: an address at a local domain -> has it a mailbox? None: it cannot be told now."""
@@ -66,7 +70,9 @@ def build_mailboxes(
     )
 
 
-def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog) -> Directory:
+def build_directory(
+    settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog, lists: Lists | None = None
+) -> Directory:
     """Who is who, for RCPT and for delivery alike. `load` it before mail comes, so that faults are in the log early."""
     local = settings.local
 
@@ -74,18 +80,24 @@ def build_directory(settings: Settings, *, mailboxes: Mailboxes, clock: Clock, m
         return AliasFile(path=path, parse=parse, clock=clock, on_faults=_teller(maillog))
 
     tables = ((local.aliases, parse_aliases), (local.virtual, parse_virtual))
+    named = build_list_table(settings, clock=clock, on_faults=_teller(maillog))
     own_tables = {domain.name: file(domain.aliases, parse_aliases) for domain in settings.domains if domain.aliases}
     return Directory(
         settings=DirectorySettings(
-            domains=frozenset(local.domains), hostname=settings.hostname, delimiters=local.delimiters
+            domains=frozenset(local.domains),
+            hostname=settings.hostname,
+            delimiters=local.delimiters,
+            origin=local.domains[0] if local.domains else "",
         ),
         mailboxes=mailboxes,
-        tables=[file(path, parse) for path, parse in tables if path],
+        tables=([named] if named else []) + [file(path, parse) for path, parse in tables if path],
+        claims=lists.claims if lists is not None else None,
         relocated=file(local.relocated, parse_virtual) if local.relocated else None,
         domains={
             name: LocalDomain(own_tables.get(name), _otherwise(one), one.unknown_user.startswith(RELAY))
             for name, one in each_domain(local, settings.domains).items()
         },
+        forwards=ForwardFiles(name=local.forward_files, clock=clock) if local.forward_files else None,
     )
 
 
@@ -115,12 +127,18 @@ def _teller(maillog: MailLog) -> Callable[[str, tuple[str, ...]], None]:
     def tell(path: str, faults: tuple[str, ...]) -> None:
         if faults:
             more = len(faults) - MOST_FAULTS
-            said = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
-            maillog.note("warning", "table_faults", table=path, reason="; ".join(said))
+            for fault in (*faults[:MOST_FAULTS], *([f"and {more} more like that"] if more > 0 else [])):
+                maillog.note("warning", "table_fault", table=path, reason=fault)
         else:
             maillog.note("info", "table_mended", table=path)
 
     return tell
+
+
+def build_stores(settings: Settings, *, maildirs: Delivers, remote: Delivers) -> Delivers:
+    """Where mail for mailboxes goes: Maildirs, and where a domain has one its mail store."""
+    domains = [name for name, one in each_domain(settings.local, settings.domains).items() if one.store]
+    return Stores(domains=domains, maildirs=maildirs, stores=remote) if domains else maildirs
 
 
 def asking(exists: Exists, *, clock: Clock, maillog: MailLog) -> Callable[[Address], Awaitable[bool | None]]:

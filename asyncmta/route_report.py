@@ -11,16 +11,20 @@ from __future__ import annotations
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from asyncmta.config import Settings
-from asyncmta.config_local import unknown_relays
+from asyncmta.config_local import behind
 from asyncmta.delivery.dial_order import walk_order
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.exchange import Site, site_of_domain
+from asyncmta.forwarding.leaving import STRANGERS
 from asyncmta.mailboxes.directory import Directory
 from asyncmta.mailboxes.explaining import explain as explain_address
+from asyncmta.mta_forwarding import explain_entry, explain_exit
 from asyncmta.mta_policy import Asked, Policy, explain
-from asyncmta.routing import Mx, Pipe, Reject, Routing, Smarthost
+from asyncmta.routing import Mx, Pipe, Reject, Routing, Smarthost, store_key, unknown_key
+from asyncmta.system.clock import SystemClock
 
 
 class RouteReport(Struct, frozen=True):
@@ -64,23 +68,31 @@ class Offline(Struct, frozen=True, eq=False):
 
 async def report(guides: Guides, settings: Settings, asked: Asked) -> RouteReport:
     """Asks DNS where the route is by MX, and about the client."""
-    routing, address, origin = guides.routing, asked.recipient, asked.reverse_path
+    routing = guides.routing
+    entered = explain_entry(settings, asked.reverse_path, asked.recipient, SystemClock().now())
+    address, origin = entered.recipient, entered.sender
     destination = routing.destination(address, origin)
     exchangers, tls = await _exchangers(guides, settings, destination)
-    known = []
+    known, rules = [], [*entered.lines, *routing.explain(address, origin)]
+    if destination.startswith(STRANGERS):
+        rules += explain_exit(settings, origin, address)
     if destination.startswith("local:"):
         known = await explain_address(guides.directory, address)
-        relay = unknown_relays(settings.local, settings.domains).get(address.domain_key)
-        if relay is not None:
-            known.append(f"whom we do not know at {address.domain_key} is for {relay}")
+        servers = behind(settings.local, settings.domains)
+        if (relay := servers.get(unknown_key(address.domain_key))) is not None:
+            known.append(f"whom we do not know at {address.domain_key} is for {relay.name}")
+        if (store := servers.get(store_key(address.domain_key))) is not None:
+            known.append(f"the mailboxes of {address.domain_key} are kept by {store.name}, by LMTP")
     return RouteReport(
-        recipient=str(address),
-        sender=str(origin) if origin is not None else "<>",
-        rules=routing.explain(address, origin),
+        recipient=str(asked.recipient),
+        sender=str(asked.reverse_path) if asked.reverse_path is not None else "<>",
+        rules=rules,
         destination=destination,
         exchangers=exchangers,
         tls=tls,
-        policy=[] if guides.policy is None else await explain(guides.policy, asked, routing),
+        policy=[]
+        if guides.policy is None
+        else await explain(guides.policy, replace(asked, recipient=address, reverse_path=origin), routing),
         address=known,
     )
 

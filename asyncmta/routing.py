@@ -12,7 +12,6 @@ RFC 5321 3.6 (relaying), 4.5.1 (postmaster), 5.1 (next hop).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -24,7 +23,6 @@ CACHED_DOMAINS = 10_000
 
 _LOCAL = "local:"
 _MX = "mx:"
-_UNKNOWN = "unknown:"
 _LEVEL = " tls="  # no domain has a space
 
 
@@ -48,7 +46,8 @@ class Mx(Struct, frozen=True):
 
 class Smarthost(Struct, frozen=True):
     """One next hop for all that is sent there: `hosts` are "name:port", tried in order, or in turn by `weights`; the
-    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp"."""
+    rest as in `[[route]]`. `protocol` is "smtp", "lmtp" (a host may then be "unix:/path") or "qmtp".
+    `final`: what is taken there is in its mailbox, as far as its sender is concerned."""
 
     name: str
     hosts: tuple[str, ...]
@@ -61,6 +60,7 @@ class Smarthost(Struct, frozen=True):
     implicit_tls: bool = False
     protocol: str = "smtp"
     weights: tuple[int, ...] = ()
+    final: bool = False
 
     @property
     def login(self) -> Login | None:
@@ -151,13 +151,18 @@ class Rule(Struct, frozen=True):
 
 
 def unknown_key(domain: str) -> str:
-    """The destination of those of a local domain whom we do not know, where a server is named that may (P-09). Routing
-    says it of nobody: who is unknown turns out at delivery."""
-    return _UNKNOWN + domain
+    """The destination of those of a local domain whom we do not know, where a server is named that may (P-09)."""
+    return f"unknown:{domain}"
+
+
+def store_key(domain: str) -> str:
+    """The destination of the mailboxes of a local domain that a mail store keeps."""
+    return f"store:{domain}"
 
 
 class Routing:
-    """The rules of one configuration. A reload makes a new one. `unknown_relays`: a local domain -> "host:port"."""
+    """The rules of one configuration. A reload makes a new one. `behind`: servers that delivery finds behind a
+    local domain (`unknown_key`, `store_key`); no rule leads there."""
 
     def __init__(
         self,
@@ -167,37 +172,33 @@ class Routing:
         relay_domains: Iterable[str] = (),
         hostname: str = "localhost",
         postmaster: Address | None = None,
-        unknown_relays: Mapping[str, str] = MappingProxyType({}),
+        behind: Mapping[str, Smarthost] | None = None,
     ) -> None:
         self._rules = tuple(rules)
         self._local = frozenset(map(domain_key, local_domains))
         patterns = [parse_pattern(domain) for domain in relay_domains]
         self._relay = frozenset(pattern.domain for pattern in patterns if not pattern.subdomains)
         self._relay_suffixes = tuple(pattern.domain for pattern in patterns if pattern.subdomains)
-        self._hostname = domain_key(hostname)
-        self._postmaster = postmaster
+        self._hostname, self._postmaster = domain_key(hostname), postmaster
         self._keys: list[str] = []
-        self._routes: dict[str, Route] = {
-            unknown_key(domain_key(domain)): Smarthost(host, (host,), "opportunistic")
-            for domain, host in unknown_relays.items()
-        }
+        self._routes: dict[str, Route] = {}
         for index, rule in enumerate(self._rules):
             key = self._key_of(rule.via, index)
             self._keys.append(key)
             if not key.startswith(_MX):
                 self._routes[key] = rule.via
+        self.finals = frozenset(key for key, via in self._routes.items() if isinstance(via, Smarthost) and via.final)
+        self._routes |= behind or {}
         # Only what the recipient's domain alone decides is remembered. Bounded: domains come from strangers.
         self._known: dict[str, str] = {}
 
     def _key_of(self, via: Route, index: int) -> str:
         for key, route in self._routes.items():
-            if route == via and not key.startswith(_UNKNOWN):
+            if route == via:
                 return key  # the same smarthost named by two rules is one destination, with one share
         match via:
-            case Smarthost(protocol="smtp"):
-                return f"smarthost:{index}"
             case Smarthost(protocol=protocol):
-                return f"{protocol}:{index}"
+                return f"{'smarthost' if protocol == 'smtp' else protocol}:{index}"
             case Pipe():
                 return f"pipe:{index}"
             case Reject():

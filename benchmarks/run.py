@@ -2,7 +2,7 @@
 
 accept: from the start of smtp-source until its last 250, everything held. relay: until smtp-sink has got all of it.
 late: until `late_sink` has, whose replies come 50 ms after what they answer. late-mx: the same for 20 domains, by MX,
-whose five hosts they share.
+whose five hosts they share. local: until all of it is in the Maildirs of ten users (Postfix: virtual(8)).
 4 KiB, 20 sessions, kept connections. Each run starts an MTA with an empty spool, warms it up with a pilot that also
 says how many messages make a run of the wanted length, and then times. Needs root for Postfix, not for asyncmta.
 """
@@ -20,10 +20,10 @@ from typing import Any
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from benchmarks import machine, names, processes, report, tools
-from benchmarks.servers import Asyncmta, Postfix, Server
+from benchmarks.servers import USERS, Asyncmta, Postfix, Server
 
 HERE = pathlib.Path(__file__).resolve().parent
-WORKLOADS = ("accept", "relay", "late", "late-mx")
+WORKLOADS = ("accept", "relay", "late", "late-mx", "local")
 DOMAINS = 20
 HOSTS = {f"mx{number}.test": f"127.0.0.{11 + number}" for number in range(5)}
 CAP = 110.0  # seconds that one timed part may take
@@ -45,7 +45,9 @@ class Plan:
         self.calm = machine.Calm()
 
 
-def push(server: Server, sink: tools.Sink | None, messages: int, plan: Plan, domains: int = 1) -> float:
+def push(
+    server: Server, sink: tools.Sink | tools.Mailroom | None, messages: int, plan: Plan, domains: int = 1
+) -> float:
     """Send them; the seconds until the last 250, or until the last has arrived at the sink."""
     begin = time.monotonic()
     wanted = sink.messages + messages if sink is not None else 0
@@ -56,7 +58,7 @@ def push(server: Server, sink: tools.Sink | None, messages: int, plan: Plan, dom
 
 
 @contextlib.contextmanager
-def standing(kind: type[Server], workload: str, plan: Plan) -> Iterator[tuple[Server, tools.Sink]]:
+def standing(kind: type[Server], workload: str, plan: Plan) -> Iterator[tuple[Server, tools.Sink | tools.Mailroom]]:
     """One MTA with an empty spool, and its next hop."""
     root = plan.spools / kind.name.lower()
     if workload == "late-mx":
@@ -68,6 +70,10 @@ def standing(kind: type[Server], workload: str, plan: Plan) -> Iterator[tuple[Se
         ):
             yield server, sink
         return
+    if workload == "local":
+        with kind(root, "local", 0) as server:
+            yield server, tools.Mailroom(root / "mail", USERS)
+        return
     with (
         tools.late_sink(plan.delay) if workload == "late" else tools.sink() as sink,
         kind(root, "accept" if workload == "accept" else "relay", sink.port) as server,
@@ -77,7 +83,7 @@ def standing(kind: type[Server], workload: str, plan: Plan) -> Iterator[tuple[Se
 
 def one_run(kind: type[Server], workload: str, plan: Plan) -> dict[str, Any]:
     """One MTA from an empty spool, once."""
-    domains = DOMAINS if workload == "late-mx" else 1
+    domains = {"late-mx": DOMAINS, "local": USERS}.get(workload, 1)
     with machine.alone(), standing(kind, workload, plan) as (server, sink):
         counting = None if workload == "accept" else sink
         push(server, counting, 2 * plan.sessions, plan, domains)

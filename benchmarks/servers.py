@@ -1,6 +1,7 @@
-"""The two MTAs that are compared, each with an empty spool, equally configured, in one of three modes.
+"""The two MTAs that are compared, each with an empty spool, equally configured, in one of four modes.
 
 `accept`: everything is taken and held. `relay`: everything goes to one smarthost. `mx`: it goes where `names` says.
+`local`: into the Maildirs of u@d0.test and so on, below `mail`.
 Both keep their durable defaults, log to a file, speak no TLS, and may open 20 sessions to one place, the default of
 both.
 """
@@ -46,6 +47,14 @@ POSTFIX_MODES = {
     "accept": "smtpd_recipient_restrictions = static:HOLD, permit_mynetworks, reject\n",
     "relay": "relayhost = [127.0.0.1]:{next_port}\nsmtp_host_lookup = native\n",
     "mx": "smtp_tcp_port = {next_port}\n",
+    "local": """\
+virtual_mailbox_domains = {domains}
+virtual_mailbox_base = {root}/mail
+virtual_mailbox_maps = inline:{{{boxes}}}
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{uid}
+virtual_mailbox_limit = 0
+""",
 }
 POSTFIX_MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -60,6 +69,7 @@ flush     unix  n - n 1000? 0 flush
 proxymap  unix  - - n - - proxymap
 smtp      unix  - - n - - smtp
 relay     unix  - - n - - smtp
+virtual   unix  - n n - - virtual
 showq     unix  n - n - - showq
 error     unix  - - n - - error
 retry     unix  - - n - - error
@@ -82,6 +92,12 @@ format = "json"
 ASYNCMTA_MODES = {
     "accept": '[[route]]\nrecipient = "*"\nvia = "hold"\n',
     "relay": '[[route]]\nrecipient = "*"\nvia = "smarthost"\nhosts = ["127.0.0.1:{next_port}"]\ntls = "none"\n',
+    "local": """\
+[local]
+domains = [{listed}]
+maildir = "{root}/mail/{{domain}}/{{local_part}}"
+mailboxes = "any"
+""",
     "mx": '[remote]\nport = {next_port}\nallow_private_exchangers = true\n[dns]\nservers = ["{dns}"]\n',
 }
 # Postfix in a process namespace: all of it ends with its first process; and it finds our names.
@@ -91,6 +107,17 @@ set -e
 shift
 exec "$@"
 """
+
+
+USERS = 10
+NOBODY = 65534
+_DOMAINS = [f"d{number}.test" for number in range(USERS)]
+LOCAL = {
+    "domains": " ".join(_DOMAINS),
+    "listed": ", ".join(f'"{domain}"' for domain in _DOMAINS),
+    "boxes": ", ".join(f"u@{domain}={domain}/u/" for domain in _DOMAINS),
+    "uid": NOBODY,
+}
 
 
 class Server(ABC):
@@ -104,7 +131,7 @@ class Server(ABC):
         self.port = tools.free_port()
         self._resolv = resolv
         dns = f"{names.ADDRESS}:{names.PORT}"
-        self._words = {"root": root, "port": self.port, "next_port": next_port, "dns": dns}
+        self._words: dict[str, object] = {"root": root, "port": self.port, "next_port": next_port, "dns": dns, **LOCAL}
 
     def _write(self, name: str, template: str, **words: object) -> pathlib.Path:
         path = self.root / "conf" / name
@@ -117,7 +144,7 @@ class Server(ABC):
 
     def __enter__(self) -> Server:
         shutil.rmtree(self.root, ignore_errors=True)
-        for name in ("conf", "spool", "data", "log"):
+        for name in ("conf", "spool", "data", "log", "mail"):
             (self.root / name).mkdir(parents=True)
         command = self._prepare()
         with open(self.root / "log" / "stdout", "wb") as log:
@@ -177,6 +204,7 @@ class Postfix(Server):
         self._write("main.cf", POSTFIX_MAIN + POSTFIX_MODES[self.mode], **words)
         self._write("master.cf", POSTFIX_MASTER)
         shutil.chown(self.root / "data", owner)
+        shutil.chown(self.root / "mail", NOBODY, NOBODY)
         (self.root / "log").chmod(0o777)
         (self.root / "private.sh").write_text(PRIVATE)
         private = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", str(self.root / "private.sh")]

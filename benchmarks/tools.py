@@ -106,6 +106,32 @@ class Sink:
             time.sleep(0.004)
 
 
+class Mailroom:
+    """The Maildirs below a directory, each in a folder of its domain: counts what came into them."""
+
+    MOST = 0.1  # of a CPU for looking
+
+    def __init__(self, root: pathlib.Path, domains: int) -> None:
+        self._new = [root / f"d{number}.test" / "u" / "new" for number in range(domains)]
+
+    @property
+    def messages(self) -> int:
+        return sum(len(os.listdir(folder)) for folder in self._new if folder.exists())
+
+    def wait(self, messages: int, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while True:
+            begin = time.monotonic()
+            found = self.messages
+            if found >= messages:
+                break
+            if begin > end:
+                raise RuntimeError(f"only {found} of {messages} arrived in {timeout} s")
+            time.sleep(max(0.004, (time.monotonic() - begin) / self.MOST))
+        if found > messages:
+            raise RuntimeError(f"{found} arrived, and {messages} were sent")
+
+
 @contextlib.contextmanager
 def sink() -> Iterator[Sink]:
     """smtp-sink, which answers at once."""

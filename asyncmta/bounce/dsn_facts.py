@@ -94,9 +94,9 @@ class ReportedRecipient(Struct, frozen=True):
 
     @property
     def place(self) -> Place:
-        """Where it happened, as far as that is nobody's secret."""
+        """Where it happened, as far as that is nobody's secret: what is behind us is a part of us to others."""
         place = self.source.place
-        if place.host.startswith("/") or _is_inner(place.host.strip("[]")):
+        if place.host == "localhost" or place.host.startswith("/") or _is_inner(place.host.strip("[]")):
             return NOWHERE
         return Place(place.host, "" if _is_inner(place.ip) else place.ip)
 

@@ -69,7 +69,8 @@ def _reason(each: ReportedRecipient, facts: DsnFacts, template: Template) -> lis
         age = _duration(facts.at - facts.accepted_at, template)
         lines += wrapped(template.fill("late" if is_late else "expired", age=age, attempts=attempts), "    ")
     if each.is_heard or each.place.host:
-        lines += wrapped(template.fill("said" if each.is_heard else "at", host=_where(each.place)), "    ")
+        where = _where(each.place) or host(facts.reporting_mta)
+        lines += wrapped(template.fill("said" if each.is_heard else "at", host=where), "    ")
     if each.is_heard or not each.action.is_success:
         lines += wrapped(str(each.reply) if each.is_heard else each.reply.text, "      ")
     if is_late and facts.retry_until:

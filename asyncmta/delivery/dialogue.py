@@ -19,7 +19,7 @@ from asyncmta.delivery.commands import Capabilities, compose
 from asyncmta.delivery.reply_octets import end_of_reply, is_endless
 from asyncmta.delivery.verdict import Fault, Stage, blame, is_expected, judge
 from asyncmta.mail.envelope import Content, Envelope
-from asyncmta.mail.outcome import NOWHERE, Cause, Delivered, Failed, Outcome, Place, Scope
+from asyncmta.mail.outcome import NOWHERE, Cause, Delivered, Failed, Handover, Outcome, Place, Scope
 from asyncmta.mail.reply import InvalidReply, Reply, parse_reply
 
 DATA = b"DATA\r\n"
@@ -40,15 +40,17 @@ class Dialogue:
     """`outcomes` is complete for the ordinals of `begin` once a step is DONE."""
 
     __slots__ = (
-        "_accepted", "_at", "_awaited", "_commands", "_held", "_is_at_once", "_needs_reset", "_of_all", "_sent",
-        "ending", "is_cut_off", "is_lmtp", "is_out", "is_unsure", "opening", "out", "outcomes", "peer", "place",
-        "usable",
+        "_accepted", "_at", "_awaited", "_commands", "_handover", "_held", "_is_at_once", "_needs_reset", "_of_all",
+        "_sent", "ending", "is_cut_off", "is_lmtp", "is_out", "is_unsure", "opening", "out", "outcomes", "peer",
+        "place", "usable",
     )  # fmt: skip
 
     farewell = b"QUIT\r\n"
 
     def __init__(self, peer: Capabilities, place: Place = NOWHERE, *, lmtp: bool = False) -> None:
         self.peer = peer
+        # Whose business it is to tell of the delivery (RFC 3461 5.2.2); LMTP says no more than SMTP does (W-177).
+        self._handover = Handover.PASSED_ON if peer.dsn else Handover.RELAYED
         self.place = place
         self.is_lmtp = lmtp
         self.usable = True
@@ -218,11 +220,11 @@ class Dialogue:
         self._needs_reset = bool(self.opening) and heard.code >= 400  # RFC 3030 2: or the rest is undefined
         if self.is_lmtp and self._accepted:
             return self._answered_for_one(heard)
-        return self._finish(judge(stage, heard, self.place))
+        return self._finish(judge(stage, heard, self.place, self._handover))
 
     def _answered_for_one(self, heard: Reply) -> Step:
         """RFC 2033 4.2: a reply to the content for each recipient that was accepted, in the order of RCPT."""
-        outcome = judge(Stage.DOT, heard, self.place)
+        outcome = judge(Stage.DOT, heard, self.place, self._handover)
         assert outcome is not None
         if not isinstance(outcome, Delivered):
             outcome = replace(outcome, scope=Scope.RECIPIENT)

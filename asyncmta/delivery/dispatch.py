@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from asyncmta.delivery.equipment import AttemptLog
 from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Consignment
-from asyncmta.mail.outcome import Cause, Delivered, Failed, Outcome, Postponed, Result, Scope
+from asyncmta.mail.outcome import Cause, Delivered, Failed, Handover, Outcome, Postponed, Result, Scope
 from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smarthost
 from asyncmta.system.clock import Clock
 
@@ -32,22 +34,32 @@ class Delivers(Protocol):
 
 
 class _Once:
-    """Passes on one answer for each consignment; one that comes after that is dropped."""
+    """Passes on one answer for each consignment; one that comes after that is dropped. `finals`: see `Dispatch`."""
 
-    __slots__ = ("_done", "unanswered")
+    __slots__ = ("_done", "_finals", "unanswered")
 
-    def __init__(self, consignments: Sequence[Consignment], done: Done) -> None:
+    def __init__(self, consignments: Sequence[Consignment], done: Done, finals: frozenset[str]) -> None:
         self.unanswered = set(consignments)
         self._done = done
+        self._finals = finals
 
     def __call__(self, consignment: Consignment, result: Result) -> None:
         if consignment in self.unanswered:
             self.unanswered.remove(consignment)
+            if consignment.destination in self._finals and isinstance(result, Mapping):
+                result = {ordinal: _final(outcome) for ordinal, outcome in result.items()}
             self._done(consignment, result)
 
 
+def _final(outcome: Outcome) -> Outcome:
+    """What a next hop took that counts as the mailbox itself, and tells nobody of it."""
+    is_relayed = isinstance(outcome, Delivered) and outcome.handover is Handover.RELAYED
+    return replace(outcome, handover=Handover.FINAL) if is_relayed else outcome
+
+
 class Dispatch:
-    """`route_of` is the routing's; the transports are for mailboxes, for the network, and for commands."""
+    """`route_of` and `finals` (destinations that count as mailboxes) are the routing's; the transports are for
+    mailboxes, for the network, and for commands."""
 
     def __init__(
         self,
@@ -58,6 +70,7 @@ class Dispatch:
         pipe: Delivers,
         clock: Clock,
         maillog: AttemptLog,
+        finals: frozenset[str] = frozenset(),
     ) -> None:
         self._route_of = route_of
         self._local = local
@@ -65,6 +78,7 @@ class Dispatch:
         self._pipe = pipe
         self._clock = clock
         self._maillog = maillog
+        self._finals = finals
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
@@ -110,7 +124,7 @@ class Dispatch:
         return None
 
     def _hand_over(self, transport: Delivers, consignments: Sequence[Consignment], done: Done) -> None:
-        once = _Once(consignments, done)
+        once = _Once(consignments, done, self._finals)
         try:
             transport.deliver(consignments, once)
         except Exception as error:  # transports do not raise; should one, mail must not hang for it until a restart

@@ -23,7 +23,7 @@ from asyncmta.delivery.maildir_files import MaildirFiles
 from asyncmta.delivery.maildir_places import MaildirSettings
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
-from asyncmta.mail.envelope import Consignment, ContentUnavailable, QueueId, ReadContent, format_queue_id
+from asyncmta.mail.envelope import Consignment, ContentUnavailable, Origin, QueueId, ReadContent, format_queue_id
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Scope
 from asyncmta.mailboxes.quota import Quota
 from asyncmta.mailboxes.resolver import Answer, Mailbox, Mailboxes, MailboxUnknown, NoMailbox
@@ -142,6 +142,10 @@ class MaildirTransport:
         copy.shows_size, copy.expected = self._settings.size_in_name, content.wire_size
         copy.crlf_size = None if envelope.is_binary else content.size
         copy.may_be_repeat = self._minted_from is None or queue_id < self._minted_from or consignment.attempts > 0
+        if self._settings.once:
+            origin = envelope.origin or Origin(format_queue_id(queue_id), consignment.accepted_at)
+            copy.base = f"{int(origin.at)}.{origin.queue_id}d{self._name_end}"
+            copy.may_be_repeat, copy.shows_size = True, False
         lane = self._large if content.wire_size > LARGE else self._small
         lane.waiting.append(Delivery(parcel, ordinal, copy))
         if lane.running < lane.workers and not lane.is_starting:

@@ -29,11 +29,13 @@ _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL})
 
 class MaildirSettings(Struct, frozen=True, kw_only=True):
     """[maildir]. size_in_name: names say how large a file is. subfolders: "none"; "detail": what stands behind the
-    name in the address is the folder, if it is there; "create": it is made."""
+    name in the address is the folder, if it is there; "create": it is made. once: what reaches a mailbox by several
+    addresses of one message is put there once; then names say no size, since the name alone is how that is seen."""
 
     size_in_name: bool = True
     subfolders: str = "none"
     ownership: Ownership = Ownership()
+    once: bool = False
 
 
 class Places:

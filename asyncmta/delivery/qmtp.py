@@ -17,7 +17,7 @@ from asyncmta.delivery.dialogue import Step
 from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail.envelope import Content, Envelope
 from asyncmta.mail.netstring import InvalidNetstring, netstring, take
-from asyncmta.mail.outcome import NOWHERE, Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
+from asyncmta.mail.outcome import NOWHERE, Cause, Deferred, Delivered, Failed, Handover, Outcome, Place, Scope
 from asyncmta.mail.reply import Reply, reply
 
 LONGEST_ANSWER = 4096
@@ -146,5 +146,5 @@ def outcome_of(answer: bytes, place: Place) -> Outcome | None:
     status = f"{digit}.{int(found[2])}.{int(found[3])}" if found is not None and found[1] == digit else f"{digit}.0.0"
     said = reply(code, status, *text[1:].split("\n")[:MOST_LINES])
     if code == 250:
-        return Delivered(said, place)
+        return Delivered(said, place, handover=Handover.RELAYED)  # there is no word for DSN
     return (Failed if code >= 500 else Deferred)(Cause.REFUSED, said, Scope.RECIPIENT, place)

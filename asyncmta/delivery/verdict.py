@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, IntEnum
 
-from asyncmta.mail.outcome import NOWHERE, Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
+from asyncmta.mail.outcome import NOWHERE, Cause, Deferred, Delivered, Failed, Handover, Outcome, Place, Scope
 from asyncmta.mail.reply import EnhancedStatus, InvalidReply, Reply, parse_reply, reply
 
 
@@ -63,13 +63,14 @@ def is_expected(stage: Stage, code: int) -> bool:
     return code // 100 == (3 if stage is Stage.DATA else 2)
 
 
-def judge(stage: Stage, heard: Reply, place: Place = NOWHERE) -> Outcome | None:
-    """The outcome that a reply means for those it concerns; None when it settles nothing and the session goes on."""
+def judge(stage: Stage, heard: Reply, place: Place = NOWHERE, handover: Handover = Handover.RELAYED) -> Outcome | None:
+    """The outcome that a reply means for those it concerns; None when it settles nothing and the session goes on.
+    `handover`: what it means that this server takes a message."""
     code = heard.code
     if code < 400:
         if not is_expected(stage, code):
             return blame(stage, Fault.GARBAGE, f"unexpected reply: {heard}", place)
-        return Delivered(heard, place) if stage is Stage.DOT else None
+        return Delivered(heard, place, False, handover) if stage is Stage.DOT else None
     if code == 421:
         return Deferred(Cause.REFUSED, heard, Scope.SITE, place)
     if stage is Stage.STARTTLS or stage is Stage.AUTH:

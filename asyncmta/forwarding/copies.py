@@ -11,10 +11,13 @@ RFC 3461 5.2.7 (aliases and lists), RFC 5321 3.9, 4.5.5; seeds L02, D-25, P-79, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct, structs
 
+from asyncmta.lists.posting import Post
+from asyncmta.lists.verp import verp
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import NOTIFY_NEVER, NOTIFY_SUCCESS, Envelope, Origin, Recipient
 from asyncmta.mail.headers import delivered_to
@@ -24,13 +27,17 @@ from asyncmta.mailboxes.expansion import Ending, Reached
 
 MOST_RECIPIENTS = 1000  # of one copy: a message with more would be one task, one record and one report for all of them
 
+NO_POSTS: Mapping[str, Post] = MappingProxyType({})
+
 
 class Copy(Struct, frozen=True):
-    """One message to be. `is_leaving`: it is for strangers. `is_list`: it is sent in the name of an owner."""
+    """One message to be. `is_leaving`: it is for strangers. `is_list`: it is sent in the name of an owner. `fields`: of
+    that list, on top."""
 
     envelope: Envelope
     is_leaving: bool = False
     is_list: bool = False
+    fields: bytes = b""
 
 
 def copies_for(
@@ -39,22 +46,28 @@ def copies_for(
     reached: Sequence[Reached],
     origin: Origin,
     default_owner: Address | None = None,
+    *,
+    posts: Mapping[str, Post] = NO_POSTS,
 ) -> list[Copy]:
     """The copies for whom a recipient of this envelope stands for. `origin`: that envelope's message; `default_owner`:
-    the owner of several who have none."""
-    groups: dict[tuple[str, bool], tuple[Address | None, list[Reached]]] = {}
+    the owner of several who have none; `posts`: of which owners there are mailing lists, and what these want."""
+    groups: dict[tuple[str, bool, bytes], tuple[Address | None, list[Reached]]] = {}
     common = default_owner if len(reached) > 1 else None
     for one in reached:
         owner = (one.owner or common) if envelope.reverse_path is not None else None
-        key = ("" if owner is None else str(owner), one.ending is Ending.ELSEWHERE)
+        post = posts.get(str(owner)) if posts and owner is not None else None
+        fields = b"" if post is None else post.top
+        if owner is not None and post is not None and post.verp:
+            owner = verp(owner, one.address)
+        key = ("" if owner is None else str(owner), one.ending is Ending.ELSEWHERE, fields)
         groups.setdefault(key, (owner, []))[1].append(one)
     asked = _as_asked(original, is_alone=len(reached) == 1)
     copies = []
-    for (_, is_leaving), (owner, people) in groups.items():
+    for (_, is_leaving, fields), (owner, people) in groups.items():
         source = _from(envelope, owner, origin)
         for at in range(0, len(people), MOST_RECIPIENTS):
             recipients = tuple([_recipient(asked, one, owner) for one in people[at : at + MOST_RECIPIENTS]])
-            copies.append(Copy(structs.replace(source, recipients=recipients), is_leaving, owner is not None))
+            copies.append(Copy(structs.replace(source, recipients=recipients), is_leaving, owner is not None, fields))
     return copies
 
 

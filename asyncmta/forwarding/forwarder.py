@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from asyncmta.forwarding.content import Large, Original, copied
 from asyncmta.forwarding.copies import Copy, copies_for, handover, has_passed
+from asyncmta.forwarding.posts import Ask, Posted, posted
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import (
@@ -78,7 +79,7 @@ class _Draft(Struct, frozen=True):
 
 class Forwarder:
     """One for an Mta. `on_accepted` hears of each copy that is durable; `default_owner` sends to several who have no
-    owner of their own."""
+    owner of their own; `post` asks the mailing lists."""
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class Forwarder:
         hostname: str,
         maillog: Tells,
         default_owner: Address | None = None,
+        post: Ask | None = None,
     ) -> None:
         self._store = store
         self._read_content = read_content
@@ -98,6 +100,7 @@ class Forwarder:
         self._opening = received_opening(Arrival(by=hostname))
         self._maillog = maillog
         self._default_owner = default_owner
+        self._post = post
 
     async def forward(self, consignment: Consignment, reached: Mapping[int, Sequence[Reached]]) -> Forwarded:
         """These ordinals of a consignment stand for these others: have them sent there."""
@@ -138,12 +141,17 @@ class Forwarder:
         content = await Original.read(consignment, self._read_content, INLINE_LIMIT)
         origin = Origin(format_queue_id(consignment.queue_id), consignment.accepted_at)
         envelope = consignment.envelope
-        for ordinal, people in reached.items():
+        for ordinal, everybody in reached.items():
             original = envelope.recipients[ordinal]
             if has_passed(content.section, original.address):
                 outcomes[ordinal] = LOOP
                 continue
-            copies = copies_for(envelope, original, people, origin, self._default_owner)
+            said = self._posted(consignment, ordinal, content.section, everybody)
+            if said.refusal is not None:
+                outcomes[ordinal] = said.refusal
+                continue
+            people = said.people
+            copies = copies_for(envelope, original, people, origin, self._default_owner, posts=said.posts)
             if self._store.refusal(consignment.content.wire_size * len(copies)) is not None:
                 outcomes[ordinal] = UNAVAILABLE
                 continue
@@ -152,9 +160,22 @@ class Forwarder:
                     _Draft(await self._copy(content, original.address, copy, now, unfinished), original.address)
                 )
                 await asyncio.sleep(0)
-            said = reply(250, "2.1.5", f"forwarded, recipients: {len(people)}")
-            outcomes[ordinal] = owing(envelope, ordinal, Delivered(said, handover=handover(copies, len(people))))
+            done = reply(250, "2.1.5", f"forwarded, recipients: {len(people)}")
+            outcomes[ordinal] = owing(envelope, ordinal, Delivered(done, handover=handover(copies, len(people))))
         return outcomes, drafts
+
+    def _posted(self, consignment: Consignment, ordinal: int, section: bytes, people: Sequence[Reached]) -> Posted:
+        """What the lists say to it."""
+        found = posted(self._post, section, consignment.envelope.reverse_path, consignment.content.wire_size, people)
+        if found.too_much:
+            self._maillog.note(
+                "warning",
+                "verp_too_much",
+                queue_id=consignment.queue_id,
+                recipient=consignment.envelope.recipients[ordinal].address,
+                recipients=len(found.people),
+            )
+        return found
 
     async def _copy(
         self, content: Original, original: Address, copy: Copy, now: float, unfinished: list[Large]
@@ -163,6 +184,7 @@ class Forwarder:
         top = received(self._opening, queue_id=queue_id, at=now, recipient=original)
         if copy.is_leaving:
             top = delivered_to(original) + top
+        top += copy.fields
         if content.parts is not None and content.facts.wire_size + len(top) <= INLINE_LIMIT:
             parts = (top, *content.parts)
             return Accepted(queue_id, now, copy.envelope, copied(content.facts, top, parts), "", None, parts=parts)

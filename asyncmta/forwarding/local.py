@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from msgspec import Struct, structs
 
 from asyncmta.forwarding.forwarder import Forwarder, Tells
+from asyncmta.forwarding.services import Services
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment
@@ -41,11 +42,13 @@ class Delivers(Protocol):
 
 
 class _Sorted(Struct, frozen=True):
-    """Who of a consignment has a mailbox here (or nobody's), who is for the relay, and who stands for others."""
+    """Who of a consignment has a mailbox here (or nobody's), who is for the relay, and who stands for others; and of
+    whom the journal knows already what became."""
 
     here: list[int]
     relayed: list[int]
     reached: dict[int, Sequence[Reached]]
+    recorded: set[int]
 
 
 class _Answer:
@@ -74,7 +77,8 @@ class _Answer:
 
 
 class LocalTransport:
-    """`mailboxes` takes what is for a mailbox, `remote` what is for the relay of a domain."""
+    """`mailboxes` takes what is for a mailbox, `remote` what is for the relay of a domain, `services` what the MTA
+    itself answers."""
 
     def __init__(
         self,
@@ -84,8 +88,10 @@ class LocalTransport:
         mailboxes: Delivers,
         remote: Delivers,
         maillog: Tells,
+        services: Services | None = None,
     ) -> None:
         self._directory = directory
+        self._services = services
         self._forwarder = forwarder
         self._mailboxes = mailboxes
         self._remote = remote
@@ -111,9 +117,13 @@ class LocalTransport:
     def _is_plain(self, consignment: Consignment) -> bool:
         recipients = consignment.envelope.recipients
         return all(
-            recipients[ordinal].is_final or self._directory.is_plain(recipients[ordinal].address)
+            (recipients[ordinal].is_final and not self._claims(recipients[ordinal].address))
+            or self._directory.is_plain(recipients[ordinal].address)
             for ordinal in consignment.ordinals
         )
+
+    def _claims(self, address: Address) -> bool:
+        return self._services is not None and self._services.claims(address)
 
     async def _follow(self, answer: _Answer) -> None:
         """Forward whom it stands for; the others go their ways."""
@@ -121,10 +131,11 @@ class LocalTransport:
         outcomes: dict[int, Outcome] = {}
         try:
             found = await self._sort(consignment, outcomes)
+            answer.recorded = frozenset(found.recorded)
             if found.reached:
                 forwarded = await self._forwarder.forward(consignment, found.reached)
                 outcomes |= forwarded.outcomes
-                answer.recorded = forwarded.recorded
+                answer.recorded |= forwarded.recorded
             answer.add(outcomes)
             if found.here:
                 part = structs.replace(consignment, ordinals=tuple(found.here))
@@ -139,9 +150,12 @@ class LocalTransport:
 
     async def _sort(self, consignment: Consignment, outcomes: dict[int, Outcome]) -> _Sorted:
         """Who is who; of whom that cannot be said, or who is not here any more, that is the outcome."""
-        found = _Sorted([], [], {})
+        found = _Sorted([], [], {}, set())
         for ordinal in consignment.ordinals:
             recipient = consignment.envelope.recipients[ordinal]
+            if self._claims(recipient.address):
+                await self._serve(consignment, ordinal, outcomes, found)
+                continue
             if recipient.is_final:
                 found.here.append(ordinal)
                 continue
@@ -155,6 +169,22 @@ class LocalTransport:
             else:
                 (found.relayed if finding.reached[0].ending is Ending.RELAYED else found.here).append(ordinal)
         return found
+
+    async def _serve(
+        self, consignment: Consignment, ordinal: int, outcomes: dict[int, Outcome], found: _Sorted
+    ) -> None:
+        """The MTA itself is meant; and then somebody may be who is to have the message too."""
+        assert self._services is not None
+        taken = await self._services.take(consignment, ordinal)
+        outcomes[ordinal] = taken.outcome
+        if taken.recorded:
+            found.recorded.add(ordinal)
+        if taken.onward is not None:
+            finding = await self._directory.expand(taken.onward)
+            if not isinstance(finding, Expanded):
+                outcomes[ordinal] = self._unsure(consignment, ordinal, finding)
+            elif people := [one for one in finding.reached if one.ending in (Ending.MAILBOX, Ending.ELSEWHERE)]:
+                found.reached[ordinal] = people
 
     async def _moved(self, address: Address) -> Outcome:
         """Where somebody is who was here."""

@@ -22,6 +22,7 @@ from asyncmta.inbound import extensions
 from asyncmta.inbound.allowance import Allowance
 from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.limits import Limits
+from asyncmta.inbound.readdressing import Readdressing
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key
 from asyncmta.mail.reply import Reply
@@ -117,12 +118,14 @@ class Acceptance:
         turns: Turning | None = None,
         allowance: Allowance | None = None,
         gate: Gate | None = None,
+        readdressing: Readdressing | None = None,
     ) -> None:
         self.terms = terms
         self.limits = terms.limits
         self.allowance = allowance or Allowance(limits=terms.limits, now=lambda: 0.0)
         self.lookup = lookup
         self.gate = gate
+        self.readdressing = readdressing
         self.now = now
         self.turns = turns
         self.longest_hold = terms.limits.future_release if terms.role == "submission" else 0.0

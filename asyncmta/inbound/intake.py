@@ -19,6 +19,7 @@ from asyncmta.inbound.content import Shape
 from asyncmta.inbound.injection import missing_fields
 from asyncmta.inbound.inspection import Done, Entering, inspect, kept, note_handling, nothing
 from asyncmta.inbound.limits import Limits
+from asyncmta.inbound.readdressing import Readdressing
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.inbound.submitting import NO_CONTENT, Submitting, reply_to, stamp
 from asyncmta.logline import Source
@@ -48,6 +49,7 @@ class Intake(Submitting):
         hostname: str,
         settings: Limits,
         inspect: Inspect | None = None,
+        readdressing: Readdressing | None = None,
     ) -> None:
         self._store = store
         self._on_accepted = on_accepted
@@ -56,6 +58,7 @@ class Intake(Submitting):
         self._hostname = hostname
         self._settings = settings
         self._inspect = inspect
+        self._readdressing = readdressing
         self._commits: set[asyncio.Task[None]] = set()
 
     # -- from a session ----------------------------------------------------------------------------------------------

@@ -99,10 +99,10 @@ def _sender_answered(state: SessionState, opening: Opening, found: object) -> by
 # -- RCPT -----------------------------------------------------------------------------------------------------------
 
 
-def rcpt(gate: Gate, state: SessionState, recipient: Recipient) -> bytes | Event:
+def rcpt(gate: Gate, state: SessionState, recipient: Recipient, *, may_relay: bool) -> bytes | Event:
     """RCPT that is right, and not one too many."""
     acceptance, address, reverse_path = state.acceptance, recipient.address, state.reverse_path
-    if not acceptance.serves(address, reverse_path, may_relay=state.may_relay):
+    if not acceptance.serves(address, reverse_path, may_relay=may_relay):
         return _no(state, recipient, replies.RELAY_DENIED)
     decision = gate.rules.at_rcpt(
         state.decision, state.peer(), reverse_path, address, is_postmaster=acceptance.is_postmaster(address)
@@ -113,7 +113,7 @@ def rcpt(gate: Gate, state: SessionState, recipient: Recipient) -> bytes | Event
         return _refused("RCPT", verdict, reverse_path, recipient)
     if verdict is not None and verdict.action == "discard":
         return _discard(state, recipient, verdict)
-    answer = acceptance.recipient(address, reverse_path, may_relay=state.may_relay)
+    answer = acceptance.recipient(address, reverse_path, may_relay=may_relay)
     proceed = partial(_exists, gate, state, recipient, decision.tags, verdict)
     if answer is None:
         return proceed(None)

@@ -24,6 +24,7 @@ from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.holding import Holding
 from asyncmta.inbound.limits import Limits, SessionCounts
 from asyncmta.inbound.loop_watch import LoopWatch
+from asyncmta.inbound.readdressing import Readdressing
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
@@ -52,6 +53,7 @@ class Reception(Struct, kw_only=True, eq=False):
     etrn_from: tuple[Network, ...] = ()
     turns: Turns | None = None
     gate: Gate | None = None
+    readdressing: Readdressing | None = None
     clients: dict[int | str, int] = field(default_factory=dict)
     holding: Holding = field(default_factory=Holding)
     watch: LoopWatch | None = None
@@ -72,6 +74,7 @@ class Reception(Struct, kw_only=True, eq=False):
             turns=self.turns,
             allowance=self.access.allowance,
             gate=self.gate,
+            readdressing=self.readdressing,
         )
         if self.access.users is not None:
             self.access.users.watch(found.announce)

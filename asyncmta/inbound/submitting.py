@@ -15,6 +15,7 @@ from msgspec import structs
 from asyncmta.inbound.injection import Prepared, fitting, prepare
 from asyncmta.inbound.inspection import Done
 from asyncmta.inbound.limits import Limits
+from asyncmta.inbound.readdressing import Readdressing
 from asyncmta.inbound.session import ClientFacts
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Content, Envelope, QueueId, format_queue_id
@@ -39,6 +40,7 @@ class Submitting:
     _clock: Clock
     _hostname: str
     _settings: Limits
+    _readdressing: Readdressing | None
 
     def _is_durable(self, record: Accepted, facts: ClientFacts, done: Done, failure: JournalFailed | None) -> None:
         raise NotImplementedError
@@ -57,6 +59,11 @@ class Submitting:
         why it is not taken. `queue_id`: the id that it was given already; `userid`: the user of this machine whose it
         is. `injection` says what is added and made right."""
         limits = self._settings
+        if self._readdressing is not None:
+            entered = self._readdressing.whole(envelope)
+            if isinstance(entered, Reply):
+                return entered
+            envelope = entered
         if not envelope.recipients:
             return replies.NEED_RECIPIENT
         if len(envelope.recipients) > limits.recipients:

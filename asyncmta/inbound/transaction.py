@@ -99,6 +99,8 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
     if refusal is not None:
         return Refused("MAIL", refusal, reverse_path)
     envelope, consent = sender.envelope, _SENDER_OK
+    if acceptance.readdressing is not None:
+        envelope = acceptance.readdressing.envelope(envelope)
     if sender.wishes is not None:
         granted = _grant(state, sender.wishes)
         if isinstance(granted, Reply):
@@ -134,9 +136,15 @@ def rcpt(state: SessionState, argument: str) -> bytes | Event:
         return Refused("RCPT", replies.TOO_MANY_RECIPIENTS, envelope.reverse_path, recipient.address, counts=over)
     if (too_many := acceptance.allowance.recipient(state.client.ip, state.login)) is not None:
         return Refused("RCPT", too_many, envelope.reverse_path, recipient.address)
+    may_relay = state.may_relay
+    if acceptance.readdressing is not None:
+        entered = acceptance.readdressing.recipient(recipient)
+        if isinstance(entered, Reply):
+            return Refused("RCPT", entered, envelope.reverse_path, recipient.address)
+        recipient, may_relay = entered.recipient, may_relay or entered.granted
     if acceptance.gate is not None:
-        return ruling.rcpt(acceptance.gate, state, recipient)
-    answer = acceptance.recipient(recipient.address, envelope.reverse_path, may_relay=state.may_relay)
+        return ruling.rcpt(acceptance.gate, state, recipient, may_relay=may_relay)
+    answer = acceptance.recipient(recipient.address, envelope.reverse_path, may_relay=may_relay)
     if answer is None:
         state.add(recipient)
         return _RECIPIENT_OK

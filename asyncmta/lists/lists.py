@@ -97,10 +97,10 @@ class Lists:
         called = self._names.called(address)
         return called is not None and called.role in SERVICES
 
-    def post(self, address: Address, section: bytes, sender: Address | None) -> Post | Failed | None:
-        """A message to the list itself; None: the address is no list's."""
-        called = self._names.called(address)
-        return judge(called.list, section, sender) if called is not None and called.role is Role.POST else None
+    def post(self, owner: Address, section: bytes, sender: Address | None) -> Post | Failed | None:
+        """A message to the members of whom this is the owner, whatever alias it came by; None: it is no list's."""
+        called = self._names.called(owner)
+        return judge(called.list, section, sender) if called is not None and called.role is Role.OWNER else None
 
     async def take(self, asked: Asked) -> Answer:
         """A message to an address that is claimed."""

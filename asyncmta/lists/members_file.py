@@ -36,10 +36,15 @@ class MembersFile:
     def _current(self) -> dict[str, Address]:
         state = file_state(self._path)
         if state != self._state:
-            with open(self._path, "rb") as file:
-                self._members = members(_text(file.read(LARGEST + 1)))
+            self._members = read_members(self._path)
             self._state = state
         return self._members
+
+
+def read_members(path: str) -> dict[str, Address]:
+    """Who stands in the file, by mailbox. Blocks; raises OSError."""
+    with open(path, "rb") as file:
+        return members(_text(file.read(LARGEST + 1)))
 
 
 def _text(octets: bytes) -> str:

@@ -18,7 +18,7 @@ from asyncmta.mail.address import Address, quote, unquote
 
 OWNER = "owner-"
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.|\Z)){0,39}\Z")
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.|\Z)){0,39}\Z")
 
 
 class Role(Enum):
@@ -34,6 +34,9 @@ class Role(Enum):
 
 SERVICES = frozenset({Role.BOUNCE, Role.SUBSCRIBE, Role.UNSUBSCRIBE, Role.CONFIRM})
 """What the MTA answers itself; the others are aliases."""
+
+
+_ENDS = tuple(f"-{role.value}" for role in (Role.SUBSCRIBE, Role.UNSUBSCRIBE, Role.CONFIRM))
 
 
 class MailingList(Struct, frozen=True, kw_only=True):
@@ -104,4 +107,5 @@ def _key(address: Address) -> str:
 
 def is_list_name(address: Address) -> bool:
     """May it be a list's? Letters, digits, dots and hyphens: its name is part of others, and of the name of a file."""
-    return _NAME.match(address.local_part) is not None and not address.local_part.lower().startswith(OWNER)
+    name = address.local_part.lower()
+    return _NAME.match(name) is not None and not name.startswith(OWNER) and not name.endswith(_ENDS)

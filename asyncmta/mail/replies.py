@@ -61,6 +61,7 @@ DEADLINE_TOO_SHORT = reply(555, "5.5.4", "That is too soon; no less than DELIVER
 # Who and where.
 NO_SUCH_MAILBOX = reply(550, "5.1.1", "No such mailbox here")
 MAILBOX_UNSURE = reply(451, "4.3.0", "Cannot tell now whether the mailbox exists; try again later")
+RETURN_EXPIRED = reply(550, "5.7.1", "That return address is too old")
 RELAY_DENIED = reply(550, "5.7.1", "Relaying denied")
 NOT_A_PROXY = reply(550, "5.7.1", "You may not speak for other clients")
 SENDER_NOT_OWNED = reply(553, "5.7.1", "The sender address is not yours")

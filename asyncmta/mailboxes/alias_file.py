@@ -9,21 +9,20 @@ program; an include of a file that everybody may write.
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
 
 from msgspec import Struct
 
 from asyncmta.mailboxes.alias_text import AliasText, Broken, Include, Target, parse_include
 from asyncmta.system.clock import Clock
+from asyncmta.system.file_state import FileState, file_state
 
 FRESH = 1.0  # seconds between two looks
 LARGEST = 64 << 20
 MOST_INCLUDES = 100
 INCLUDE_LEVELS = 10
-
-Signature = tuple[int, int, int]
 
 
 class AliasTable(Struct, frozen=True):
@@ -31,7 +30,7 @@ class AliasTable(Struct, frozen=True):
 
     entries: dict[str, tuple[Target, ...]]
     faults: tuple[str, ...]
-    signatures: dict[str, Signature | None]
+    signatures: dict[str, FileState]
 
 
 class Unreadable(Exception):
@@ -39,7 +38,8 @@ class Unreadable(Exception):
 
 
 class AliasFile:
-    """One file; `current` may be asked by many at once. `on_faults` hears of faults when they change."""
+    """One file; `current` may be asked by many at once. `on_faults` hears of faults when they change. `text`: in place
+    of the file itself, whose `path` is then only a name; what it includes are files all the same."""
 
     def __init__(
         self,
@@ -48,8 +48,10 @@ class AliasFile:
         parse: Callable[[str], AliasText],
         clock: Clock,
         on_faults: Callable[[str, tuple[str, ...]], None],
+        text: str | None = None,
     ) -> None:
         self._path = path
+        self._text = text
         self._parse = parse
         self._clock = clock
         self._on_faults = on_faults
@@ -84,18 +86,18 @@ class AliasFile:
 
     def _read(self, before: AliasTable | None) -> AliasTable | str:
         """In a thread."""
-        if before is not None and all(_signature(path) == seen for path, seen in before.signatures.items()):
+        if before is not None and all(file_state(path) == seen for path, seen in before.signatures.items()):
             return before
         try:
-            return read_table(self._path, self._parse)
+            return read_table(self._path, self._parse, self._text)
         except Unreadable as error:
             return str(error)
 
 
-def read_table(path: str, parse: Callable[[str], AliasText]) -> AliasTable:
+def read_table(path: str, parse: Callable[[str], AliasText], text: str | None = None) -> AliasTable:
     """Read a file of aliases with its includes. Blocks; raises Unreadable."""
-    signatures: dict[str, Signature | None] = {path: _signature(path)}
-    found = parse(_text_of(path))
+    signatures: dict[str, FileState] = {} if text is not None else {path: file_state(path)}
+    found = parse(_text_of(path) if text is None else text)
     faults = [f"{path}, {fault}" for fault in found.faults]
     entries: dict[str, tuple[Target, ...]] = {}
     included: dict[str, tuple[Target, ...]] = {}
@@ -107,34 +109,44 @@ def read_table(path: str, parse: Callable[[str], AliasText]) -> AliasTable:
 def _with_includes(
     targets: tuple[Target, ...],
     included: dict[str, tuple[Target, ...]],
-    signatures: dict[str, Signature | None],
+    signatures: dict[str, FileState],
     faults: list[str],
 ) -> tuple[Target, ...]:
-    """The targets, each include replaced by what stands in its file."""
+    """The targets, each include replaced by what stands in its file: once, however many ways lead there."""
     whole: list[Target] = []
-    waiting = [(target, 0) for target in reversed(targets)]
+    taken: set[str] = set()
+    waiting: list[tuple[Target, tuple[str, ...]]] = [(target, ()) for target in reversed(targets)]
     while waiting:
-        target, level = waiting.pop()
+        target, within = waiting.pop()
         if not isinstance(target, Include):
             whole.append(target)
             continue
-        if level == INCLUDE_LEVELS:
+        reason = ""
+        if target.path in within:
+            reason = "includes itself"
+        elif len(within) == INCLUDE_LEVELS:
             reason = f"includes within includes, more than {INCLUDE_LEVELS} levels of them"
-            faults.append(f"{target.path}: {reason}")
-            whole.append(Broken(reason))
+        if reason:
+            fault = f"{target.path}: {reason}"
+            whole.append(Broken(fault))
+            if fault not in faults:
+                faults.append(fault)
             continue
+        if target.path in taken:  # whoever is in there is reached already
+            continue
+        taken.add(target.path)
         if target.path not in included:
             included[target.path] = _included(target.path, signatures, faults)
-        waiting.extend((inner, level + 1) for inner in reversed(included[target.path]))
+        waiting.extend((inner, (*within, target.path)) for inner in reversed(included[target.path]))
     return tuple(whole)
 
 
-def _included(path: str, signatures: dict[str, Signature | None], faults: list[str]) -> tuple[Target, ...]:
+def _included(path: str, signatures: dict[str, FileState], faults: list[str]) -> tuple[Target, ...]:
     if len(signatures) > MOST_INCLUDES:
         reason = f"more than {MOST_INCLUDES} included files"
         faults.append(f"{path}: {reason}")
         return (Broken(reason),)
-    signatures[path] = _signature(path)
+    signatures[path] = file_state(path)
     try:
         targets, found = parse_include(_text_of(path))
     except Unreadable as error:
@@ -144,28 +156,27 @@ def _included(path: str, signatures: dict[str, Signature | None], faults: list[s
     return targets
 
 
-def _signature(path: str) -> Signature | None:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
 def _text_of(path: str) -> str:
     try:
-        found = Path(path).stat()
-        if not stat.S_ISREG(found.st_mode):  # before it is opened: a pipe would keep the thread
-            raise Unreadable(f"{path}: not a file")
-        if found.st_mode & stat.S_IWOTH:
-            raise Unreadable(f"{path}: everybody may write it")
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=_open) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise Unreadable(f"{path}: not a file")
+            if mode & stat.S_IWOTH:
+                raise Unreadable(f"{path}: everybody may write it")
             octets = file.read(LARGEST + 1)
+    except IsADirectoryError:
+        raise Unreadable(f"{path}: not a file") from None
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
     if len(octets) > LARGEST:
         raise Unreadable(f"{path}: larger than {LARGEST >> 20} MiB")
     try:
-        return octets.decode("utf-8")
+        return octets.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unreadable(f"{path}: not UTF-8") from None
+
+
+def _open(path: str, flags: int) -> int:
+    """Without waiting: a pipe would keep the thread until somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)

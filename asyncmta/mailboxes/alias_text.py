@@ -62,7 +62,7 @@ class Fault(Struct, frozen=True):
 
 
 class AliasText(Struct, frozen=True):
-    """What a file says. Keys are "name", "name@domain" or "@domain" in normal form."""
+    """What a file says. Keys are "name", "name@domain" or "@domain" in normal form (`bare_key`)."""
 
     entries: dict[str, tuple[Target, ...]]
     faults: tuple[Fault, ...] = ()
@@ -72,7 +72,9 @@ class _Wrong(ValueError):
     """Why a key or a target cannot be taken."""
 
 
-_KEY = re.compile(r'\s*("(?:[^"\\]|\\.)*"(?:@\S+?)?|[^\s:"]\S*?|@\S+?)\s*:(?!:)\s*(.*)\Z', re.DOTALL)
+_KEY = re.compile(r'\s*("(?:[^"\\]|\\.)*"(?:@\S+?)?|[^\s:"]\S*?|@\S+?)\s*:\s*(.*)\Z', re.DOTALL)
+_SPECIAL = re.compile(r'["\\(<#]')  # what makes a line more than names between commas
+_SEPARATOR = re.compile(r"[,\n]")
 _VIRTUAL_KEY = re.compile(r'("(?:[^"\\]|\\.)*"(?:@\S+)?|\S+)\s+(.*)\Z', re.DOTALL)
 
 
@@ -103,7 +105,12 @@ def alias_key(text: str) -> str:
     name = mailbox_name(address.local_part)
     if name is None:
         raise InvalidAddress(f"cannot be the name of a mailbox: {text!r}")
-    return f"{name}@{address.domain_key}" if _has_domain(text) else name
+    return f"{name}@{address.domain_key}" if _has_domain(text) else bare_key(name)
+
+
+def bare_key(name: str) -> str:
+    """A name of a table that is for each domain: never the same as that of an address, whatever stands in quotes."""
+    return f"{name}@" if "@" in name else name
 
 
 def _has_domain(text: str) -> bool:
@@ -159,16 +166,22 @@ def _name(text: str) -> str:
 
 
 def _take_targets(text: str, number: int, targets: list[Target], faults: list[Fault]) -> None:
-    for piece in _split(text):
+    pieces, open_end = _split(text)
+    for at, piece in enumerate(pieces, 1):
         try:
+            if open_end and at == len(pieces):
+                raise _Wrong(f"{open_end} that does not end")
             targets.append(_target(piece))
         except (_Wrong, InvalidAddress) as error:
             faults.append(Fault(number, f"{piece[:80]}: {error}"))
             targets.append(Broken(f"{piece[:80]}: {error}"))
 
 
-def _split(text: str) -> list[str]:
-    """At commas and line ends that are neither quoted nor within angle brackets; comments are dropped."""
+def _split(text: str) -> tuple[list[str], str]:
+    """At commas and line ends that are neither quoted nor within angle brackets; comments are dropped. Then what the
+    last piece begins and does not end, or nothing."""
+    if not _SPECIAL.search(text):
+        return [found for piece in _SEPARATOR.split(text) if (found := piece.strip())], ""
     pieces: list[str] = []
     piece: list[str] = []
     quoted = angled = False
@@ -199,19 +212,17 @@ def _split(text: str) -> list[str]:
         else:
             angled = (angled or letter == "<") and letter != ">"
             piece.append(letter)
-    pieces.append("".join(piece).strip())
-    return [found for found in pieces if found]
+    open_end = "a comment" if depth else "a quote" if quoted else "an angle bracket" if angled else ""
+    last = "".join(piece).strip()
+    pieces.append(last or (open_end and "("))
+    return [found for found in pieces if found], open_end
 
 
 def _target(piece: str) -> Target:
     """One target; raises _Wrong or InvalidAddress."""
     if len(piece) > LONGEST_TARGET:
         raise _Wrong("too long")
-    bare = unquote(piece) if len(piece) > 1 and piece[0] == piece[-1] == '"' else piece
-    if bare.startswith("|"):
-        raise _Wrong('programs are not started by an alias (a route with via = "pipe" can)')
-    if bare.startswith("/"):
-        raise _Wrong("files are not written by an alias")
+    bare = _unquoted(piece)
     if bare.lower().startswith(INCLUDE):
         path = bare[len(INCLUDE) :].strip()
         if not path.startswith("/") or "\0" in path:
@@ -219,11 +230,23 @@ def _target(piece: str) -> Target:
         return Include(path)
     if piece.endswith(">") and "<" in piece:
         piece = piece[piece.rindex("<") + 1 : -1].strip()
-    if piece.startswith("@"):
-        return Everybody(domain_key(piece[1:]))
     is_final = piece.startswith("\\")
     text = piece[1:] if is_final else piece
-    if _has_domain(text):
-        address = parse_address(text, smtputf8=True)
-        return Somebody(address.local_part, address.domain, is_final)
-    return Somebody(parse_address(f"{_name(text)}@localhost", smtputf8=True).local_part, "", is_final)
+    bare = _unquoted(text)
+    if bare.startswith("|"):
+        raise _Wrong('programs are not started by an alias (a route with via = "pipe" can)')
+    if bare.startswith("/"):
+        raise _Wrong("files are not written by an alias")
+    if text.startswith("@"):
+        return Everybody(domain_key(text[1:]))
+    if not _has_domain(text):
+        if "@" not in bare:
+            return Somebody(parse_address(f"{_name(text)}@localhost", smtputf8=True).local_part, "", is_final)
+        text = bare  # the whole of an address in quotes, as Postfix takes it
+    address = parse_address(text, smtputf8=True)
+    return Somebody(address.local_part, address.domain, is_final)
+
+
+def _unquoted(piece: str) -> str:
+    """What stands within quotes, if the whole piece does."""
+    return unquote(piece).strip() if len(piece) > 1 and piece[0] == piece[-1] == '"' else piece

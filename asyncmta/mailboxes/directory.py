@@ -2,9 +2,9 @@
 
 One object for RCPT and for delivery, so that they cannot differ. In this order: the tables (the whole address, the
 name; with its detail, then without), those of all domains before that of its own; a whole domain that stands for
-another; who has moved; the mailbox; the catch-all (`@domain` of a table, then that of the settings); the relay for
-those whom we do not know; nobody. Promises: what cannot be told is never "nobody" (451 and not 550); a postmaster
-without an alias is a mailbox. Never: writing; a decision about strangers' addresses.
+another; who has moved; the forward file of the mailbox, then the mailbox; the catch-all (`@domain` of a table, then
+that of the settings); the relay for those whom we do not know; nobody. Promises: what cannot be told is never "nobody"
+(451 and not 550); a postmaster without an alias is a mailbox. Never: writing; a decision about strangers' addresses.
 
 RFC 5321 3.4 (551), 4.5.1 (postmaster); seeds P-04, P-09, P-78, W-111, W-161, W-300.
 """
@@ -12,28 +12,21 @@ RFC 5321 3.4 (551), 4.5.1 (postmaster); seeds P-04, P-09, P-78, W-111, W-161, W-
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from asyncmta.mail.address import Address, quote
+from asyncmta.mail.address import Address
 from asyncmta.mailboxes.alias_file import AliasFile, AliasTable
-from asyncmta.mailboxes.alias_text import Broken, Everybody, Somebody, Target
-from asyncmta.mailboxes.expansion import (
-    MOST_RESULTS,
-    Alias,
-    Ending,
-    Endless,
-    Expanded,
-    Finding,
-    Untold,
-    expand,
-)
-from asyncmta.mailboxes.path import OWNER, POSTMASTER, details, mailbox_name
+from asyncmta.mailboxes.alias_text import Everybody, Somebody, Target
+from asyncmta.mailboxes.entries import named, of_domain, owner_of, spelled, where_to
+from asyncmta.mailboxes.expansion import MOST_RESULTS, Alias, Ending, Endless, Expanded, Finding, Untold, expand
+from asyncmta.mailboxes.forward_file import ForwardFiles
 from asyncmta.mailboxes.resolver import Answer, Mailbox, Mailboxes, NoMailbox
 
-MOST_AT_RCPT = 1000  # addresses behind one that a client waits for; who stands for more is believed to be somebody
+MOST_AT_RCPT = 100  # addresses behind one that a client waits for; who stands for more is believed to be somebody
 AT_ONCE = 200  # addresses that are looked up before others may have a turn
 
 
@@ -66,16 +59,19 @@ class LocalDomain(Struct, frozen=True):
 
 
 class DirectorySettings(Struct, frozen=True, kw_only=True):
-    """`delimiters`: letters that part a name from its detail ("+-"; "": none)."""
+    """`delimiters`: letters that part a name from its detail ("+-"; "": none). `origin`: the domain of targets without
+    one, where `hostname` was asked and is no local domain; only its postmaster lives there."""
 
     domains: frozenset[str] = frozenset()
     hostname: str = "localhost"
     delimiters: str = ""
+    origin: str = ""
 
 
 class Directory:
     """`tables`: asked in this order, the first that has the name decides. `relocated`: who has moved, and where to.
-    `domains`: what holds in some of them alone, by normal form."""
+    `domains`: what holds in some of them alone, by normal form. `forwards`: what owners of mailboxes want. `claims`:
+    is it an address that the MTA itself answers, such as one to subscribe at?"""
 
     def __init__(
         self,
@@ -85,11 +81,16 @@ class Directory:
         tables: Sequence[AliasFile] = (),
         relocated: AliasFile | None = None,
         domains: Mapping[str, LocalDomain] = MappingProxyType({}),
+        forwards: ForwardFiles | None = None,
+        claims: Callable[[Address], bool] | None = None,
     ) -> None:
         self._settings = settings
+        self._delimiters = settings.delimiters
         self._mailboxes = mailboxes
         self._tables = tuple(tables)
         self._relocated = relocated
+        self._forwards = forwards
+        self._claims = claims
         self._domains = dict(domains)
         self._own = {name: (*self._tables, one.aliases) for name, one in domains.items() if one.aliases is not None}
 
@@ -111,22 +112,27 @@ class Directory:
 
     def is_plain(self, address: Address) -> bool:
         """True: nobody has to be asked, it stands for itself. False: somebody may know more."""
+        if self._claims is not None and self._claims(address):
+            return False
         domain = address.domain_key
         rest = self._domains.get(domain)
         has_catch_all = rest is not None and (rest.otherwise is not None or rest.has_relay)
         for file in self._own.get(domain, self._tables):
             table = file.known()
-            if table is None or self._named(table.entries, address):
+            if table is None or named(table.entries, address, self._delimiters):
                 return False
-            everybody = table.entries.get("@" + domain, ())
+            everybody = of_domain(table.entries, address)
             if any(isinstance(target, Everybody) for target in everybody):
                 return False
             has_catch_all = has_catch_all or bool(everybody)
         if self._relocated is not None:
             table = self._relocated.known()
-            if table is None or self._where(table.entries, address):
+            if table is None or where_to(table.entries, address, self._delimiters):
                 return False
-        return not has_catch_all or isinstance(self._mailboxes.cached(address), Mailbox)
+        if not has_catch_all and self._forwards is None:
+            return True
+        mailbox = self._mailboxes.cached(address)
+        return isinstance(mailbox, Mailbox) and (self._forwards is None or self._forwards.known(mailbox.path) == ())
 
     def is_local(self, address: Address) -> bool:
         """Is it for us to say who that is?"""
@@ -187,16 +193,20 @@ class Directory:
         table = self._relocated.known() or await self._relocated.current()
         if table is None:
             return Untold("who has moved cannot be told now")
-        targets = self._where(table.entries, address)
+        targets = where_to(table.entries, address, self._delimiters)
         if targets is None:
             return None
-        broken = next((one.reason for one in targets if isinstance(one, Broken)), None)
-        return Untold(broken) if broken is not None else Moved(", ".join([_text(one, address) for one in targets]))
+        people = [one for one in targets if isinstance(one, Somebody | Everybody)]
+        if len(people) < len(targets):
+            return Untold("where they moved is a line that cannot be taken")
+        return Moved(", ".join([spelled(one, address) for one in people]))
 
     async def look(self, address: Address, is_final: bool) -> Finding:
         """What this address is; no further."""
         if not self.is_local(address):
             return Ending.ELSEWHERE
+        if self._claims is not None and self._claims(address):
+            return Ending.SERVICE
         if is_final:
             return await self._mailbox(address)
         tables: list[AliasTable] = []
@@ -209,19 +219,41 @@ class Directory:
 
     async def _look_in(self, tables: list[AliasTable], address: Address) -> Finding:
         for table in tables:
-            targets = self._named(table.entries, address)
+            targets = named(table.entries, address, self._delimiters)
             if targets is not None:
-                return Alias(targets, self._owner(tables, address))
-        everybody = next((found for table in tables if (found := table.entries.get("@" + address.domain_key))), None)
+                return Alias(
+                    self._at_home(targets, address),
+                    owner_of([one.entries for one in tables], address, self._delimiters),
+                )
+        everybody = next((found for table in tables if (found := of_domain(table.entries, address))), None)
         if everybody is not None and any(isinstance(target, Everybody) for target in everybody):
             return Alias(everybody)
         moved = await self.moved(address)
         if moved is not None:
             return moved if isinstance(moved, Untold) else Ending.MOVED
         mailbox = await self._mailbox(address)
+        if mailbox is Ending.MAILBOX and self._forwards is not None:
+            return await self._forwarded(address, self._forwards)
         if mailbox is not Ending.NOBODY:
             return mailbox
         return Alias(everybody) if everybody is not None else self._otherwise(address)
+
+    def _at_home(self, targets: tuple[Target, ...], address: Address) -> tuple[Target, ...]:
+        """`postmaster: alice` is alice of a local domain, also for the postmaster at the host name."""
+        origin = self._settings.origin
+        if not origin or address.domain_key in self._settings.domains:
+            return targets
+        return tuple(
+            [replace(one, domain=one.domain or origin) if isinstance(one, Somebody) else one for one in targets]
+        )
+
+    async def _forwarded(self, address: Address, forwards: ForwardFiles) -> Finding:
+        """Whom the owner of a mailbox that is there wants his mail sent to."""
+        mailbox = await self.mailbox(address)
+        found = await forwards.of(mailbox.path) if isinstance(mailbox, Mailbox) else ()
+        if isinstance(found, Untold):
+            return found
+        return Alias(found) if found else Ending.MAILBOX
 
     def _otherwise(self, address: Address) -> Finding:
         """What becomes of mail for nobody."""
@@ -231,27 +263,6 @@ class Directory:
         if rest.otherwise is not None:
             return Alias((rest.otherwise,))
         return Ending.RELAYED if rest.has_relay else Ending.NOBODY
-
-    def _named(self, entries: Mapping[str, tuple[Target, ...]], address: Address) -> tuple[Target, ...] | None:
-        for name in details(address.local_part, self._settings.delimiters):
-            found = _entry(entries, name, address.domain_key)
-            if found is not None:
-                return found
-        return None
-
-    def _where(self, entries: Mapping[str, tuple[Target, ...]], address: Address) -> tuple[Target, ...] | None:
-        found = self._named(entries, address)
-        if found is None and mailbox_name(address.local_part) != POSTMASTER:  # a domain moves, and somebody stays
-            found = entries.get("@" + address.domain_key)
-        return found
-
-    def _owner(self, tables: list[AliasTable], address: Address) -> Address | None:
-        """`owner-list` of a `list`, if there is one."""
-        for name in details(address.local_part, self._settings.delimiters):
-            owner = OWNER + name
-            if any(_entry(table.entries, owner, address.domain_key) is not None for table in tables):
-                return Address(quote(owner), address.domain, address.domain_key)
-        return None
 
     async def mailbox(self, address: Address) -> Answer:
         """The mailbox under this very name, whatever aliases say."""
@@ -265,18 +276,3 @@ class Directory:
             case NoMailbox():
                 return Ending.NOBODY
         return Untold(answer.reason)
-
-
-def _entry(entries: Mapping[str, tuple[Target, ...]], name: str, domain: str) -> tuple[Target, ...] | None:
-    key = mailbox_name(quote(name))
-    return None if key is None else entries.get(f"{key}@{domain}") or entries.get(key)
-
-
-def _text(target: Target, of: Address) -> str:
-    """A target as people write it."""
-    match target:
-        case Somebody(local_part, domain):
-            return f"{local_part}@{domain or of.domain}"
-        case Everybody(domain):
-            return f"{of.local_part}@{domain}"
-    return ""

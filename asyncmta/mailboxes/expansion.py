@@ -10,13 +10,13 @@ RFC 5321 3.9 (aliases and lists), seeds D11, W-161, W-236.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from enum import Enum
 
 from msgspec import Struct
 
 from asyncmta.mail.address import Address, InvalidAddress, parse_address
-from asyncmta.mailboxes.alias_text import Broken, Everybody, Include, Somebody, Target
+from asyncmta.mailboxes.alias_text import Everybody, Include, Somebody, Target
 
 MOST_RESULTS = 100_000
 MOST_LEVELS = 10
@@ -35,6 +35,7 @@ class Ending(Enum):
     MAILBOX = "a mailbox of ours"
     ELSEWHERE = "not at a domain of ours"
     NOBODY = "nobody"
+    SERVICE = "answered by the MTA itself"
     MOVED = "moved away"
     RELAYED = "nobody whom we know, and for the server of its domain that may"
 
@@ -91,16 +92,21 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
     """Follow the aliases of an address."""
     reached: dict[str, Reached] = {}
     visited: set[tuple[str, bool]] = set()
-    steps = [_Step(address, False, None, 0, None)]
-    while steps:
-        step = steps.pop()
+    ways: list[Iterator[_Step | Untold]] = [iter((_Step(address, False, None, 0, None),))]
+    while ways:
+        step = next(ways[-1], None)  # an address of a long list is made when its turn comes, so that others have theirs
+        if step is None:
+            ways.pop()
+            continue
+        if isinstance(step, Untold):
+            return step
         key = step.address.mailbox_key.casefold()
         if (key, step.is_final) in visited:
             if _is_on_the_way(step, key):
                 return Endless(f"{step.address} stands for itself by way of others")
             continue
         visited.add((key, step.is_final))
-        if len(visited) > most:
+        if len(reached) == most or len(visited) > 2 * most:  # the second: aliases on the way are counted, too
             return Endless(f"it stands for more than {most} addresses", is_too_many=True)
         finding = await look(step.address, step.is_final)
         match finding:
@@ -108,13 +114,10 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
                 return finding
             case Ending():
                 reached.setdefault(key, Reached(step.address, finding, step.owner))
-            case Alias():
+            case _:
                 if step.level == MOST_LEVELS:
                     return Endless(f"aliases within aliases, more than {MOST_LEVELS} levels of them")
-                onward = _onward(step, finding)
-                if isinstance(onward, Untold):
-                    return onward
-                steps.extend(reversed(onward))
+                ways.append(_onward(step, finding))
     found = tuple(reached.values())
     return Expanded(found, len(visited) == 1)
 
@@ -139,26 +142,28 @@ async def trace(address: Address, look: Look, *, most: int) -> list[Seen]:
         key = (step.address.mailbox_key.casefold(), step.is_final)
         if isinstance(finding, Alias) and key not in visited:
             visited.add(key)
-            onward = _onward(step, finding)
-            if isinstance(onward, Untold):
-                seen.append(Seen(step.level + 1, step.address, onward))
+            onward = list(_onward(step, finding))
+            untold = next((one for one in onward if isinstance(one, Untold)), None)
+            if untold is not None:
+                seen.append(Seen(step.level + 1, step.address, untold))
             else:
-                steps.extend(reversed(onward))
+                steps.extend(one for one in reversed(onward) if isinstance(one, _Step))
     return seen
 
 
-def _onward(step: _Step, alias: Alias) -> list[_Step] | Untold:
-    """The next steps from an alias."""
+def _onward(step: _Step, alias: Alias) -> Iterator[_Step | Untold]:
+    """The next steps from an alias, each made when it is asked for."""
     owner = alias.owner or step.owner
-    onward: list[_Step] = []
-    for target in alias.targets:
-        address = _resolved(target, step.address)
-        if not isinstance(address, Address):
-            return address
-        is_own = address.mailbox_key.casefold() == step.address.mailbox_key.casefold()
-        is_final = is_own or (isinstance(target, Somebody) and target.is_final)
-        onward.append(_Step(address, is_final, owner, step.level + 1, step))
-    return onward
+    return (_next(step, target, owner) for target in alias.targets)
+
+
+def _next(step: _Step, target: Target, owner: Address | None) -> _Step | Untold:
+    address = _resolved(target, step.address)
+    if not isinstance(address, Address):
+        return address
+    is_own = address.mailbox_key.casefold() == step.address.mailbox_key.casefold()
+    is_final = is_own or (isinstance(target, Somebody) and target.is_final)
+    return _Step(address, is_final, owner, step.level + 1, step)
 
 
 def _resolved(target: Target, asker: Address) -> Address | Untold:
@@ -169,8 +174,8 @@ def _resolved(target: Target, asker: Address) -> Address | Untold:
             text = f"{asker.local_part}@{domain}"
         case Include(path):
             return Untold(f"the included file {path} was not read")
-        case Broken(reason):
-            return Untold(reason)
+        case _:
+            return Untold(target.reason)
     try:
         return parse_address(text, smtputf8=True)
     except InvalidAddress as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
-from asyncmta.mailboxes.alias_text import Broken, Everybody, Include, Somebody, Target
+from asyncmta.mailboxes.alias_text import Everybody, Include, Somebody, Target
 from asyncmta.mailboxes.directory import Directory, Moved, Reachable
 from asyncmta.mailboxes.expansion import Alias, Ending, Seen, Untold, trace
 from asyncmta.mailboxes.resolver import Mailbox, NoMailbox
@@ -32,7 +32,7 @@ async def _what(directory: Directory, seen: Seen) -> str:
     match seen.finding:
         case Alias(targets, owner):
             more = len(targets) - MOST_TARGETS
-            said = ", ".join([*map(_text, targets[:MOST_TARGETS]), *([f"and {more} more"] if more > 0 else [])])
+            said = ", ".join([*map(text_of, targets[:MOST_TARGETS]), *([f"and {more} more"] if more > 0 else [])])
             return f"stands for {said}" + (f", in the name of {owner}" if owner is not None else "")
         case Untold(reason):
             return f"cannot be told: {reason}"
@@ -57,7 +57,7 @@ async def _answer(directory: Directory, address: Address) -> str:
     return f"{replies.MAILBOX_UNSURE} ({standing.reason})"
 
 
-def _text(target: Target) -> str:
+def text_of(target: Target) -> str:
     """A target as the file has it."""
     match target:
         case Somebody(local_part, domain, is_final):
@@ -66,5 +66,4 @@ def _text(target: Target) -> str:
             return f"@{domain}"
         case Include(path):
             return f":include:{path}"
-        case Broken(reason):
-            return f"(a fault: {reason})"
+    return f"(a fault: {target.reason})"

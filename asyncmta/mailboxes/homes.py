@@ -32,7 +32,7 @@ class Home(Struct, frozen=True):
 
     def has(self, name: str, domain: str) -> bool:
         """May it be there, as far as the settings go?"""
-        return self.listed is None or name in self.listed or f"{name}@{domain}" in self.listed
+        return self.listed is None or ("@" not in name and name in self.listed) or f"{name}@{domain}" in self.listed
 
     @property
     def may_make(self) -> bool:

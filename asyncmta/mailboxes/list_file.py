@@ -8,6 +8,7 @@ ask. A symbolic link is followed: that is how such files get into containers. Ne
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,12 @@ class ListFile:
         """Is it named? None: it cannot be told now."""
         names = await self._current()
         name = mailbox_name(address.local_part)
-        return None if names is None else name in names or f"{name}@{address.domain_key}" in names
+        if names is None:
+            return None
+        if name is None:
+            return False
+        # Quotes around an address do not make it the one that is listed.
+        return ("@" not in name and name in names) or f"{name}@{address.domain_key}" in names
 
     async def _current(self) -> frozenset[str] | None:
         if self._clock.monotonic() < self._fresh_until:
@@ -71,7 +77,9 @@ class ListFile:
                 return self._names
             if found.st_size > LARGEST:
                 return f"larger than {LARGEST >> 20} MiB"
-            names = parse_list(self._path.read_text("utf-8"))
+            if not stat.S_ISREG(found.st_mode):  # before it is opened: a pipe would keep the thread
+                return "not a file"
+            names = parse_list(self._path.read_text("utf-8-sig"))
         except OSError as error:
             return error.strerror or type(error).__name__
         except ValueError as error:

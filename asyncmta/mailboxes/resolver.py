@@ -3,8 +3,8 @@
 Promises: yes, no and unknown are told apart: `NoMailbox` only when it is certain that there is none (550), trouble of
 ours (permissions, I/O, a symbolic link below the mail root, a disk that does not answer in time) is `MailboxUnknown`
 (451). The disk is looked at in threads of its own, once per name at a time; answers are kept for a few seconds, and
-not more than a fixed number of them. Never: writing. Every component below the root is opened by itself and never
-through a link, so that a path cannot lead out of the mail root.
+not more than a fixed number of them. Every component below the root is opened by itself and never through a link, so
+that a path cannot lead out of the mail root. Never: writing, but for the count of a mailbox with a limit (`quota`).
 
 RFC 5321 4.5.1 (postmaster).
 """

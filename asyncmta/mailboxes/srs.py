@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from enum import Enum
 from hashlib import sha1
 
-from asyncmta.mail.address import Address, InvalidAddress, parse_address, quote, unquote
+from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address, quote, unquote
 
 DAY = 86400
 MOST_DAYS = 1024  # two letters of base 32
@@ -47,10 +47,14 @@ class Srs:
     def __init__(self, *, secrets: Sequence[str], domain: str, days: int = 21) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._domain = domain
+        self._domain_key = domain_key(domain)
         self._days = days
 
     def forwarded(self, sender: Address, now: float) -> Address | None:
-        """The reverse-path to forward with, at this moment (Unix seconds); None when there is none that fits."""
+        """The reverse-path to forward with, at this moment (Unix seconds); None when there is none that fits. A sender
+        at the domain that we rewrite to may leave from here as it is."""
+        if sender.domain_key == self._domain_key:
+            return sender
         local_part = unquote(sender.local_part)
         host, parted, rest = local_part[5:].partition("=")[2].partition("=")
         if is_srs(local_part) and local_part[3] == "1" and host and parted:

@@ -15,13 +15,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from asyncmta.mail.envelope import Consignment, QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Result
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means, SchedulerSettings
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.settle import (
     INTERNAL,
-    Result,
     Settlement,
     end_of,
     is_to_be_told,

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from asyncmta.mail.envelope import NOTIFY_SUCCESS, QueueId
 from asyncmta.mail.notify import owing
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Postponed, Recorded, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Postponed, Recorded, Result, Scope
 from asyncmta.mail.replies import LOCAL_ERROR
 from asyncmta.mail.reply import reply
 from asyncmta.scheduling.retry import RetrySchedule
@@ -43,9 +43,6 @@ class Settlement(Struct, frozen=True):
     due: float | None = None
     recorded: Mapping[int, Outcome] = {}
     owes: bool = False
-
-
-Result = Mapping[int, Outcome] | Postponed | Recorded
 
 
 def softened(result: Result) -> Result:

@@ -21,6 +21,7 @@ IOV_MAX = 1024
 NO_LIMIT = 1 << 62  # free inodes of a file system that has no such limit
 _READ, _WRITE = os.O_RDONLY, os.O_RDWR
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC
+_AT_ONCE = os.O_NONBLOCK  # means nothing to files and directories; a FIFO in their place must not hold up a thread
 
 
 class Locked(OSError):
@@ -126,7 +127,7 @@ class PosixDisk:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE, mode)
 
     def open(self, path: str, *, write: bool = False) -> int:
-        return os.open(path, (_WRITE if write else _READ) | _SAFE)
+        return os.open(path, (_WRITE if write else _READ) | _SAFE | _AT_ONCE)
 
     def close(self, file: int) -> None:
         os.close(file)
@@ -154,7 +155,7 @@ class PosixDisk:
             rest = rest[done:]
 
     def append(self, path: str, octets: bytes) -> None:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | _SAFE)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | _SAFE | _AT_ONCE)
         try:
             if os.write(file, octets) < len(octets):
                 raise OSError(errno.EIO, "a short write", path)

@@ -191,6 +191,8 @@ FACTS: dict[str, DsnFacts] = {
     ),
     "inner-network": report(
         refused("bob@example.org", NO_SUCH, Place("store.example.org", "10.0.0.24")),
+        refused("dave@example.org", FULL, Place("127.0.0.1", "127.0.0.1")),
+        arrived("carol@example.org", answer=TAKEN, place=Place("localhost")),
         expired("eve@example.org", Deferred(Cause.CONNECT, NO_ROUTE, place=Place("10.0.0.25", "10.0.0.25"))),
     ),
     "many-recipients": report(
@@ -239,6 +241,12 @@ FACTS: dict[str, DsnFacts] = {
     "expanded": report(arrived("staff@example.org", Handover.EXPANDED, reply(250, "2.1.5", "expanded to 40"))),
     # all of it
     "mixed": report(*mixed(), total=9, delivered=1, reported=1, pending=2, retry_until=NOW + DAY, full=True),
+    "documented": report(
+        refused("bob@example.net", GONE, orcpt="rfc822;info+2Bbob@example.org"),
+        arrived("grace@example.org"),
+        arrived("frank@example.net", Handover.RELAYED, TAKEN, MX),
+        total=4, pending=1, accepted_at=NOW - 20, envid="QQ314159",
+    ),
     "double": report(refused("nobody@example.net"), double=True, reverse_path=parse_address("postmaster@example.org")),
     "german": report(*mixed(), total=9, delivered=1, reported=1, pending=2, retry_until=NOW + DAY),
     "german-smtputf8": report(refused("用户@例子.example", NO_SUCH, IDN), content=UTF8_CONTENT, **UTF8),

@@ -46,6 +46,25 @@ def test_postfix_finds_our_names(options):
     assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and options.spools.name in command_of(pid)]
 
 
+@pytest.mark.parametrize("kind", [Asyncmta, Postfix])
+def test_into_maildirs(kind, options):
+    if kind is Postfix and (reason := Postfix.missing()):
+        pytest.skip(reason)
+    assert run.one_run(kind, "local", run.Plan(options))["messages"] == 200
+
+
+def test_what_came_twice_into_a_maildir_is_told(tmp_path):
+    room = tools.Mailroom(tmp_path, 2)
+    (tmp_path / "d1.test" / "u" / "new").mkdir(parents=True)
+    for name in ("a", "b"):
+        (tmp_path / "d1.test" / "u" / "new" / name).touch()
+    room.wait(2, 1)
+    with pytest.raises(RuntimeError, match="2 arrived, and 1 were sent"):
+        room.wait(1, 1)
+    with pytest.raises(RuntimeError, match="only 2 of 3"):
+        room.wait(3, 0.01)
+
+
 def command_of(pid: str) -> str:
     try:
         return pathlib.Path("/proc", pid, "cmdline").read_text(errors="replace")

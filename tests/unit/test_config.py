@@ -346,6 +346,19 @@ def test_one_variable_makes_a_smarthost_for_everything_else() -> None:
     )
 
 
+def test_mailboxes_are_given_away_by_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.from_dict({"maildir": {"owner": "5000:5001"}})
+    assert settings.maildir.owner_numbers == (5000, 5001)
+    assert Settings.from_dict({}).maildir.owner_numbers == (-1, -1)
+    archive = Settings.from_dict({"maildir": {"archive": "var/{date}/{date}"}}, folder="/etc/mail").maildir.archive
+    assert archive == "/etc/mail/var/{date}/{date}"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert settings.cannot_be_served() == []
+    monkeypatch.setattr("os.geteuid", lambda: 7)
+    [fault] = settings.cannot_be_served()
+    assert fault == "defaults: maildir.owner: only root may give mailboxes away, and this is user 7"
+
+
 def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tmp_path: Path) -> None:
     pem = tmp_path / "mx.pem"
     trustme.CA().issue_cert("mx.example.org").private_key_and_cert_chain_pem.write_to_path(pem)
@@ -364,12 +377,16 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "maildir": {"quota": "1GiB", "mode": "2770", "owner": "5000:5000"},
         "bcc": [{"to": "copies@example.org"}],
         "domain": [{"name": "A.example", "mailboxes": "sqlite:users.db", "query": "SELECT 1 WHERE :address = 'a'"}],
+        "list": [{"address": "dev@A.example", "members": str(pem), "verp": True, "subscribe": "confirm"}],
+        "rewrite": [{"match": "@old.example", "to": "@a.example"}],
+        "srs": {"secrets": ["whispered by nobody"]},
         "queue": {"min_free_space": "0B", "delay_warning": "90s", "bounce_lifetime": "36h"},
     }
     shown = Settings.from_dict(tree).effective()
     text = str(shown)
     assert "hush" not in text
     assert "murmur" not in text
+    assert "whispered" not in text
     assert shown["queue"] == {
         "lifetime": "5d",
         "bounce_lifetime": "36h",
@@ -584,16 +601,20 @@ def test_local_domains_that_differ(tmp_path: Path) -> None:
             },
             "domain": [
                 {"name": "B.example", "mailboxes": "sqlite:users.db", "catch_all": "bob", "aliases": "aliases"},
-                {"name": "c.example", "maildir": "c/{local_part}", "unknown_user": "reject"},
+                {"name": "c.example", "maildir": "c/{local_part}", "unknown_user": "reject", "store": "lmtp:Store:24"},
+                {"name": "d.example", "unknown_user": "relay:mx.example:26"},
             ],
         },
         folder=tmp_path,
     )
-    assert settings.local.domains == ("a.example", "b.example", "c.example")
+    assert settings.local.domains == ("a.example", "b.example", "c.example", "d.example")
     assert settings.local.mailboxes == f"file:{tmp_path}/list"
     assert settings.local.aliases == settings.domains[0].aliases == str(tmp_path / "aliases")
     assert settings.routing().is_local("c.example")
-    first, second = (meant(settings.local, domain) for domain in settings.domains)
+    store, relay = (settings.routing().route_of(key) for key in ("store:c.example", "unknown:d.example"))
+    assert store == Smarthost("store:24", ("store:24",), "opportunistic", protocol="lmtp")
+    assert relay == Smarthost("mx.example:26", ("mx.example:26",), "opportunistic")
+    first, second, _ = (meant(settings.local, domain) for domain in settings.domains)
     assert (first.mailboxes, first.query) == (f"sqlite:{tmp_path}/users.db", settings.local.query)
     assert (first.maildir, first.catch_all, first.unknown_user) == (settings.local.maildir, "bob", "reject")
     assert (second.mailboxes, second.maildir) == (settings.local.mailboxes, f"{tmp_path}/c/{{local_part}}")

@@ -19,6 +19,7 @@ from asyncmta.routing import (
     Rule,
     Smarthost,
     parse_pattern,
+    store_key,
     unknown_key,
 )
 
@@ -240,16 +241,17 @@ def test_a_rule_for_the_world_takes_away_no_mailbox_of_ours(via: object) -> None
     assert named.route(ALICE, BOB) == via
 
 
-def test_whom_we_do_not_know_may_be_for_another_server() -> None:
+def test_servers_behind_a_local_domain_are_no_destination_of_a_rule() -> None:
+    relay = Smarthost("x:25", ("x:25",), "opportunistic")
+    store = Smarthost("unix:/s", ("unix:/s",), "opportunistic", protocol="lmtp")
     routing = Routing(
-        rules=[Rule(parse_pattern("*"), parse_pattern("*"), Smarthost("x:25", ("x:25",), "opportunistic"))],
-        local_domains=["here.example", "BÜCHER.example"],
-        unknown_relays={"here.example": "x:25", "BÜCHER.example": "[::1]:26"},
+        rules=[Rule(parse_pattern("*"), parse_pattern("*"), relay)],
+        local_domains=["here.example"],
+        behind={unknown_key("here.example"): relay, store_key("here.example"): store},
     )
-    alice = parse_address("alice@here.example")
-    assert routing.destination(alice, None) == "local:here.example"  # routing does not know who is unknown
+    assert routing.destination(parse_address("alice@here.example"), None) == "local:here.example"
     assert routing.destination(parse_address("a@far.example"), None) == "smarthost:0"
-    assert routing.route_of(unknown_key("here.example")) == Smarthost("x:25", ("x:25",), "opportunistic")
-    assert routing.route_of("unknown:xn--bcher-kva.example") == Smarthost("[::1]:26", ("[::1]:26",), "opportunistic")
+    assert routing.route_of(unknown_key("here.example")) == relay
+    assert routing.route_of("store:here.example") == store
     with pytest.raises(LookupError):
         routing.route_of(unknown_key("far.example"))

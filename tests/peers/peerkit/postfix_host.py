@@ -43,6 +43,7 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 virtual unix - n n - 20 virtual
+smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
@@ -90,3 +91,27 @@ class PostfixOfSevenBits(PostfixHost):
 
     takes_smtputf8 = False
     more = "smtpd_discard_ehlo_keywords = 8bitmime, smtputf8, silent-discard"
+
+
+class PostfixThatReports(PostfixHost):
+    """Beside its own domain, where all is well, it takes mail for bad.test, where nobody lives, and for slow.test,
+    where it is deferred; in a session it refuses refused.test. What it has to say to senders at source.test goes to a
+    port of ours. `dsn`: it offers DSN."""
+
+    def __init__(self, port: int, *, dsn: bool) -> None:
+        super().__init__()
+        self.more = f"""\
+transport_maps = inline:{{
+    {{ source.test = smtp:[127.0.0.1]:{port} }},
+    {{ bad.test = error:5.1.1 nobody lives here }},
+    {{ slow.test = retry:4.3.0 another time }} }}
+smtpd_recipient_restrictions = check_recipient_access inline:{{ {{ refused.test = 550 5.1.1 not here }} }}
+relay_domains = bad.test, slow.test
+smtpd_reject_unlisted_recipient = no
+smtpd_discard_ehlo_keywords = {"" if dsn else "dsn, silent-discard"}
+delay_warning_time = 1s
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+smtp_tls_security_level = none
+disable_dns_lookups = yes"""

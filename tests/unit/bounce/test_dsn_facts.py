@@ -39,6 +39,7 @@ def test_words_of_ours_are_discreet(text: str, told: str) -> None:
         (Place("relay.example.org", "10.0.0.25"), Place("relay.example.org")),
         (Place("127.0.0.1", "127.0.0.1"), NOWHERE),
         (Place("[::1]", "::1"), NOWHERE),
+        (Place("localhost"), NOWHERE),
         (Place("/run/lmtp.sock"), NOWHERE),
         (Place("[2001:db8::1]", "2001:db8::1"), Place("[2001:db8::1]", "2001:db8::1")),
         (Place("mx.example.net", "fe80::1%eth0"), Place("mx.example.net")),

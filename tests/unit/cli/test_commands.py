@@ -93,3 +93,48 @@ def test_a_route_is_explained_for_a_client(run, mta):
     assert ended.out.splitlines()[-1] == "policy: client 192.0.2.1 as carol"
     assert run("route", "you@example.net", "--client", "nonsense").code == 65
     assert run("route", "you@example.net", "--login", "carol").code == 64
+
+
+def test_a_route_without_a_running_mta(run, config, tmp_path):
+    (tmp_path / "aliases").write_text("team: alice, x@far.example\nbad: |x\n")
+    (tmp_path / "var/mail/here.example/alice").mkdir(parents=True)
+    config.write_text(
+        'hostname = "mta.example"\n[local]\ndomains = ["here.example"]\naliases = "aliases"\n'
+        'unknown_user = "relay:r.example:26"\n'
+        '[[route]]\nrecipient = "far.example"\nvia = "smarthost"\nhosts = ["s.example:25"]\n'
+    )
+    ended = run("route", "--offline", "Team@here.example", "--from", "<>")
+    assert (ended.code, ended.out.splitlines()) == (
+        0,
+        [
+            "Team@here.example from <>",
+            "  route 0 (recipient far.example, sender *): not for this recipient",
+            "  no route matches; here.example is a local domain",
+            "  destination: local:here.example",
+            "TLS: none",
+            "address: Team@here.example: stands for alice, x@far.example",
+            f"address:   alice@here.example: mailbox {tmp_path}/var/mail/here.example/alice",
+            "address:   x@far.example: not at a domain of ours",
+            "address: at RCPT: 250 2.1.5 Recipient OK",
+            "address: whom we do not know at here.example is for r.example:26",
+        ],
+    )
+    assert "line 2" in ended.err
+    assert "exchanger: s.example:25" in run("route", "--offline", "x@far.example").out
+    by_mx = run("route", "--offline", "--json", "x@mx.example", "--from", "me@here.example")
+    assert json.loads(by_mx.out)["exchangers"] == []
+    assert json.loads(by_mx.out)["tls"] == "opportunistic"
+    assert run("route", "--offline", "nonsense").code == 65
+    assert run("route", "--offline", "x@far.example", "--client", "192.0.2.1").code == 64
+
+
+def test_what_check_config_remarks(run, config, tmp_path):
+    (tmp_path / "aliases").write_text("bad: |x\n")
+    config.write_text('hostname = "mta.example"\n[local]\naliases = "aliases"\n')
+    ended = run("check-config")
+    assert (ended.code, ended.out) == (0, f"{config}: ok\n")
+    assert ended.err.startswith(f"warning: local.aliases: {tmp_path}/aliases, line 1: |x: ")
+    (tmp_path / "aliases").unlink()
+    ended = run("check-config")
+    assert (ended.code, ended.out) == (78, "")
+    assert ended.err.startswith(f"{config}: local.aliases: {tmp_path}/aliases: cannot be read: No such file")

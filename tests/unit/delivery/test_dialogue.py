@@ -9,7 +9,7 @@ from asyncmta.delivery.dialogue import Dialogue, Step
 from asyncmta.delivery.verdict import Fault, Stage
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Content, Envelope, Recipient
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Place, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Place, Scope
 
 HERE = Place("mx.example.net", "192.0.2.1")
 CONTENT = Content(100, b"d" * 16, False, 100)
@@ -435,3 +435,22 @@ def test_a_reply_while_binary_content_is_on_its_way() -> None:
     assert dialogue.feed(b"552 too much\r\n") is Step.DONE
     assert kinds(dialogue) == "F"
     assert not dialogue.usable
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("chunking", [True, False])
+@pytest.mark.parametrize(("dsn", "handover"), [(True, Handover.PASSED_ON), (False, Handover.RELAYED)])
+def test_who_offers_dsn_takes_the_duty_to_report_with_the_message(
+    pipelining: bool, chunking: bool, dsn: bool, handover: Handover
+) -> None:
+    """RFC 3461 5.2.2 and 5.2.3."""
+    dialogue = begun(Capabilities(pipelining=pipelining, chunking=chunking, dsn=dsn))
+    for answer in (b"250 ok\r\n", b"250 ok\r\n", b"" if chunking else b"354 go\r\n"):
+        if answer:
+            step = dialogue.feed(answer)
+    assert step is Step.CONTENT
+    dialogue.content_sent()
+    assert dialogue.feed(b"250 2.0.0 queued\r\n") is Step.DONE
+    outcome = dialogue.outcomes[0]
+    assert isinstance(outcome, Delivered)
+    assert outcome.handover is handover

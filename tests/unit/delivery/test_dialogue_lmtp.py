@@ -9,7 +9,7 @@ from asyncmta.delivery.dialogue import Dialogue, Step
 from asyncmta.delivery.verdict import Fault, Stage
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Content, Envelope, Recipient
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Scope
 
 CONTENT = Content(100, b"d" * 16, False, 100)
 LETTER = Envelope(
@@ -147,3 +147,15 @@ def test_a_reply_too_many_among_different_ones_leaves_nobody_answered(heard: byt
     assert kinds(dialogue) == "EEE"
     assert dialogue.is_unsure
     assert not dialogue.usable
+
+
+@pytest.mark.parametrize(("dsn", "handover"), [(True, Handover.PASSED_ON), (False, Handover.RELAYED)])
+def test_a_2yz_proves_no_mailbox(dsn: bool, handover: Handover) -> None:
+    """Row W-177: LMTP may have a queue behind it too."""
+    dialogue = Dialogue(Capabilities(pipelining=True, dsn=dsn), lmtp=True)
+    assert dialogue.begin(LETTER, (0, 1), CONTENT) is Step.WRITE
+    assert dialogue.feed(b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n") is Step.CONTENT
+    dialogue.content_sent()
+    assert dialogue.feed(b"250 2.1.5 b\r\n250 2.1.5 c\r\n") is Step.DONE
+    found = [outcome.handover for outcome in dialogue.outcomes.values() if isinstance(outcome, Delivered)]
+    assert found == [handover, handover]

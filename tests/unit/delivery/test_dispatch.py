@@ -9,12 +9,13 @@ import pytest
 
 from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Outcome, Postponed
 from asyncmta.mail.reply import reply
 from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smarthost
 from asyncmta.testing.clock import FakeClock
 
 TAKEN = Delivered(reply(250, "2.0.0", "ok"))
+NOT_NOW = Deferred(Cause.REFUSED, reply(450, "4.2.1", "later"))
 NO = reply(550, "5.7.1", "by a rule")
 ROUTES: dict[str, Route] = {
     "local:example.org": Local("example.org"),
@@ -37,6 +38,7 @@ class Taker:
         self.taken: list[list[str]] = []
         self.breaks_after: int | None = None
         self.done: Callable[..., None] | None = None
+        self.answer: Outcome = TAKEN
 
     def deliver(self, consignments: Sequence[Consignment], done: Callable[..., None]) -> None:
         self.taken.append([consignment.destination for consignment in consignments])
@@ -44,7 +46,7 @@ class Taker:
         for at, consignment in enumerate(consignments):
             if at == self.breaks_after:
                 raise ZeroDivisionError
-            done(consignment, dict.fromkeys(consignment.ordinals, TAKEN))
+            done(consignment, dict.fromkeys(consignment.ordinals, self.answer))
 
 
 class Dispatched:
@@ -60,6 +62,7 @@ class Dispatched:
             pipe=self.pipe,
             clock=self.clock,
             maillog=log,
+            finals=frozenset({"lmtp:0"}),
         )
 
     def done(self, consignment: Consignment, result: Any) -> None:
@@ -144,3 +147,21 @@ def test_a_transport_that_breaks_leaves_nobody_unanswered(dispatched: Dispatched
     assert dispatched.remote.done is not None
     dispatched.remote.done(dispatched.consignments[1], {1: TAKEN})
     assert len(dispatched.answers) == 2
+
+
+def test_what_a_final_next_hop_took_is_delivered_and_not_relayed(dispatched: Dispatched) -> None:
+    """Row W-177: unless the transport is marked final."""
+    relayed = Delivered(reply(250, "2.0.0", "ok"), handover=Handover.RELAYED)
+    passed_on = Delivered(reply(250, "2.0.0", "ok"), handover=Handover.PASSED_ON)
+    for destination, answer, handover in (
+        ("lmtp:0", relayed, Handover.FINAL),
+        ("lmtp:0", passed_on, Handover.PASSED_ON),
+        ("smarthost:0", relayed, Handover.RELAYED),
+    ):
+        dispatched.remote.answer = answer
+        dispatched.deliver(destination)
+        (outcome,) = dispatched.answers[-1][1].values()
+        assert outcome.handover is handover
+    dispatched.remote.answer = NOT_NOW
+    dispatched.deliver("lmtp:0")
+    assert dispatched.answers[-1] == ("lmtp:0", {0: NOT_NOW})

@@ -13,7 +13,10 @@ from asyncmta.delivery.maildir_copy import Copy, copy_for
 from asyncmta.delivery.maildir_files import MaildirFiles
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.outcome import Deferred, Delivered
+from asyncmta.mailboxes.maildirsize import Limit, parse
+from asyncmta.mailboxes.quota import Quota
 from asyncmta.mailboxes.resolver import Mailbox
+from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk, PowerCut
 
 RECIPIENTS = ("alice@example.org", "bob@example.org", "alice@example.org")
@@ -95,6 +98,31 @@ def assert_all_arrive_once(disk: FakeDisk, way: Way) -> None:
     assert shown(disk) == expected
     assert shown(disk, "tmp") == {}
     assert shown(disk.crash()) == expected
+
+
+def counting(disk: FakeDisk) -> MaildirFiles:
+    return MaildirFiles(disk, quota=Quota(disk=disk, clock=FakeClock(), limit=Limit(1 << 30)))
+
+
+def test_a_kill_at_each_step_leaves_a_count_that_is_right_in_the_next_life() -> None:
+    whole_run = fresh_disk(made=True)
+    counting(whole_run).deliver_batch(copies(may_be_repeat=False), CONTENTS)
+    for step in range(1, whole_run.steps + 2):
+        disk = fresh_disk(made=True)
+        disk.cut_at(step)
+        with suppress(PowerCut):
+            counting(disk).deliver_batch(copies(may_be_repeat=False), CONTENTS)
+            assert step == whole_run.steps + 1
+            continue
+        # What became of a batch is told at its end; so all of it is tried again.
+        after, again = disk.kill(), copies(may_be_repeat=True)
+        counting(after).deliver_batch(again, CONTENTS)
+        assert all(isinstance(copy.outcome, Delivered) for copy in again)
+        for name, messages in (("alice", 3), ("bob", 2)):
+            sizes = [len(content) for path, content in after.tree().items() if path.startswith(f"mail/{name}/new/")]
+            usage = parse(after.get(f"mail/{name}/maildirsize"))
+            assert usage is not None
+            assert (usage.octets, usage.messages, len(sizes)) == (sum(sizes), messages, messages), step
 
 
 def steps_of(way: Way, *, made: bool) -> int:

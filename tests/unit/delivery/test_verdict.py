@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncmta.delivery.verdict import Fault, Stage, blame, judge, of_all_hosts, spoken
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Place, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Place, Scope
 from asyncmta.mail.reply import EnhancedStatus, Reply, parse_reply, reply
 
 HERE = Place("mx.example.net", "192.0.2.1", "TLSv1.3")
@@ -38,7 +38,9 @@ def test_421_is_about_the_site_wherever_it_comes(stage: Stage) -> None:
 
 def test_only_2yz_after_the_dot_delivers() -> None:
     taken = reply(250, "2.0.0", "queued")
-    assert judge(Stage.DOT, taken, HERE) == Delivered(taken, HERE)
+    assert judge(Stage.DOT, taken, HERE) == Delivered(taken, HERE, handover=Handover.RELAYED)
+    passed_on = judge(Stage.DOT, taken, HERE, Handover.PASSED_ON)
+    assert passed_on == Delivered(taken, HERE, handover=Handover.PASSED_ON)
     odd = judge(Stage.DOT, reply(354, None, "go on"), HERE)
     assert isinstance(odd, Deferred)
     assert odd.scope is Scope.RECIPIENT

@@ -205,9 +205,10 @@ async def test_members_that_cannot_be_read_are_not_written(desk):
 
 
 async def test_posts(desk):
-    post, ann = desk.lists.post, parse_address("ann@a.example")
-    assert isinstance(post(parse_address("dev@lists.example"), b"", ann), Post)
-    assert post(parse_address("dev@lists.example"), b"List-Id: <dev.lists.example>\r\n", ann) == LOOP
-    assert post(parse_address("ann@lists.example"), b"", ann) is None
-    assert post(parse_address("owner-dev@lists.example"), b"", ann) is None
-    assert not desk.lists.claims(parse_address("owner-dev@lists.example"))
+    """Known by its owner, in whose name it goes to the members."""
+    post, owner, ann = desk.lists.post, parse_address("owner-dev@lists.example"), parse_address("ann@a.example")
+    assert isinstance(post(owner, b"", ann), Post)
+    assert post(owner, b"List-Id: <dev.lists.example>\r\n", ann) == LOOP
+    assert post(parse_address("owner-ann@lists.example"), b"", ann) is None
+    assert post(parse_address("dev@lists.example"), b"", ann) is None
+    assert not desk.lists.claims(owner)

@@ -62,6 +62,8 @@ def test_the_addresses_of_a_list():
         ('"d e"@a.example', False),
         ("owner-dev@a.example", False),
         ("d/e@a.example", False),
+        ("dev-subscribe@a.example", False),
+        ("Dev-Confirm@a.example", False),
         (f"{'d' * 41}@a.example", False),
     ],
 )

@@ -36,7 +36,9 @@ TAKEN: list[tuple[str, dict[str, tuple[Target, ...]]]] = [
     ("root: a@x.example\n# between\n  b@y.example", {"root": (A, B)}),
     ("root: a@x.example # said of a\n", {"root": (A,)}),
     ("root: a@x.example (Alice, who left)", {"root": (A,)}),
+    ("root: a@x.example (Alice \\) who left)", {"root": (A,)}),
     ("root: (a (nested) comment) a@x.example", {"root": (A,)}),
+    ("root: (a \\) comment) a@x.example", {"root": (A,)}),
     ("root: Alice <a@x.example>", {"root": (A,)}),
     ('root: "Doe, Alice" <a@x.example>, b@y.example', {"root": (A, B)}),
     ("root: <a@x.example>", {"root": (A,)}),
@@ -44,6 +46,8 @@ TAKEN: list[tuple[str, dict[str, tuple[Target, ...]]]] = [
     ('root: "a, b"', {"root": (Somebody('"a, b"'),)}),
     ('root: "a\\"b"@x.example', {"root": (Somebody('"a\\"b"', "x.example"),)}),
     ('root: "a@b"@x.example', {"root": (Somebody('"a@b"', "x.example"),)}),
+    ('root: "a@x.example"', {"root": (A,)}),
+    ("list::include:/etc/list", {"list": (Include("/etc/list"),)}),
     ("root: \\root, a@x.example", {"root": (Somebody("root", "", True), A)}),
     ("root: \\a@x.example", {"root": (Somebody("a", "x.example", True),)}),
     ('"odd name": a@x.example', {"odd name": (A,)}),
@@ -74,6 +78,12 @@ FAULTS: list[tuple[str, int, str]] = [
     ('root: "|/usr/bin/vacation alice"', 1, "programs"),
     ("root: /var/mail/root", 1, "files"),
     ('root: "/var/mail/root"', 1, "files"),
+    ("root: <|/bin/sh>", 1, "programs"),
+    ("root: \\|/bin/sh", 1, "programs"),
+    ("root: alice (and, bob", 1, "a comment that does not end"),
+    ("root: (alice", 1, "a comment that does not end"),
+    ('root: "alice, bob', 1, "a quote that does not end"),
+    ("root: alice, <bob, carol", 1, "an angle bracket that does not end"),
     ("root: :include:list", 1, "whole path"),
     ("root: :include:", 1, "whole path"),
     ("root: :include:/a\0b", 1, "whole path"),
@@ -149,7 +159,13 @@ def test_an_included_file_has_targets_alone() -> None:
 
 @pytest.mark.parametrize(
     ("text", "key"),
-    [("Alice", "alice"), ("alice@X.example", "alice@x.example"), ("@X.example", "@x.example"), ('"a@b"', "a@b")],
+    [
+        ("Alice", "alice"),
+        ("alice@X.example", "alice@x.example"),
+        ("@X.example", "@x.example"),
+        ('"a@b"', "a@b@"),
+        ('"@b"', "@b@"),
+    ],
 )
 def test_keys(text: str, key: str) -> None:
     assert alias_key(text) == key

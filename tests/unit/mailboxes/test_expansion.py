@@ -153,8 +153,8 @@ def test_the_address_itself_and_nobody_are_told_apart() -> None:
 
 
 def test_a_list_as_long_as_may_be_and_one_more() -> None:
-    table = "list: " + ", ".join(f"u{number}@far.example" for number in range(9_999))
-    assert len(run(table, full("list"), most=10_000)) == 9_999
+    table = "list: " + ", ".join(f"u{number}@far.example" for number in range(10_000))
+    assert len(run(table, full("list"), most=10_000)) == 10_000
     assert str(run(table + ", one@far.example", full("list"), most=10_000)).startswith("endless: it stands for more")
     assert MOST_RESULTS == 100_000
 
@@ -169,6 +169,9 @@ def test_an_explosion_of_lists_ends() -> None:
         f"m{number}: " + ", ".join(f"u{number}-{user}@far.example" for user in range(50)) for number in range(50)
     )
     assert str(run(wide, full("top"), most=1000)).startswith("endless")
+    chain = "top: " + ", ".join(f"m{number}" for number in range(30)) + "\n"
+    chain += "\n".join(f"m{number}: alice" for number in range(30))
+    assert str(run(chain, full("top"), most=10)).startswith("endless: it stands for more than 10")
     assert len(run(wide, full("top"))) == 2500
 
 

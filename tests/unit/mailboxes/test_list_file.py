@@ -105,3 +105,22 @@ async def test_what_is_wrong_with_it_is_said_once_and_when_it_is_over(tmp_path: 
     assert told[0][1] == ("No such file or directory",)
     assert told[1][1][0].startswith("line 2: ")
     assert told[2][1] == ()
+
+
+async def test_quotes_around_an_address_do_not_make_it_the_one_that_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("bob@example.org\nalice\n")
+    listed = ListFile(path=str(tmp_path / "list"), clock=FakeClock())
+    for text, found in (
+        ('"bob@example.org"@example.net', False),
+        ('"alice"@example.net', True),
+        ('"../x"@a.example', False),
+    ):
+        assert await listed.has(parse_address(text)) is found
+
+
+async def test_a_list_of_another_systems_editor_and_one_that_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes("\ufeffalice\r\nbob@example.org\r\n".encode())
+    listed = ListFile(path=str(tmp_path / "list"), clock=FakeClock())
+    assert (await listed.has(ALICE), await listed.has(BOB)) == (True, True)
+    os.mkfifo(tmp_path / "pipe")
+    assert await ListFile(path=str(tmp_path / "pipe"), clock=FakeClock()).has(ALICE) is None

@@ -58,6 +58,15 @@ async def test_any_means_that_it_may_be_made(disk: FakeDisk) -> None:
     assert await mailboxes.lookup(address("alice@elsewhere.example")) == NoMailbox()
 
 
+async def test_quotes_around_a_listed_address_make_no_mailbox_of_another_domain(disk: FakeDisk) -> None:
+    local = LocalSettings(
+        domains=("here.example", "too.example"), mailboxes=("bob@here.example",), maildir="m/{local_part}"
+    )
+    mailboxes = Mailboxes(settings=local, hostname="mx.here.example", clock=FakeClock(), disk=disk)
+    assert isinstance(await mailboxes.lookup(parse_address("bob@here.example")), Mailbox)
+    assert await mailboxes.lookup(parse_address('"bob@here.example"@too.example')) == NoMailbox()
+
+
 async def test_a_list_names_local_parts_and_addresses(disk: FakeDisk) -> None:
     mailboxes = build(disk, mailboxes=("Bob", "carol@example.net", "erin@BÜCHER.example"))
     assert await mailboxes.lookup(address("bob@example.org")) == Mailbox("mail/example.org/bob", may_make=True)

@@ -52,6 +52,11 @@ def test_servers_that_fold_local_parts() -> None:
     assert str(OURS.returned(text.upper(), NOW)) == "ALICE@EXAMPLE.ORG"
 
 
+def test_a_sender_of_the_domain_that_we_rewrite_to_stays_what_it_is() -> None:
+    for sender in ("alice@ours.example", "alice@OURS.example", str(there(OURS, "alice@example.org"))):
+        assert str(there(OURS, sender)) == sender
+
+
 def test_by_way_of_two_forwarders() -> None:
     first = there(THEIRS, "alice@example.org")
     second = there(OURS, str(first))

@@ -147,9 +147,8 @@ class Post:
     async def again(self, *, crash: bool = True) -> Post:
         await self.stop()
         disk = self.disk.crash() if crash else self.disk
-        return Post(
-            disk=disk, clock=self.clock, **{name: getattr(self.settings, name) for name in ("in_hand", "share")}
-        )
+        kept = ("in_hand", "share", "report_after", "warn_after", "soft")
+        return Post(disk=disk, clock=self.clock, **{name: getattr(self.settings, name) for name in kept})
 
     async def accept(
         self,
@@ -157,12 +156,13 @@ class Post:
         sender: str | None = "me@sender.example",
         add: bool = True,
         timing: Timing | None = None,
+        notify: int = 0,
     ) -> QueueId:
         """A message becomes ours, as the intake does it."""
         queue_id = self.store.next_queue_id()
         envelope = Envelope(
             parse_address(sender) if sender is not None else None,
-            tuple(Recipient(parse_address(each)) for each in recipients),
+            tuple(Recipient(parse_address(each), notify) for each in recipients),
             timing=timing,
         )
         content = Content(len(WIRE), digest([WIRE], False), False, len(WIRE))

@@ -214,3 +214,11 @@ def test_a_short_append_is_an_error(disk: PosixDisk, tmp_path: Path, monkeypatch
     monkeypatch.setattr(module.os, "write", lambda *_: 1)
     with pytest.raises(OSError, match="short write"):
         disk.append(str(tmp_path / "a"), b"two")
+
+
+def test_a_fifo_in_the_place_of_a_file_holds_up_nobody(disk: PosixDisk, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a")
+    file = disk.open(str(tmp_path / "a"))
+    disk.close(file)
+    with pytest.raises(OSError, match="No such device"):
+        disk.append(str(tmp_path / "a"), b"x")
