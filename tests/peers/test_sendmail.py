@@ -19,7 +19,19 @@ import tempfile
 import time
 
 import pytest
-from peerkit.posters import AS_NOBODY, NOBODY, SENDMAIL, Cron, as_root, environment, run, succeeded, unpacked
+from peerkit.posters import (
+    AS_DAEMON,
+    AS_NOBODY,
+    DAEMON,
+    NOBODY,
+    SENDMAIL,
+    Cron,
+    as_root,
+    environment,
+    run,
+    succeeded,
+    unpacked,
+)
 from peerkit.receiver import Receiver, Taken, wait
 from peerkit.serving import SMARTHOST, Serving
 
@@ -244,6 +256,26 @@ def test_what_was_left_while_nobody_ran_comes_once(house, receiver):
     ids = [re.search(rb"id (\w{16})", taken.content)[1] for taken in receiver.taken]
     assert len(set(ids)) == 24
     assert not list((house.folder / "spool" / "drop").glob("*.mail"))
+
+
+def test_an_mta_without_rights_takes_the_mail_of_others(house, receiver):
+    """It owns the directory and nothing that is left there; the files' group lets it read them."""
+    as_root()
+    os.chown(house.folder, DAEMON, DAEMON)
+    house = Serving(house.folder, SMARTHOST.format(port=receiver.port), prefix=tuple(AS_DAEMON))
+    try:
+        house.start()
+        for state in ("up", "down"):
+            receiver.taken.clear()
+            for user in ([], AS_NOBODY):
+                succeeded(run([SENDMAIL, "you@y.test"], house.config, stdin=LETTER, user=user))
+            found = arrived(house, receiver, state, 2)
+            senders = {taken.sender for taken in found}
+            assert senders == {"root@mta.test", "nobody@mta.test"}
+            assert "running_as_root" not in house.log.read_text()
+            house.kill()
+    finally:
+        house.__exit__()
 
 
 def test_what_a_hostile_user_leaves(house, receiver):

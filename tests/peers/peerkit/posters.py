@@ -16,7 +16,7 @@ from peerkit.programs import TOP
 
 BIN = pathlib.Path(sys.executable).parent
 SENDMAIL = str(BIN / "sendmail")
-NOBODY = 65534
+NOBODY, DAEMON = 65534, 1
 # Python may stand in a folder of root's, where nobody else can pass: for these processes alone it is made passable.
 PASSABLE = """
 set -e
@@ -38,15 +38,9 @@ fi
 exec "$@"
 """
 IN_NAMESPACE = ["unshare", "--mount", "--fork", "--kill-child", "sh", "-c", PASSABLE, "passable", sys.base_prefix]
-AS_NOBODY = [
-    *IN_NAMESPACE,
-    "setpriv",
-    f"--reuid={NOBODY}",
-    f"--regid={NOBODY}",
-    "--clear-groups",
-    "--inh-caps=-all",
-    "--",
-]
+_BE = ["setpriv", "--clear-groups", "--inh-caps=-all"]
+AS_NOBODY = [*IN_NAMESPACE, *_BE, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--"]
+AS_DAEMON = [*IN_NAMESPACE, *_BE, f"--reuid={DAEMON}", f"--regid={DAEMON}", "--"]
 
 # The machine's /usr/sbin and /etc with what is ours above them, for this process and its children alone.
 NAMESPACE = """

@@ -155,6 +155,12 @@ def test_a_drop_directory_that_cannot_be_written(post, config):
         (["you@y.example"], b"x\n" * 6000, 65, "sendmail: the message is larger than 10240 octets"),
         ([f"{number}@y.example" for number in range(101)], LETTER, 65, "sendmail: 452 4.5.3 "),
         (["-t"], b"To: " + b"(" * 9000 + b"\n\n", 65, "sendmail: comments in To"),
+        (
+            ["-f", "\udcff@x.example", "-F", "\udcff", "you@y.example"],
+            LETTER,
+            65,
+            "sendmail: ?@x.example: not valid UTF-8",
+        ),
         (["-bd"], LETTER, 64, "sendmail: -bd: the MTA is run by `asyncmta serve`\n"),
     ],
 )
