@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from asyncmta.lists.members_text import members
+from asyncmta.lists.verp import marked
 from asyncmta.mail.address import Address
 from asyncmta.system.file_state import FileState, file_state
 from asyncmta.system.rewriting import rewrite
@@ -24,10 +25,15 @@ class MembersFile:
         self._path = path
         self._state: FileState | None = None
         self._members: dict[str, Address] = {}
+        self._marked: dict[str, Address] = {}
 
     async def current(self) -> dict[str, Address]:
         """Who stands in it, by mailbox; raises OSError."""
         return await asyncio.to_thread(self._current)
+
+    async def marked(self) -> dict[str, Address]:
+        """By the marks of their reverse-paths, as `verp` has them; raises OSError."""
+        return await asyncio.to_thread(self._current_marked)
 
     async def change(self, edit: Callable[[str], str]) -> None:
         """Replace its text by what `edit` makes of it; raises OSError."""
@@ -37,8 +43,15 @@ class MembersFile:
         state = file_state(self._path)
         if state != self._state:
             self._members = read_members(self._path)
+            self._marked = {}
             self._state = state
         return self._members
+
+    def _current_marked(self) -> dict[str, Address]:
+        members = self._current()
+        if not self._marked:
+            self._marked = marked(members.values())
+        return self._marked
 
 
 def read_members(path: str) -> dict[str, Address]:
