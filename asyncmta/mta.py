@@ -15,8 +15,8 @@ from typing import BinaryIO, Self
 
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
-from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.resolver import Resolver
+from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.copying import CopyingIntake
@@ -28,7 +28,7 @@ from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_dispatch, build_pipe
-from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing
+from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
 from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_lists import build_lists
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
@@ -135,8 +135,9 @@ class Mta(Operations):
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
         leaving = build_leaving(settings, remote=self._remote, clock=clock)
+        queueing = Queueing(settings, store, clock, maillog, lambda made: self._scheduler.add(made))  # noqa: PLW0108 - later
         self._local = build_local(
-            Queueing(settings, store, clock, maillog, lambda made: self._scheduler.add(made)),  # noqa: PLW0108 - made later
+            queueing,
             directory=self._directory,
             mailboxes=build_stores(settings, maildirs=self._maildir, remote=self._remote),
             remote=leaving,
@@ -144,7 +145,8 @@ class Mta(Operations):
         )
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
-        self._scheduler = self._build_scheduler(dispatch, routing)
+        self._verping = build_verping(queueing, transport=dispatch)
+        self._scheduler = self._build_scheduler(self._verping, routing)
         self._intake = self._build_intake()
         self._listeners = self._build_listeners(routing)
         self._rooms = Rooms(
@@ -158,7 +160,7 @@ class Mta(Operations):
             policy=self._policy,
         )
 
-    def _build_scheduler(self, transport: Dispatch, routing: Routing) -> Scheduler:
+    def _build_scheduler(self, transport: Verping, routing: Routing) -> Scheduler:
         bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
         return Scheduler(
             clock=self._clock,
@@ -244,6 +246,7 @@ class Mta(Operations):
             rooms.policy.consultation.close()
             await rooms.scheduler.stop(grace)
             await self._remote.close()
+            await self._verping.close()
             await self._local.close()
             await self._maildir.close()
             await self._pipe.close()

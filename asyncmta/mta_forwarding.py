@@ -15,6 +15,7 @@ from asyncmta.forwarding.forwarder import Forwarder
 from asyncmta.forwarding.leaving import Delivers, Leaving
 from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.services import Answers, Services
+from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.readdressing import Readdressing, is_plain
 from asyncmta.lists.lists import Lists
 from asyncmta.mail import replies
@@ -62,6 +63,18 @@ def build_local(
         remote=remote,
         maillog=maillog,
         services=build_services(queueing, lists) if lists is not None else None,
+    )
+
+
+def build_verping(queueing: Queueing, *, transport: Delivers) -> Verping:
+    """What stands before all transports."""
+    return Verping(
+        transport=transport,
+        store=queueing.store,
+        read_content=queueing.store.read_content,
+        on_accepted=queueing.on_accepted,
+        clock=queueing.clock,
+        maillog=queueing.maillog,
     )
 
 

@@ -69,6 +69,7 @@ class NewMessage(msgspec.Struct, forbid_unknown_fields=True):
     notify: str | None = None
     ret: str | None = None
     envid: str | None = None
+    verp: bool = False
     from_: str | None = msgspec.field(default=None, name="from")
 
 
@@ -248,7 +249,7 @@ class Api:
             # JSON spells one octet in up to six.
             message = decode(await bounded_body(request, 6 * self._message_size + SMALL_BODY), NewMessage)
             sender, recipients, content = message.from_, message.to, message.content.encode("utf-8", "replace")
-            reports = Reports(message.notify, message.ret, message.envid)
+            reports = Reports(message.notify, message.ret, message.envid, message.verp)
         elif kind == DROP_FILE:  # more recipients than a query has room for
             parameters(request)
             dropped = drop_file.read(await bounded_body(request, self._message_size + drop_file.ROOM))
@@ -257,8 +258,8 @@ class Api:
             directions, content = dropped.directions, dropped.content
             sender, recipients, reports = directions.sender, list(directions.recipients), directions.reports
         elif kind == "message/rfc822":
-            query = parameters(request, "from", "to", "notify", "ret", "envid", repeated=("to",))
-            reports = Reports(query.get("notify"), query.get("ret"), query.get("envid"))
+            query = parameters(request, "from", "to", "notify", "ret", "envid", "verp", repeated=("to",))
+            reports = Reports(query.get("notify"), query.get("ret"), query.get("envid"), query.get("verp") == "1")
             sender, recipients = query.get("from"), request.query.getall("to", [])
             content = await bounded_body(request, self._message_size)
         else:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 MAX_SECTION = 4000  # letters
+MAX_LINE = 200  # of a section that is one line
 
 _SECTION = re.compile(r"\[([^\]]*)\]\s*\Z")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -116,8 +117,9 @@ def _faults_of_words(name: str, words: str, number: int) -> list[Fault]:
     section, wrong = SECTIONS[name], []
     if not words and not section.empty:
         wrong.append(f"[{name}] must not be empty")
-    if len(words) > MAX_SECTION:
-        wrong.append(f"[{name}] has {len(words)} letters; allowed are {MAX_SECTION}")
+    most = MAX_SECTION if section.many else MAX_LINE
+    if len(words) > most:
+        wrong.append(f"[{name}] has {len(words)} letters; allowed are {most}")
     if "\n" in words and not section.many:
         wrong.append(f"[{name}] must be one line")
     if name == "language" and words and not _LANGUAGE.match(words):

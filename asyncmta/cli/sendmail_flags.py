@@ -121,6 +121,8 @@ def _with_value(call: Call, flag: str, value: str) -> Call:
         case "B":
             if value.upper() not in ("7BIT", "8BITMIME"):
                 raise Misused(f"-B {value}: 7BIT or 8BITMIME")
+        case "X":  # Postfix's; Sendmail's names a log file, and is nothing to us
+            return replace(call, reports=replace(call.reports, verp=True)) if value in ("V", "V+=") else call
         case "N" | "R" | "V":
             return replace(call, reports=_reports(call.reports, flag, value))
     return call

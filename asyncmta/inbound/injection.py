@@ -42,11 +42,13 @@ class Prepared(Struct, frozen=True):
 
 
 class Reports(Struct, frozen=True, omit_defaults=True):
-    """What its author wants to hear of a message, as the parameters NOTIFY, RET and ENVID have it; None: as usual."""
+    """What its author wants to hear of a message, as the parameters NOTIFY, RET and ENVID have it; None: as usual.
+    `verp`: of each recipient by itself, at a reverse-path made for it (`lists/verp`)."""
 
     notify: str | None = None
     ret: str | None = None
     envid: str | None = None
+    verp: bool = False
 
 
 AS_USUAL = Reports()
@@ -63,7 +65,9 @@ def envelope_of(reverse_path: str | None, recipients: Iterable[str], wanted: Rep
     for recipient in recipients:
         address = parse_address(recipient, smtputf8=True)
         mailboxes.setdefault(address.mailbox_key, Recipient(address, notify))
-    return Envelope(sender, tuple(mailboxes.values()), ret=ret, envid=wanted.envid)
+    return Envelope(
+        sender, tuple(mailboxes.values()), ret=ret, envid=wanted.envid, verp=wanted.verp and sender is not None
+    )
 
 
 def prepare(

@@ -84,7 +84,8 @@ class Origin(Struct, frozen=True, gc=False, array_like=True):
 
 class Envelope(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
     """Who it is from and for. `body` is "7BIT", "8BITMIME" or "BINARYMIME"; `ret` "FULL", "HDRS" or None; `timing` None
-    where its sender asked for nothing; `origin` None for what was not forwarded by us."""
+    where its sender asked for nothing; `origin` None for what was not forwarded by us; `verp`: each recipient is to
+    have a reverse-path of his own."""
 
     reverse_path: Address | None
     recipients: tuple[Recipient, ...]
@@ -95,6 +96,7 @@ class Envelope(Struct, frozen=True, gc=False, array_like=True, omit_defaults=Tru
     envid: str | None = None
     timing: Timing | None = None
     origin: Origin | None = None
+    verp: bool = False
 
     @property
     def is_binary(self) -> bool:

@@ -30,7 +30,7 @@ class Entry(Parkable):
     `offset` say where the record with its content stands, and `tried` where the one with all of its last replies does
     (None: they are from several; NEVER: there are none). Written by the ledger alone."""
 
-    __slots__ = ("_owed", "client", "content", "login")
+    __slots__ = ("client", "content", "login")
 
     def __init__(self, record: Accepted | Carried, segment: int, offset: int) -> None:
         self.queue_id: QueueId = record.queue_id
@@ -52,7 +52,7 @@ class Entry(Parkable):
         self._pending = (1 << len(record.envelope.recipients)) - 1
         self._reported = 0
         self._failed: dict[int, Failed] = {}
-        self._owed: dict[int, tuple[float, Delivered]] | None = None  # rare: no object for the others
+        self._owed = None  # rare: no object for the others
 
     def pending(self) -> tuple[int, ...]:
         """The recipients that are neither delivered nor failed, in order."""
@@ -61,10 +61,6 @@ class Entry(Parkable):
     def failed(self) -> dict[int, Failed]:
         """The recipients that failed and have not been reported yet."""
         return dict(self._failed)
-
-    def owed(self) -> dict[int, tuple[float, Delivered]]:
-        """The recipients that are delivered, and when, whose sender is still to be told so."""
-        return dict(self._owed or ())
 
     @property
     def is_closed(self) -> bool:

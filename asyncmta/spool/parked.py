@@ -9,7 +9,7 @@ docs/journal-format.md 4; seed D-53.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -90,6 +90,7 @@ class Parkable:
 
     __slots__ = (
         "_failed",
+        "_owed",
         "_pending",
         "_reported",
         "accepted_at",
@@ -121,10 +122,11 @@ class Parkable:
     _pending: int
     _reported: int
     _failed: dict[int, Failed]
+    _owed: dict[int, tuple[float, Delivered]] | None
 
-    def owed(self) -> Mapping[int, tuple[float, Delivered]]:
-        """Who is delivered and is still to be told of."""
-        raise NotImplementedError
+    def owed(self) -> dict[int, tuple[float, Delivered]]:
+        """The recipients that are delivered, and when, whose sender is still to be told so."""
+        return dict(self._owed or ())
 
     def parked(self, mark: int) -> Parked | None:
         """As a row; None when a row cannot say all of it."""

@@ -139,7 +139,9 @@ def templates(draw: st.DrawFn) -> Template:
     bait = st.lists(st.sampled_from([*BAIT, "{hostname} ", "{host}{original}{count}{until}"]) | st.text(max_size=5))
     drawn = draw(st.lists(bait.map(lambda words: " ".join("".join(words).replace("{", "(").split())), min_size=3))
     text = "".join(
-        f"[{name}]\n{drawn[at % len(drawn)]}x" + "".join(f"{{{each}}}" for each in section.placeholders) + "\n"
+        f"[{name}]\n{drawn[at % len(drawn)][: 3000 if section.many else 150]}x"
+        + "".join(f"{{{each}}}" for each in section.placeholders)
+        + "\n"
         for at, (name, section) in enumerate(SECTIONS.items())
         if name != "language"
     )

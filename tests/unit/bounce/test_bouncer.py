@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncmta.bounce.audience import NO_SENDER, NOT_WANTED
+from asyncmta.bounce.audience import MARK, NO_SENDER, NOT_WANTED, Audiences
 from asyncmta.bounce.bouncer import MAX_RETURNED, Bouncer, BounceRecords
 from asyncmta.bounce.original import MAX_HEADERS
 from asyncmta.mail.address import parse_address
@@ -30,7 +30,7 @@ from asyncmta.mail.envelope import (
     format_queue_id,
 )
 from asyncmta.mail.headers import rfc5322_date
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Handover, Outcome, Place, Scope
 from asyncmta.mail.reply import reply
 from asyncmta.mail.wire import digest, is_dotted, stuff, unstuff
 from asyncmta.spool.ledger import Entry, Ledger
@@ -74,6 +74,7 @@ class Desk:
         ret: str | None = None,
         requiretls: bool = False,
         timing: Timing | None = None,
+        audiences: Audiences | None = None,
     ) -> None:
         recipients = tuple(Recipient(parse_address(f"r{at}@example.net"), notify(at)) for at in range(people))
         envelope = Envelope(
@@ -97,6 +98,7 @@ class Desk:
             begin_large=lambda _: self.large,
             hostname="mta.example",
             postmaster=parse_address("postmaster@mta.example"),
+            audiences=audiences,
         )
 
     @property
@@ -431,3 +433,41 @@ async def test_only_those_are_told_of_who_have_delay_in_their_notify() -> None:
     desk = Desk(3, notify=lambda at: (NOTIFY_DELAY, NOTIFY_NEVER, 0)[at], timing=Timing(deliver_by=NOW, by_mode="N"))
     made = await desk.bouncer.report_delay(desk.entry, NOW)
     assert made.records[1] == Warned(MESSAGE, NOW, (0, 2), DSN)
+
+
+async def test_a_report_that_fails_has_a_copy_for_the_postmaster_where_he_wants_one() -> None:
+    boss = parse_address("boss@here.example")
+    desk = Desk(1, sender=None, audiences=Audiences(double=boss))
+    made = await desk.report({0: NEVER})
+    assert [type(record) for record in made.records] == [Attempted, Accepted, Reported]
+    assert made.records[2] == Reported(MESSAGE, NOW, (0,), DSN)
+    envelope = accepted(made).envelope
+    assert (envelope.reverse_path, envelope.recipients) == (None, (Recipient(boss),))
+    copy = read(made)
+    assert copy[MARK] == "mta.example"
+    assert str(copy["To"]) == "boss@here.example"
+    assert "the body" in returned(copy)[1]
+    assert desk.entry.is_closed
+
+
+async def test_a_copy_that_fails_has_none() -> None:
+    copy = b"X-Asyncmta-Double-Bounce: mta.example\r\n" + CONTENT
+    desk = Desk(1, sender=None, content=copy, audiences=Audiences(double=parse_address("boss@here.example")))
+    made = await desk.report({0: NEVER})
+    assert [type(record) for record in made.records] == [Attempted, Reported]
+    assert (made.dsn, made.reason, desk.entry.is_closed) == (None, NO_SENDER, True)
+
+
+async def test_what_is_owed_is_told_with_its_time() -> None:
+    desk = Desk(3, notify=lambda _: NOTIFY_SUCCESS)
+    owed = Delivered(reply(250, "2.0.0", "ok"), PLACE, handover=Handover.RELAYED, owed=True)
+    desk.attempt({0: owed, 1: owed, 2: owed})
+    outcomes = {at: delivered for at, (_, delivered) in desk.entry.owed().items()}
+    made = await desk.bouncer.report(desk.entry, outcomes, NOW)
+    for record in made.records:
+        desk.ledger.apply(record)
+    assert [type(record) for record in made.records] == [Accepted, Reported]
+    assert made.actions == "delivered"
+    told = [(block["Action"], block["Last-Attempt-Date"]) for block in blocks(read(made))]
+    assert told == [("relayed", rfc5322_date(BIRTH + 60))] * 3
+    assert desk.entry.is_closed

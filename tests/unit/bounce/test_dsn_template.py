@@ -34,6 +34,7 @@ def test_values_are_filled_in_once() -> None:
         ("[once]\nx\n[times]\n{count}x\n[once]\ny\n", [(5, "[once] is there before, in line 1")]),
         ("\n[once]\n", [(2, "[once] must not be empty")]),
         ("[once]\na\nb\n", [(1, "[once] must be one line")]),
+        ("[from]\n" + "x" * 201, [(1, "[from] has 201 letters; allowed are 200")]),
         ("[failed]\n" + "x" * 4001, [(1, "[failed] has 4001 letters; allowed are 4000")]),
         ("[language]\nenglish please\n", [(1, '[language] must be a tag such as "en" or "pt-BR"')]),
         ("[said]\n{host} {ip} {ip}\n", [(1, "[said] has no placeholder {ip}; allowed: {host}")]),

@@ -31,6 +31,8 @@ ME, YOU = "me@x.example", "you@y.example"
         ("-tf me@x.example", Call(from_header=True, sender=ME)),
         ("-F 'A. Name' -tif me@x.example", Call(full_name="A. Name", from_header=True, keeps_dot=True, sender=ME)),
         ("-v -N never", Call(is_verbose=True, reports=Reports("NEVER"))),
+        ("-XV -f list@a.example", Call(sender="list@a.example", reports=Reports(verp=True))),
+        ("-X /var/log/x", Call()),
         ("-FCronDaemon -i -B8BITMIME -oem root", Call(full_name="CronDaemon", keeps_dot=True, recipients=("root",))),
         ("-FCronDaemon -odi -oem -oi -t", Call(full_name="CronDaemon", keeps_dot=True, from_header=True)),
         ("-B 7bit a b", Call(recipients=("a", "b"))),

@@ -6,10 +6,10 @@ import pytest
 
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Content, Envelope, QueueId, Recipient
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Postponed, Scope
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Postponed, Recorded, Scope
 from asyncmta.mail.reply import reply
 from asyncmta.scheduling.retry import RetrySchedule
-from asyncmta.scheduling.settle import INTERNAL, Plan, due_again, plan, settle
+from asyncmta.scheduling.settle import INTERNAL, Plan, due_again, plan, settle, softened
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Accepted, Attempted
 
@@ -142,3 +142,11 @@ def test_a_stamp_from_the_future_does_not_delay() -> None:
         known, (0,), destination_of=lambda _: "mx:x", is_local=lambda _: False, schedule=STEADY, now=BIRTH
     )
     assert planned.due == BIRTH + 400
+
+
+def test_softly_nothing_fails_and_the_words_are_kept() -> None:
+    later = Deferred(NEVER.cause, NEVER.reply, NEVER.scope, NEVER.place)
+    assert softened({0: OK, 1: LATER, 2: NEVER}) == {0: OK, 1: LATER, 2: later}
+    assert softened(Recorded({0: OK, 1: NEVER}, frozenset({0}))) == Recorded({0: OK, 1: later}, frozenset({0}))
+    postponed = Postponed(1.0, "later")
+    assert softened(postponed) is postponed

@@ -96,6 +96,7 @@ envelopes = st.builds(
     st.none() | texts,
     st.none() | st.builds(Timing, st.integers(-9, 9), times, times, st.sampled_from(("", "R", "N", "RT", "NT"))),
     st.none() | st.builds(Origin, texts, times),
+    st.booleans(),
 )
 wires = st.lists(st.binary(max_size=40), max_size=4).map(tuple)
 ordinals = st.integers(0, 2000)

@@ -27,7 +27,7 @@ def test_the_octets_of_an_accepted_are_those_of_the_format_document() -> None:
     sender, recipient = ["alice", "example.org", "example.org"], ["r0", "example.net", "example.net"]
     assert metadata_of(record) == [
         1000.5,
-        [sender, [[recipient, 0, None, False]], "7BIT", False, False, None, None, None, None],
+        [sender, [[recipient, 0, None, False]], "7BIT", False, False, None, None, None, None, False],
         [12, record.content.digest, False, 12, False],
         "client.example [192.0.2.1]",
         None,
@@ -136,7 +136,8 @@ def test_an_envelope_of_version_1_0_has_no_timing_and_one_of_a_later_version_may
     found = decode(16, 5, msgspec.msgpack.encode(old))
     assert isinstance(found, Accepted)
     assert (found.envelope.envid, found.envelope.timing) == ("x", None)
-    old[1] += [[4, 7.5, 0.0, "", "something new"], ["id", 3.0, "new"], "more"]  # type: ignore[operator]
+    old[1] += [[4, 7.5, 0.0, "", "something new"], ["id", 3.0, "new"], True, "more"]  # type: ignore[operator]
     found = decode(16, 5, msgspec.msgpack.encode(old))
     assert isinstance(found, Accepted)
     assert (found.envelope.timing, found.envelope.origin) == (Timing(4, 7.5), Origin("id", 3.0))
+    assert found.envelope.verp
