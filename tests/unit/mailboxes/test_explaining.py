@@ -116,6 +116,7 @@ async def test_names_that_lead_nowhere(tmp_path: Path) -> None:
         "loop@here.example stands for itself by way of others",
         "pool@here.example stands for itself by way of others",
         '"a b"@here.example stands for nobody',
+        '"c@d"@here.example stands for nobody',
         "info@too.example stands for nobody",
         "lost@here.example stands for nobody",
         "own@more.example stands for nobody",
