@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from asyncmta.config import Settings
 from asyncmta.config_local import ALIAS, RELAY, DomainTable, each_domain, meant
 from asyncmta.forwarding.stores import Delivers, Stores
-from asyncmta.lists.lists import Lists
+from asyncmta.lists.desk import Desk
 from asyncmta.mail.address import Address, parse_address
 from asyncmta.mailboxes.alias_file import AliasFile
 from asyncmta.mailboxes.alias_text import AliasText, Somebody, parse_aliases, parse_virtual
@@ -71,7 +71,7 @@ def build_mailboxes(
 
 
 def build_directory(
-    settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog, lists: Lists | None = None
+    settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog, lists: Desk | None = None
 ) -> Directory:
     """Who is who, for RCPT and for delivery alike. `load` it before mail comes, so that faults are in the log early."""
     local = settings.local
@@ -105,7 +105,7 @@ def offline_directory(settings: Settings, *, maillog: MailLog) -> Directory:
     """That of the settings alone, for commands; a program around the MTA is not asked."""
     clock, disk = SystemClock(), PosixDisk()
     mailboxes = build_mailboxes(settings, clock=clock, disk=disk, maillog=maillog)
-    lists = build_lists(settings, disk=disk, maillog=maillog)
+    lists = build_lists(settings, disk=disk, clock=clock, maillog=maillog)
     return build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
 
 
