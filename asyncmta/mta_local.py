@@ -105,7 +105,7 @@ def offline_directory(settings: Settings, *, maillog: MailLog) -> Directory:
     """That of the settings alone, for commands; a program around the MTA is not asked."""
     clock, disk = SystemClock(), PosixDisk()
     mailboxes = build_mailboxes(settings, clock=clock, disk=disk, maillog=maillog)
-    lists = build_lists(settings, disk=disk, maillog=maillog)
+    lists = build_lists(settings, disk=disk, clock=clock, maillog=maillog)
     return build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
 
 
