@@ -17,7 +17,7 @@ from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.services import Answers, Services
 from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.readdressing import Readdressing, is_plain
-from asyncmta.lists.lists import Lists
+from asyncmta.lists.desk import Desk
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key, parse_address, unquote
 from asyncmta.mail.envelope import QueueId
@@ -42,7 +42,7 @@ class Queueing(Struct, frozen=True, eq=False):
 
 
 def build_local(
-    queueing: Queueing, *, directory: Directory, mailboxes: Delivers, remote: Delivers, lists: Lists | None
+    queueing: Queueing, *, directory: Directory, mailboxes: Delivers, remote: Delivers, lists: Desk | None
 ) -> LocalTransport:
     """What stands before the mailboxes."""
     store, maillog = queueing.store, queueing.maillog
@@ -144,6 +144,17 @@ def _returned(settings: Settings, srs: Srs | None, address: Address, now: float)
             return replies.NO_SUCH_MAILBOX
         case found:
             return found
+
+
+def build_way_back(settings: Settings, *, clock: Clock) -> Callable[[Address], Address]:
+    """For reports of our own, which ask nobody at the entrance: to a sender whom we rewrote and who came back to us."""
+    srs = build_srs(settings)
+
+    def way_back(address: Address) -> Address:
+        found = _returned(settings, srs, address, clock.now())
+        return found if isinstance(found, Address) else address
+
+    return way_back
 
 
 def build_leaving(settings: Settings, *, remote: Delivers, clock: Clock) -> Delivers:

@@ -40,6 +40,9 @@ class Ending(Enum):
     RELAYED = "nobody whom we know, and for the server of its domain that may"
 
 
+_NOT_HERE = frozenset({Ending.NOBODY, Ending.MOVED})
+
+
 class Untold(Struct, frozen=True):
     """It cannot be told now who that is."""
 
@@ -68,7 +71,7 @@ class Expanded(Struct, frozen=True):
     @property
     def is_nobody(self) -> bool:
         """Is there nobody at all at the end of it?"""
-        return all(one.ending in (Ending.NOBODY, Ending.MOVED) for one in self.reached)
+        return all(one.ending in _NOT_HERE for one in self.reached)
 
 
 class Endless(Struct, frozen=True):
@@ -113,7 +116,9 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
             case Untold():
                 return finding
             case Ending():
-                reached.setdefault(key, Reached(step.address, finding, step.owner))
+                before = reached.get(key)
+                if before is None or before.ending in _NOT_HERE:  # `\bob, bob`: no mailbox, and yet a relay or an alias
+                    reached[key] = Reached(step.address, finding, step.owner)
             case _:
                 if step.level == MOST_LEVELS:
                     return Endless(f"aliases within aliases, more than {MOST_LEVELS} levels of them")

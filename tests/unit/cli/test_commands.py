@@ -128,6 +128,20 @@ def test_a_route_without_a_running_mta(run, config, tmp_path):
     assert run("route", "--offline", "x@far.example", "--client", "192.0.2.1").code == 64
 
 
+def test_aliases_that_lead_nowhere_are_remarked(run, config, tmp_path):
+    (tmp_path / "aliases").write_text("root: none\nloop: pool\npool: loop\nteam: alice\nfar: x@far.example\n")
+    config.write_text(
+        'hostname = "mta.example"\n[local]\ndomains = ["here.example"]\nmailboxes = ["alice"]\naliases = "aliases"\n'
+    )
+    ended = run("check-config")
+    assert (ended.code, ended.out) == (0, f"{config}: ok\n")
+    assert ended.err.splitlines() == [
+        "warning: root@here.example stands for nobody",
+        "warning: loop@here.example stands for itself by way of others",
+        "warning: pool@here.example stands for itself by way of others",
+    ]
+
+
 def test_what_check_config_remarks(run, config, tmp_path):
     (tmp_path / "aliases").write_text("bad: |x\n")
     config.write_text('hostname = "mta.example"\n[local]\naliases = "aliases"\n')
