@@ -17,7 +17,9 @@ RUN python -m venv /tmp/build \
 FROM python:3.11-slim
 # The root directory may be read-only: the one place that is written to is the spool, which also holds the mailboxes.
 COPY --from=build /opt/asyncmta /opt/asyncmta
-RUN install -d -o 10025 -g 0 -m 0770 /var/spool/asyncmta
+RUN install -d -o 10025 -g 0 -m 0770 /var/spool/asyncmta \
+ && ln -s /opt/asyncmta/bin/sendmail /opt/asyncmta/bin/newaliases /usr/sbin/ \
+ && ln -s /opt/asyncmta/bin/mailq /usr/bin/
 ENV PATH=/opt/asyncmta/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncmta.config import InvalidConfig, Settings
+    from asyncmta.inbound.injection import Reports
     from asyncmta.mail.reply import reply
     from asyncmta.mta import Mta
     from asyncmta.policy.verdict import Verdict
 
 __version__ = "0.1.0"
-__all__ = ["InvalidConfig", "Mta", "Settings", "Verdict", "__version__", "reply"]
+__all__ = ["InvalidConfig", "Mta", "Reports", "Settings", "Verdict", "__version__", "reply"]
 
 _HOMES = {
     "InvalidConfig": "asyncmta.config",
     "Mta": "asyncmta.mta",
+    "Reports": "asyncmta.inbound.injection",
     "Settings": "asyncmta.config",
     "Verdict": "asyncmta.policy.verdict",
     "reply": "asyncmta.mail.reply",

@@ -24,7 +24,7 @@ from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
 from asyncmta.config_drop import DropTable
 from asyncmta.config_forwarding import RewriteEntry, SrsTable
-from asyncmta.config_lists import ListTable
+from asyncmta.config_lists import ListTable, SubscriptionsTable
 from asyncmta.config_local import DomainTable, LocalTable, behind
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
@@ -87,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalTable
     domains: tuple[DomainTable, ...]
     lists: tuple[ListTable, ...]
+    subscriptions: SubscriptionsTable
     rewrites: tuple[RewriteEntry, ...]
     srs: SrsTable
     maildir: MaildirTable
@@ -152,6 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             local=tables.local,
             domains=tables.domain,
             lists=tables.list,
+            subscriptions=tables.subscriptions,
             rewrites=tables.rewrite,
             srs=tables.srs,
             maildir=tables.maildir,

@@ -20,7 +20,7 @@ from asyncmta.bounce.template_file import TemplateRefused, template_of
 from asyncmta.config_certificates import check_certificates
 from asyncmta.config_credentials import check_credentials
 from asyncmta.config_forwarding import check_rewrite, check_srs
-from asyncmta.config_lists import check_lists, member_files
+from asyncmta.config_lists import check_lists, check_subscriptions, member_files
 from asyncmta.config_local import alias_files, check_local
 from asyncmta.config_maildir import check_bcc
 from asyncmta.config_policy import check_dnsbl, check_rule
@@ -60,6 +60,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     _check_bounce(tables, report)
     check_local(tables.local, tables.domain, tables.relay.domains, report)
     check_lists(tables.list, tables.local.domains, report)
+    check_subscriptions(tables.subscriptions, tables.local.domains, report)
     _check_alias_files(tables, report)
     for index, rewrite in enumerate(tables.rewrite):
         check_rewrite(f"rewrite.{index}", rewrite, report)

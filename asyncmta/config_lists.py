@@ -7,13 +7,14 @@ docs/lists.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
 from msgspec import Struct
 
 from asyncmta import config_texts as texts
-from asyncmta.config_kinds import Choice, Flag, Text
+from asyncmta.config_kinds import Choice, Duration, Flag, Text, Unfit, named
 from asyncmta.lists.names import is_list_name
 from asyncmta.mail.address import parse_address
 
@@ -21,6 +22,15 @@ OptionalPath = Text(texts.any_text, optional=True, is_path=True)
 OptionalAddress = Text(texts.address_or_local_part, optional=True)
 
 Report = Callable[..., None]
+
+
+def request_pattern(text: str) -> str:
+    """The path of a user's file."""
+    if text.count("{local_part}") != 1 or re.search(r"\{(?!local_part\}|domain\})|\.\.", text):
+        raise Unfit(f"expected a path with {{local_part}} and, if need be, {{domain}} in it, got {named(text)}")
+    if "{domain}" in text.partition("{local_part}")[2]:
+        raise Unfit(f"{{domain}} has to stand before {{local_part}}, got {named(text)}")
+    return text
 
 
 class ListTable(Struct, frozen=True, kw_only=True):
@@ -31,6 +41,22 @@ class ListTable(Struct, frozen=True, kw_only=True):
     headers: Annotated[bool, Flag()] = False
     subscribe: Annotated[str, Choice(("closed", "confirm"))] = "closed"
     bounces: Annotated[str, Choice(("owner", "count"))] = "owner"
+
+
+class SubscriptionsTable(Struct, frozen=True, kw_only=True):
+    requests: Annotated[str, Text(request_pattern, optional=True, is_path=True)] = ""
+    domain: Annotated[str, Text(texts.domain, optional=True)] = ""
+    every: Annotated[float, Duration(1.0, 86400.0)] = 60.0
+
+
+def check_subscriptions(table: SubscriptionsTable, domains: tuple[str, ...], report: Report) -> None:
+    """Report what cannot be meant."""
+    if not table.requests:
+        return
+    if not domains:
+        report("subscriptions.requests", "needs a local domain", "local.domains")
+    elif table.domain and table.domain not in domains:
+        report("subscriptions.domain", f'"{table.domain}" is not in local.domains', "local.domains")
 
 
 def check_lists(lists: tuple[ListTable, ...], domains: tuple[str, ...], report: Report) -> None:

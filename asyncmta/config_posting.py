@@ -19,14 +19,14 @@ from msgspec import Struct
 from asyncmta.config import InvalidConfig, own_hostname
 from asyncmta.config_kinds import Text, Unfit
 from asyncmta.config_sources import Sources
-from asyncmta.config_tables import TABLES, General, kinds
+from asyncmta.config_tables import ARRAYS, TABLES, General, kinds
 
-ALIAS_KEYS = ("aliases", "virtual")
+ALIAS_KEYS = ("aliases", "virtual", "relocated")
 
 
 class Posting(Struct, frozen=True, kw_only=True):
-    """`socket`: the control socket. `drop`: the drop directory, "" where there is none. `alias_files`: by key of
-    [local]."""
+    """`socket`: the control socket. `drop`: the drop directory, "" where there is none. `alias_files`: by their key,
+    as `local.aliases`."""
 
     hostname: str
     spool: str
@@ -51,7 +51,8 @@ def read_posting(path: str | None, *, environ: Mapping[str, str] | None = None) 
     socket = keys.read("admin", "socket")
     enabled, mode = keys.read("drop", "enabled"), keys.read("", "mode")
     size, recipients = keys.read("limits", "message_size"), keys.read("limits", "recipients")
-    aliases = {key: keys.read("local", key) for key in ALIAS_KEYS if key in kinds(TABLES["local"])}
+    aliases = {f"local.{key}": keys.read("local", key) for key in ALIAS_KEYS}
+    aliases |= keys.read_all("domain", "aliases")
     if keys.faults:
         raise InvalidConfig(keys.faults)
     return Posting(
@@ -80,11 +81,20 @@ class _Keys:
 
     def read(self, table: str, key: str) -> Any:
         """Its value, or its default."""
-        declared = TABLES[table] if table else General
+        tree = self._sources.tree
+        raw = tree.get(table, {}) if table else tree
+        return self._value(raw, TABLES[table] if table else General, f"{table}.{key}" if table else key)
+
+    def read_all(self, array: str, key: str) -> dict[str, Any]:
+        """That of each of its tables, by path."""
+        tables = self._sources.tree.get(array, [])
+        found = enumerate(tables if isinstance(tables, list) else [])
+        return {(path := f"{array}.{at}.{key}"): self._value(raw, ARRAYS[array], path) for at, raw in found}
+
+    def _value(self, raw: object, declared: type[Struct], path: str) -> Any:
+        key = path.rpartition(".")[2]
         kind = kinds(declared)[key]
         value = getattr(declared(), key)
-        raw = self._sources.tree.get(table, {}) if table else self._sources.tree
-        path = f"{table}.{key}" if table else key
         if path in self._sources.faulty:  # a variable; its fault has been said
             self.faults += [fault for fault in self._sources.faults if fault.startswith(self._sources.where(path))]
         elif isinstance(raw, dict) and key in raw:

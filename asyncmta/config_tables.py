@@ -29,7 +29,7 @@ from asyncmta.config_kinds import (
     TextList,
     Whole,
 )
-from asyncmta.config_lists import ListTable
+from asyncmta.config_lists import ListTable, SubscriptionsTable
 from asyncmta.config_local import DomainTable, LocalTable
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
@@ -172,6 +172,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     local: LocalTable
     domain: tuple[DomainTable, ...]
     list: tuple[ListTable, ...]
+    subscriptions: SubscriptionsTable
     rewrite: tuple[RewriteEntry, ...]
     srs: SrsTable
     maildir: MaildirTable
@@ -212,6 +213,7 @@ TABLES: dict[str, type[Struct]] = {
     "dns": DnsTable,
     "admin": AdminTable,
     "log": LogTable,
+    "subscriptions": SubscriptionsTable,
     "drop": DropTable,
 }
 ARRAYS: dict[str, type[Struct]] = {

@@ -30,7 +30,7 @@ from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_dispatch, build_pipe
 from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
 from asyncmta.mta_front import build_access, build_certificates, given
-from asyncmta.mta_lists import build_lists
+from asyncmta.mta_lists import build_lists, sending
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
 from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_policy import build_policy
@@ -127,7 +127,7 @@ class Mta(Operations):
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
         self._readdressing = build_readdressing(settings, routing=routing, clock=clock, maillog=maillog)
-        lists = build_lists(settings, disk=self._disk, maillog=maillog)
+        lists = self._lists = build_lists(settings, disk=self._disk, clock=clock, maillog=maillog)
         self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
@@ -187,7 +187,7 @@ class Mta(Operations):
         )
 
     def _limits(self) -> Limits:
-        return Limits(**given(Limits, self.settings.limits))
+        return Limits(**given(Limits, self.settings.limits), soft=self.settings.bounce.soft)
 
     def _build_listeners(self, routing: Routing) -> list[Listener]:
         assert self.recovery is not None
@@ -222,6 +222,8 @@ class Mta(Operations):
     async def _start(self) -> None:
         """The listeners come last: whoever can reach us is served by the whole of us."""
         await self._directory.load()
+        if self._lists is not None:
+            await self._lists.open(sending(self._intake.submit))
         self._scheduler.start()
         await self._listen()
 
@@ -243,6 +245,8 @@ class Mta(Operations):
             await rooms.intake.drain()
             while self._handing_in:
                 await asyncio.wait(self._handing_in)
+            if self._lists is not None:
+                await self._lists.close()
             rooms.policy.consultation.close()
             await rooms.scheduler.stop(grace)
             await self._remote.close()

@@ -17,7 +17,7 @@ from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.services import Answers, Services
 from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.readdressing import Readdressing, is_plain
-from asyncmta.lists.lists import Lists
+from asyncmta.lists.desk import Desk
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key, parse_address, unquote
 from asyncmta.mail.envelope import QueueId
@@ -42,7 +42,7 @@ class Queueing(Struct, frozen=True, eq=False):
 
 
 def build_local(
-    queueing: Queueing, *, directory: Directory, mailboxes: Delivers, remote: Delivers, lists: Lists | None
+    queueing: Queueing, *, directory: Directory, mailboxes: Delivers, remote: Delivers, lists: Desk | None
 ) -> LocalTransport:
     """What stands before the mailboxes."""
     store, maillog = queueing.store, queueing.maillog

@@ -7,14 +7,19 @@ docs/lists.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from asyncmta.config import Settings
 from asyncmta.lists.bounce_file import BounceFile
+from asyncmta.lists.desk import Desk
 from asyncmta.lists.lists import Lists
 from asyncmta.lists.names import MailingList, Role
+from asyncmta.lists.request_files import RequestFiles
 from asyncmta.lists.secret import Secret
-from asyncmta.mail.address import parse_address
+from asyncmta.lists.subscriptions import Send, Subscriptions
+from asyncmta.mail.address import Address, parse_address
+from asyncmta.mail.envelope import Envelope, QueueId, Recipient
+from asyncmta.mail.reply import Reply
 from asyncmta.mailboxes.alias_file import AliasFile
 from asyncmta.mailboxes.alias_text import parse_aliases
 from asyncmta.maillog import MailLog
@@ -48,18 +53,43 @@ def bounce_file(settings: Settings, one: MailingList, *, disk: Disk) -> BounceFi
     return BounceFile(disk=disk, directory=f"{settings.spool}/{FOLDER}", name=one.key)
 
 
-def build_lists(settings: Settings, *, disk: Disk, maillog: MailLog) -> Lists | None:
-    """Who answers at the addresses around lists; None: there are no lists."""
+def build_lists(settings: Settings, *, disk: Disk, clock: Clock, maillog: MailLog) -> Desk | None:
+    """Who answers at the addresses around lists; None: there are no lists, and nobody subscribes to others."""
     lists = mailing_lists(settings)
-    if not lists:
+    if not lists and not settings.subscriptions.requests:
         return None
-    return Lists(
+    secret = Secret(disk=disk, directory=f"{settings.spool}/{FOLDER}")
+    ours = Lists(
         lists=lists,
-        secret=Secret(disk=disk, directory=f"{settings.spool}/{FOLDER}"),
+        secret=secret,
         bounces={one.key: bounce_file(settings, one, disk=disk) for one in lists},
         hostname=settings.hostname,
         note=maillog.note,
     )
+    table = settings.subscriptions
+    if not table.requests:
+        return Desk(lists=ours, subscriptions=None)
+    subscriptions = Subscriptions(
+        files=RequestFiles(table.requests, settings.local.domains),
+        disk=disk,
+        directory=f"{settings.spool}/{FOLDER}",
+        domain=table.domain or settings.local.domains[0],
+        owner=settings.postmaster,
+        secret=secret,
+        clock=clock,
+        every=table.every,
+        note=maillog.note,
+    )
+    return Desk(lists=ours, subscriptions=subscriptions)
+
+
+def sending(submit: Callable[[Envelope, bytes], Awaitable[QueueId | Reply]]) -> Send:
+    """How letters of ours get into the queue that answer nobody."""
+
+    async def send(sender: Address, recipient: Address, content: bytes) -> bool:
+        return not isinstance(await submit(Envelope(sender, (Recipient(recipient),)), content), Reply)
+
+    return send
 
 
 def build_list_table(

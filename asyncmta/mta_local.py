@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from asyncmta.config import Settings
 from asyncmta.config_local import ALIAS, RELAY, DomainTable, each_domain, meant
 from asyncmta.forwarding.stores import Delivers, Stores
-from asyncmta.lists.lists import Lists
+from asyncmta.lists.desk import Desk
 from asyncmta.mail.address import Address, parse_address
 from asyncmta.mailboxes.alias_file import AliasFile
 from asyncmta.mailboxes.alias_text import AliasText, Somebody, parse_aliases, parse_virtual
@@ -24,11 +24,11 @@ from asyncmta.mailboxes.list_file import ListFile
 from asyncmta.mailboxes.resolver import DATABASE, LIST_FILE, LocalSettings, Mailboxes, behind
 from asyncmta.mailboxes.sqlite_users import SqliteUsers
 from asyncmta.maillog import MailLog
-from asyncmta.mta_lists import build_list_table
+from asyncmta.mta_lists import build_list_table, build_lists
 from asyncmta.mta_maildir import build_quota
-from asyncmta.system.clock import Clock
+from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.deadline import Deadline
-from asyncmta.system.disk import Disk
+from asyncmta.system.disk import Disk, PosixDisk
 
 ASK_TIMEOUT = 5.0
 MOST_FAULTS = 10  # of one table that are said at a time
@@ -71,7 +71,7 @@ def build_mailboxes(
 
 
 def build_directory(
-    settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog, lists: Lists | None = None
+    settings: Settings, *, mailboxes: Mailboxes, clock: Clock, maillog: MailLog, lists: Desk | None = None
 ) -> Directory:
     """Who is who, for RCPT and for delivery alike. `load` it before mail comes, so that faults are in the log early."""
     local = settings.local
@@ -99,6 +99,14 @@ def build_directory(
         },
         forwards=ForwardFiles(name=local.forward_files, clock=clock) if local.forward_files else None,
     )
+
+
+def offline_directory(settings: Settings, *, maillog: MailLog) -> Directory:
+    """That of the settings alone, for commands; a program around the MTA is not asked."""
+    clock, disk = SystemClock(), PosixDisk()
+    mailboxes = build_mailboxes(settings, clock=clock, disk=disk, maillog=maillog)
+    lists = build_lists(settings, disk=disk, clock=clock, maillog=maillog)
+    return build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
 
 
 def _otherwise(domain: DomainTable) -> Somebody | None:

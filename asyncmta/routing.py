@@ -161,8 +161,7 @@ def store_key(domain: str) -> str:
 
 
 class Routing:
-    """The rules of one configuration. A reload makes a new one. `behind`: servers that delivery finds behind a
-    local domain (`unknown_key`, `store_key`); no rule leads there."""
+    """The rules of one configuration. `behind`: servers behind local domains (`unknown_key`, `store_key`)."""
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class Section(Struct, frozen=True):
 _HOUSE = ("hostname", "postmaster")
 _SENTENCE = Section(_HOUSE, many=True)
 _OPTIONAL = Section(_HOUSE, many=True, empty=True)
+_HINT = Section(many=True, empty=True)
 _WORD, _COUNT, _TRIED = Section(), Section(("count",)), Section(("age", "attempts"), many=True)
 
 SECTIONS: Mapping[str, Section] = MappingProxyType(
@@ -51,6 +52,8 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
         "until": Section(("until",), empty=True),
         "said": Section(("host",)),
         "at": Section(("host",)),
+        **dict.fromkeys(("hint.address", "hint.domain", "hint.moved", "hint.no_mail", "hint.full"), _HINT),
+        **dict.fromkeys(("hint.size", "hint.refused"), _HINT),
         "once": _WORD,
         **dict.fromkeys(("times", "days", "hours", "minutes", "seconds"), _COUNT),
         "help": _OPTIONAL,

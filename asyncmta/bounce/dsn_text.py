@@ -20,6 +20,18 @@ from asyncmta.mail.headers import field, header_section, printed, rfc5322_date
 from asyncmta.mail.outcome import Place
 from asyncmta.mail.xtext import decode_orcpt
 
+# What a status means to somebody who only wants to write a letter: the section of the template that says it.
+_HINTS = {
+    (1, 1): "hint.address",
+    (1, 2): "hint.domain",
+    (1, 3): "hint.address",
+    (1, 6): "hint.moved",
+    (1, 10): "hint.no_mail",
+    (2, 2): "hint.full",
+    (2, 3): "hint.size",
+    (3, 4): "hint.size",
+}
+_SECURITY = 7  # the subject of statuses that are about rules
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 
 
@@ -73,9 +85,21 @@ def _reason(each: ReportedRecipient, facts: DsnFacts, template: Template) -> lis
         lines += wrapped(template.fill("said" if each.is_heard else "at", host=where), "    ")
     if each.is_heard or not each.action.is_success:
         lines += wrapped(str(each.reply) if each.is_heard else each.reply.text, "      ")
+    if not each.action.is_success:
+        lines += wrapped(_hint(each, template), "    ")
     if is_late and facts.retry_until:
         lines += wrapped(template.fill("until", until=rfc5322_date(facts.retry_until)), "    ")
     return lines
+
+
+def _hint(each: ReportedRecipient, template: Template) -> str:
+    """In plain words, where the status is one that has some; else nothing."""
+    status = each.reply.enhanced
+    if status is None:
+        return ""
+    is_ruled_out = status.subject == _SECURITY and each.is_heard  # by others: our own rules say what they have to say
+    section = _HINTS.get((status.subject, status.detail), "hint.refused" if is_ruled_out else "")
+    return template.words[section] if section else ""
 
 
 def _where(place: Place) -> str:

@@ -76,6 +76,34 @@ Es wird bis {until} versucht.
 [at]
 Bei {host}:
 
+# Was der Status in der Antwort bedeutet, in einfachen Worten; darf leer sein. 5.1.1, 5.1.3
+[hint.address]
+Diese Adresse gibt es anscheinend nicht. Prüfen Sie die Schreibweise, oder fragen Sie den Empfänger nach der richtigen.
+
+# 5.1.2
+[hint.domain]
+Diese Domain gibt es anscheinend nicht. Prüfen Sie, was in der Adresse hinter dem @ steht.
+
+# 5.1.6
+[hint.moved]
+Der Empfänger ist umgezogen; vielleicht steht in der Antwort, wohin.
+
+# 5.1.10
+[hint.no_mail]
+Diese Domain nimmt überhaupt keine Post an.
+
+# 4.2.2, 5.2.2
+[hint.full]
+Im Postfach ist kein Platz mehr. Vielleicht hilft es, in einigen Tagen noch einmal zu schreiben.
+
+# 5.2.3, 5.3.4
+[hint.size]
+Die Nachricht ist der Gegenseite zu groß. Senden Sie weniger auf einmal, oder auf anderem Weg.
+
+# 5.7.*
+[hint.refused]
+Die Gegenseite hat Regeln, denen diese Nachricht oder ihr Absender nicht genügt. Vielleicht nennt die Antwort sie.
+
 # {count}
 [once]
 einmal

@@ -89,6 +89,34 @@ It will be tried until {until}.
 [at]
 At {host}:
 
+# Below that, what it means in plain words, by the status in the reply (RFC 3463); each may be empty. 5.1.1 and 5.1.3:
+[hint.address]
+It seems that there is no such address. Look for a slip in it, or ask the recipient for the right one.
+
+# 5.1.2
+[hint.domain]
+It seems that there is no such domain. Look for a slip behind the @ sign.
+
+# 5.1.6
+[hint.moved]
+The recipient has moved; perhaps the reply says where to.
+
+# 5.1.10
+[hint.no_mail]
+That domain takes no mail at all.
+
+# 4.2.2 and 5.2.2
+[hint.full]
+There is no room in the mailbox. It may help to write again in some days.
+
+# 5.2.3 and 5.3.4
+[hint.size]
+The message is too large for the other side. Send less of it at a time, or in another way.
+
+# 5.7.*
+[hint.refused]
+The other side has rules that this message, or its sender, does not meet. The reply may say which.
+
 # Counting, for {attempts} and {age}: {count}
 [once]
 once

@@ -37,7 +37,7 @@ def authored(content: bytes, *, address: str, name: str, at: float) -> bytes:
     section = header_section(content)
     added = b""
     if field(section, "From") is None:
-        added += f"From: {mailbox(address, name)}\r\n".encode()
+        added += f"From: {mailbox(address, name)}\r\n".encode("utf-8", "replace")
     if field(section, "Date") is None:
         added += f"Date: {rfc5322_date(at)}\r\n".encode()
     if added and not _is_field(content):
@@ -51,6 +51,7 @@ def _is_field(content: bytes) -> bool:
 
 def mailbox(address: str, name: str) -> str:
     """`"A. Name" <a@b>` for a header line."""
+    name = name.encode("utf-8", "replace").decode()  # an argument may be any octets
     name = _CONTROLS.sub(" ", name).strip()[:200]
     # The library encodes no address that is not ASCII, but does the name behind another one.
     shown = formataddr((name, "a@b")).removesuffix(" <a@b>") if name else ""

@@ -12,15 +12,13 @@ from asyncmta.config_posting import Posting
 from asyncmta.mailboxes.alias_file import Unreadable, read_table
 from asyncmta.mailboxes.alias_text import parse_aliases, parse_virtual
 
-PARSERS = {"aliases": parse_aliases, "virtual": parse_virtual}
-
 
 def check(posting: Posting) -> None:
     """Read each of them as the MTA will."""
     code = Exit.OK
     for key, path in posting.alias_files.items():
         try:
-            table = read_table(path, PARSERS[key])
+            table = read_table(path, parse_aliases if key.endswith(".aliases") else parse_virtual)
         except Unreadable as error:
             print(f"newaliases: {error}", file=sys.stderr)
             code = Exit.NO_INPUT
@@ -29,7 +27,7 @@ def check(posting: Posting) -> None:
             print(f"newaliases: {fault}", file=sys.stderr)
             code = code or Exit.DATA
         count = len(table.entries)
-        print(f"{path}: {count} alias{'' if count == 1 else 'es'}")
+        print(f"{path}: {count} entr{'y' if count == 1 else 'ies'}")
     if not posting.alias_files:
         print("newaliases: no file of aliases is configured (local.aliases)", file=sys.stderr)
     if code:

@@ -67,21 +67,18 @@ def _asked(query: list[tuple[str, str]]) -> Any:
 
 async def _offline(settings: Settings, recipient: str, sender: str | None) -> Any:
     from asyncmta.maillog import MailLog  # noqa: PLC0415 - for a quick start
-    from asyncmta.mta_local import build_directory, build_mailboxes  # noqa: PLC0415
+    from asyncmta.mta_local import offline_directory  # noqa: PLC0415
     from asyncmta.mta_policy import Asked  # noqa: PLC0415
     from asyncmta.route_report import Offline, report  # noqa: PLC0415
     from asyncmta.system.clock import SystemClock  # noqa: PLC0415
-    from asyncmta.system.disk import PosixDisk  # noqa: PLC0415
 
     try:
         address = parse_address(recipient, smtputf8=True)
         origin = parse_address(sender, smtputf8=True) if sender is not None else None
     except InvalidAddress as error:
         raise Stop(Exit.DATA, str(error)) from None
-    clock = SystemClock()
-    maillog = MailLog(clock=clock, stream=sys.stderr.buffer, format="console", level="warning")
-    mailboxes = build_mailboxes(settings, clock=clock, disk=PosixDisk(), maillog=maillog)
-    directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog)
+    maillog = MailLog(clock=SystemClock(), stream=sys.stderr.buffer, format="console", level="warning")
+    directory = offline_directory(settings, maillog=maillog)
     asked = Asked(None, None, (), origin, address)
     found = await report(Offline(settings.routing(), directory), settings, asked)
     maillog.close()

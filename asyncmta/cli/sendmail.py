@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.sendmail_flags import Call, Misused, parse_flags
+from asyncmta.cli.words import printable
 from asyncmta.config import InvalidConfig
 from asyncmta.config_posting import Posting, read_posting
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, name: str | None = None) -> Non
 
 def _told(name: str, code: int, text: str) -> int:
     for line in text.splitlines():
-        print(f"{name}: {line}", file=sys.stderr)
+        print(printable(f"{name}: {line}"), file=sys.stderr)
     return code
 
 

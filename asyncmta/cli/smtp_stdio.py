@@ -63,7 +63,7 @@ class Stdio:
 
     def __init__(self, *, hostname: str, limits: Limits, deliver: Deliver, clock: Clock) -> None:
         acceptance = _Offer(
-            terms=Terms(hostname=hostname, limits=limits),
+            terms=Terms(hostname=hostname, limits=limits, line_endings="normalise"),
             routing=Routing(hostname=hostname),
             lookup=lambda _: Existence.YES,
             refusal=lambda _=0, /: None,

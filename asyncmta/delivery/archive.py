@@ -10,14 +10,16 @@ Seeds P-86.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 
 from asyncmta.delivery.mailbox_form import lf
 from asyncmta.delivery.maildir_batches import Delivery
 from asyncmta.delivery.maildir_copy import Copy
 from asyncmta.delivery.maildir_files import MaildirFiles
 from asyncmta.delivery.maildir_places import MaildirSettings
-from asyncmta.mail.envelope import format_queue_id
+from asyncmta.mail.envelope import QueueId, format_queue_id
 from asyncmta.mail.headers import iso_date, original_to, return_path
 from asyncmta.mail.outcome import Delivered
 from asyncmta.mailboxes.resolver import Mailbox
@@ -25,6 +27,7 @@ from asyncmta.system.disk import Disk
 
 DATE = "{date}"
 MOST_NAMED = 100  # recipients in the fields on top
+REMEMBERED = 100_000  # messages that were archived in this life
 
 
 class Archive:
@@ -35,22 +38,28 @@ class Archive:
         self._name_end = name_end
         self._shows_size = settings.size_in_name
         self.files = MaildirFiles(disk, settings)
+        self._archived: OrderedDict[QueueId, None] = OrderedDict()
+        self._lock = Lock()  # two batches may have recipients of one message
+
+    def has(self, delivery: Delivery) -> bool:
+        """Was its message put there in this life? What is durable there is not to be touched again."""
+        return delivery.parcel.consignment.queue_id in self._archived
 
     def put(self, deliveries: Sequence[Delivery]) -> None:
         """In a thread: of what was just delivered from memory."""
-        first: dict[int, Delivery] = {}
+        with self._lock:
+            self._put([one for one in deliveries if isinstance(one.copy.outcome, Delivered) and not self.has(one)])
+
+    def _put(self, deliveries: Sequence[Delivery]) -> None:
+        first: dict[QueueId, Delivery] = {}
         for delivery in deliveries:
-            if isinstance(delivery.copy.outcome, Delivered) and not delivery.parcel.is_archived:
-                first.setdefault(id(delivery.parcel), delivery)
-        if not first:
-            return
+            first.setdefault(delivery.parcel.consignment.queue_id, delivery)
         made = [(delivery, self.copy_of(delivery)) for delivery in first.values()]
         contents = [delivery.parcel.in_mailbox_form or b"" for delivery in first.values()]
         self.files.deliver_batch([copy for _, copy in made], contents)
-        copies = {id(delivery.parcel): copy for delivery, copy in made}
+        copies = {delivery.parcel.consignment.queue_id: copy for delivery, copy in made}
         for delivery in deliveries:
-            if isinstance(delivery.copy.outcome, Delivered) and id(delivery.parcel) in copies:
-                self.settle(delivery, copies[id(delivery.parcel)])
+            self.settle(delivery, copies[delivery.parcel.consignment.queue_id])
 
     def copy_of(self, delivery: Delivery) -> Copy:
         consignment = delivery.parcel.consignment
@@ -70,6 +79,8 @@ class Archive:
     def settle(self, delivery: Delivery, copy: Copy) -> None:
         """What is not archived was not delivered; the next attempt finds it in its mailbox."""
         if isinstance(copy.outcome, Delivered):
-            delivery.parcel.is_archived = True
+            self._archived[delivery.parcel.consignment.queue_id] = None
+            if len(self._archived) > REMEMBERED:
+                self._archived.popitem(last=False)
         else:
             delivery.copy.outcome = copy.outcome

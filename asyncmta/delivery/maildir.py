@@ -217,7 +217,7 @@ class MaildirTransport:
     async def _stream_archived(self, delivery: Delivery) -> None:
         """Once more, for the archive."""
         archive, parcel = self._archive, delivery.parcel
-        if archive is None or parcel.is_archived or not isinstance(delivery.copy.outcome, Delivered):
+        if archive is None or archive.has(delivery) or not isinstance(delivery.copy.outcome, Delivered):
             return
         source = self._read_content(parcel.consignment.queue_id)
         assert not isinstance(source, tuple), "it was not in memory a moment ago"

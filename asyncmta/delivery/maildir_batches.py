@@ -21,7 +21,7 @@ Done = Callable[[Consignment, Mapping[int, Outcome] | Postponed], None]
 class Parcel:
     """A consignment in our hands: what it has come to so far, and its content once it was read."""
 
-    __slots__ = ("consignment", "done", "in_mailbox_form", "is_archived", "outcomes", "parts")
+    __slots__ = ("consignment", "done", "in_mailbox_form", "outcomes", "parts")
 
     def __init__(self, consignment: Consignment, done: Done) -> None:
         self.consignment = consignment
@@ -29,7 +29,6 @@ class Parcel:
         self.outcomes: dict[int, Outcome] = {}
         self.parts: tuple[bytes, ...] = ()
         self.in_mailbox_form: bytes | None = None
-        self.is_archived = False
 
 
 class Delivery:

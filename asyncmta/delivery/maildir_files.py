@@ -150,6 +150,7 @@ class MaildirFiles:
             try:
                 self._link(copy)
             except OSError as error:
+                self._places.doubt(copy.directory)
                 _defer([copy], error)
         linked = [copy for copy in group if copy.outcome is None]
         try:
@@ -202,6 +203,7 @@ class MaildirFiles:
             copy.is_in_tmp = True
             ownership.give(self._disk, copy.file)
         except OSError as error:
+            self._places.doubt(copy.directory)
             _defer([copy], error)
 
     def _link(self, copy: Copy) -> None:

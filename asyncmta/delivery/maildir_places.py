@@ -21,6 +21,7 @@ from asyncmta.mailboxes.resolver import Mailbox
 from asyncmta.system.disk import Disk
 
 KNOWN_DIRECTORIES = 100_000
+USES = 64  # of a Maildir between two looks at its directories
 FOLDER_MARK = "maildirfolder"
 
 # Where a directory cannot be synced for such a reason, nobody of us has made anything in it.
@@ -46,6 +47,7 @@ class Places:
         self._subfolders = settings.subfolders
         self._ownership = settings.ownership
         self.durable: set[str] = set()
+        self._uses_left: dict[str, int] = {}  # Maildirs that were looked at, and are not to be doubted yet
 
     def directory(self, mailbox: Mailbox) -> str:
         """Where mail for this mailbox goes: into it, or into one of its folders."""
@@ -62,11 +64,22 @@ class Places:
 
     def prepare(self, mailbox: Mailbox, directory: str) -> None:
         """Make what is missing of the Maildir. A link where a directory should be is refused by `open`."""
+        uses_left = self._uses_left.get(directory, 0)
+        if uses_left > 0:
+            self._uses_left[directory] = uses_left - 1
+            return
         self._prepare(mailbox.path, may_make=mailbox.may_make)
         if directory != mailbox.path:
             self._prepare(directory, may_make=self._subfolders == "create")
             with suppress(FileExistsError):
                 self._give(self._disk.create(f"{directory}/{FOLDER_MARK}", self._ownership.file_mode), False)
+        if len(self._uses_left) > KNOWN_DIRECTORIES:
+            self._uses_left.clear()
+        self._uses_left[directory] = USES
+
+    def doubt(self, directory: str) -> None:
+        """Something is wrong there: look again at the next use."""
+        self._uses_left.pop(directory, None)
 
     def _prepare(self, directory: str, *, may_make: bool) -> None:
         for part in ("", "tmp", "new", "cur"):

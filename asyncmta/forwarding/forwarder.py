@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -40,6 +41,8 @@ from asyncmta.system.clock import Clock
 
 LOOP = Failed(Cause.LOOP, reply(554, "5.4.6", "mail loop: its Delivered-To says that it was here before"))
 UNAVAILABLE = Deferred(Cause.STORAGE, replies.LOCAL_ERROR, Scope.MESSAGE)
+
+BESIDE_THE_LOOP = 2000  # people for whom it takes long enough to hold up others
 
 OnAccepted = Callable[[QueueId], None]
 
@@ -151,7 +154,8 @@ class Forwarder:
                 outcomes[ordinal] = said.refusal
                 continue
             people = said.people
-            copies = copies_for(envelope, original, people, origin, self._default_owner, posts=said.posts)
+            job = partial(copies_for, envelope, original, people, origin, self._default_owner, posts=said.posts)
+            copies = job() if len(people) <= BESIDE_THE_LOOP else await asyncio.to_thread(job)
             if self._store.refusal(consignment.content.wire_size * len(copies)) is not None:
                 outcomes[ordinal] = UNAVAILABLE
                 continue

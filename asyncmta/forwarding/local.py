@@ -179,12 +179,17 @@ class LocalTransport:
         outcomes[ordinal] = taken.outcome
         if taken.recorded:
             found.recorded.add(ordinal)
-        if taken.onward is not None:
-            finding = await self._directory.expand(taken.onward)
+        people: dict[str, Reached] = {}
+        for address in taken.onward:
+            finding = await self._directory.expand(address)
             if not isinstance(finding, Expanded):
                 outcomes[ordinal] = self._unsure(consignment, ordinal, finding)
-            elif people := [one for one in finding.reached if one.ending in (Ending.MAILBOX, Ending.ELSEWHERE)]:
-                found.reached[ordinal] = people
+                return
+            for one in finding.reached:
+                if one.ending in (Ending.MAILBOX, Ending.ELSEWHERE):
+                    people.setdefault(one.address.mailbox_key, structs.replace(one, owner=taken.owner or one.owner))
+        if people:
+            found.reached[ordinal] = tuple(people.values())
 
     async def _moved(self, address: Address) -> Outcome:
         """Where somebody is who was here."""

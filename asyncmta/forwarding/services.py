@@ -59,11 +59,13 @@ class Keeps(Protocol):
 
 
 class Taken(Struct, frozen=True):
-    """What became of a recipient. `recorded`: the journal has it already; `onward`: who is to have the message too."""
+    """What became of a recipient. `recorded`: the journal has it already; `onward`: who is to have the message too,
+    in the name of `owner`, where there is one."""
 
     outcome: Outcome
     recorded: bool = False
-    onward: Address | None = None
+    onward: tuple[Address, ...] = ()
+    owner: Address | None = None
 
 
 class Services:
@@ -108,7 +110,7 @@ class Services:
             )
         )
         if not answer.letters:
-            return Taken(answer.outcome, onward=answer.onward)
+            return Taken(answer.outcome, onward=answer.onward, owner=answer.owner)
         accepted = [self._accepted(letter, now) for letter in answer.letters]
         outcome = answer.outcome
         if isinstance(outcome, Delivered):

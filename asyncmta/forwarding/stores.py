@@ -1,20 +1,20 @@
 """The transport for mailboxes, where a mail store keeps those of some domains: theirs go there by LMTP.
 
 Aliases and the like were asked before, so that a domain whose mailboxes are in Dovecot has them too (W-300). Promises:
-one answer for each consignment, in the words of whoever delivered it; where there is no store, Maildirs are asked at
-once. Never: who has a mailbox.
+one answer for each consignment, in the words of whoever delivered it (what a store took is in its mailbox); where there
+is no store, Maildirs are asked at once. Never: who has a mailbox.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from msgspec import structs
 
 from asyncmta.mail.envelope import Consignment
-from asyncmta.mail.outcome import Result
+from asyncmta.mail.outcome import Delivered, Handover, Outcome, Result
 from asyncmta.routing import store_key
 
 Done = Callable[[Consignment, Result], None]
@@ -49,4 +49,10 @@ class Stores:
 
 
 def _answer(consignment: Consignment, done: Done, _: Consignment, result: Result) -> None:
-    done(consignment, result)
+    done(consignment, {at: _final(one) for at, one in result.items()} if isinstance(result, Mapping) else result)
+
+
+def _final(outcome: Outcome) -> Outcome:
+    """The store is the mailbox, and tells nobody that it took a message."""
+    is_relayed = isinstance(outcome, Delivered) and outcome.handover is Handover.RELAYED
+    return structs.replace(outcome, handover=Handover.FINAL) if is_relayed else outcome

@@ -16,6 +16,7 @@ from asyncmta.inbound import chunking, courtesy, lines, taking, xclient
 from asyncmta.inbound.acceptance import Acceptance
 from asyncmta.inbound.events import ENDS_A_GROUP, Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
 from asyncmta.inbound.session import Client, SessionState
+from asyncmta.inbound.softening import softened
 from asyncmta.inbound.verbs import BEFORE_TLS, COMMANDS, JUNK
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
@@ -281,6 +282,7 @@ class Conversation:
             is_enough = stage in JUNK and self.state.charge(250)
             return answer + self.close(replies.TOO_MANY_ERRORS) if is_enough else answer
         if isinstance(answer, Refused):
+            answer = softened(answer) if self.state.acceptance.limits.soft else answer
             self.events.append(answer)
             out = answer.reply.wire * answer.times
             is_enough = self.state.charge(answer.reply.code, answer.counts)

@@ -40,6 +40,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     junk_commands: int = 100  # NOOP, RSET and the like without a message between them, before they count as errors
     spare_recipients: int = 1000  # refused as too many before they count as errors: an honest client may send them all
     auth_failures: int = 5
+    soft: bool = False  # `bounce.soft`: what is refused for good is refused for now
 
     def __post_init__(self) -> None:
         if self.recipients < LEAST_RECIPIENTS:

@@ -28,7 +28,6 @@ from asyncmta.lists.names import SERVICES, Called, MailingList, Names, Role
 from asyncmta.lists.posting import Post, is_automatic, judge, values
 from asyncmta.lists.secret import Secret
 from asyncmta.lists.tokens import confirmed, token_for
-from asyncmta.lists.verp import member
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, InvalidAddress, parse_address
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome
@@ -67,11 +66,13 @@ class Asked(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What became of it: the outcome, letters to queue with it, and who else is to have the message itself."""
+    """What became of it: the outcome, letters to queue with it, and who else is to have the message itself; in the name
+    of `owner`, where there is one."""
 
     outcome: Outcome
     letters: tuple[Letter, ...] = ()
-    onward: Address | None = None
+    onward: tuple[Address, ...] = ()
+    owner: Address | None = None
 
 
 class Lists:
@@ -155,15 +156,14 @@ class Lists:
 
     async def _bounce(self, called: Called, asked: Asked) -> Answer:
         one = called.list
-        onward = one.at(Role.OWNER) if one.bounces else None
+        owner = (one.at(Role.OWNER),)
         if asked.sender is not None or not is_bounce(asked.section, asked.beginning):
-            return Answer(COUNTED, onward=one.at(Role.OWNER))  # a person, or a program that is not about a failure
-        about = member(called.rest, await self._members[one.key].marked())
+            return Answer(COUNTED, onward=owner)  # a person, or a program that is not about a failure
+        about = await self._members[one.key].marked(called.rest)
         if about is not None:
-            key = about.mailbox_key.casefold()
             await self._bounces[one.key].add(Bounce(str(about), asked.at, asked.id))
-            self._note("info", "list_bounce", list=one.key, address=str(about), member=key)
-        return Answer(COUNTED, onward=onward)
+            self._note("info", "list_bounce", list=one.key, address=str(about))
+        return Answer(COUNTED, onward=owner if one.bounces else ())
 
     def _ignored(self, called: Called, asked: Asked, reason: str) -> Answer:
         sender = "<>" if asked.sender is None else str(asked.sender)

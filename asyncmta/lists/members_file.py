@@ -1,16 +1,18 @@
 """The file of a list's members on the disk: read, and written anew when somebody joins or leaves.
 
 Promises: a change is whole or not there, and durable when `change` returns; the loop never waits for the disk; what
-cannot be read is an OSError and never an empty list. Never: an include (who stands in it is not put off by us).
+cannot be read, or is not there, is an OSError and never an empty list. Never: an include (who stands in it is not put
+off by us).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from asyncmta.lists.members_text import members
-from asyncmta.lists.verp import marked
+from asyncmta.lists.verp import marked, member
 from asyncmta.mail.address import Address
 from asyncmta.system.file_state import FileState, file_state
 from asyncmta.system.rewriting import rewrite
@@ -27,17 +29,17 @@ class MembersFile:
         self._members: dict[str, Address] = {}
         self._marked: dict[str, Address] = {}
 
-    async def current(self) -> dict[str, Address]:
-        """Who stands in it, by mailbox; raises OSError."""
-        return await asyncio.to_thread(self._current)
-
-    async def marked(self) -> dict[str, Address]:
-        """By the marks of their reverse-paths, as `verp` has them; raises OSError."""
-        return await asyncio.to_thread(self._current_marked)
+    async def marked(self, mark: str) -> Address | None:
+        """Whose mark that is (`verp`), if he stands in it; raises OSError."""
+        return await asyncio.to_thread(lambda: member(mark, self._current_marked()))
 
     async def change(self, edit: Callable[[str], str]) -> None:
         """Replace its text by what `edit` makes of it; raises OSError."""
-        await asyncio.to_thread(rewrite, self._path, lambda octets: edit(_text(octets)).encode())
+        await asyncio.to_thread(self._change, edit)
+
+    def _change(self, edit: Callable[[str], str]) -> None:
+        os.stat(self._path)  # one that is gone is not made anew with one member
+        rewrite(self._path, lambda octets: edit(_text(octets)).encode())
 
     def _current(self) -> dict[str, Address]:
         state = file_state(self._path)

@@ -3,7 +3,8 @@
 Promises: reading happens in a thread, at most once a second, however many ask; a table that cannot be read, or one of
 whose includes cannot be, is "cannot be told" (as a whole, or for the names that lead there) and never an empty table.
 Faults are said once for each state of the files. Bounded: a hundred included files, 64 MiB each. Never: writing; a
-program; an include of a file that everybody may write.
+program; an include of a file that everybody may write; a file of somebody else for whoever owns a table of his own (the
+admin of a domain includes his files, and not whatever we may read).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ FRESH = 1.0  # seconds between two looks
 LARGEST = 64 << 20
 MOST_INCLUDES = 100
 INCLUDE_LEVELS = 10
+ROOT = 0  # trusted with every file, as we are ourselves
 
 
 class AliasTable(Struct, frozen=True):
@@ -31,6 +33,13 @@ class AliasTable(Struct, frozen=True):
     entries: dict[str, tuple[Target, ...]]
     faults: tuple[str, ...]
     signatures: dict[str, FileState]
+
+
+class _Included(Struct, frozen=True):
+    """A file that is included, and whose it is."""
+
+    targets: tuple[Target, ...]
+    owner: int
 
 
 class Unreadable(Exception):
@@ -97,27 +106,29 @@ class AliasFile:
 def read_table(path: str, parse: Callable[[str], AliasText], text: str | None = None) -> AliasTable:
     """Read a file of aliases with its includes. Blocks; raises Unreadable."""
     signatures: dict[str, FileState] = {} if text is not None else {path: file_state(path)}
-    found = parse(_text_of(path) if text is None else text)
+    text, owner = _text_of(path) if text is None else (text, ROOT)
+    found = parse(text)
     faults = [f"{path}, {fault}" for fault in found.faults]
     entries: dict[str, tuple[Target, ...]] = {}
-    included: dict[str, tuple[Target, ...]] = {}
+    included: dict[tuple[str, int], _Included] = {}
     for key, targets in found.entries.items():
-        entries[key] = _with_includes(targets, included, signatures, faults)
+        entries[key] = _with_includes((targets, owner), included, signatures, faults)
     return AliasTable(entries, tuple(faults), signatures)
 
 
 def _with_includes(
-    targets: tuple[Target, ...],
-    included: dict[str, tuple[Target, ...]],
+    owned: tuple[tuple[Target, ...], int],
+    included: dict[tuple[str, int], _Included],
     signatures: dict[str, FileState],
     faults: list[str],
 ) -> tuple[Target, ...]:
-    """The targets, each include replaced by what stands in its file: once, however many ways lead there."""
+    """The targets of somebody's file, each include replaced by what is in it: once, however many ways lead there."""
+    targets, owner = owned
     whole: list[Target] = []
     taken: set[str] = set()
-    waiting: list[tuple[Target, tuple[str, ...]]] = [(target, ()) for target in reversed(targets)]
+    waiting: list[tuple[Target, tuple[str, ...], int]] = [(target, (), owner) for target in reversed(targets)]
     while waiting:
-        target, within = waiting.pop()
+        target, within, owner = waiting.pop()
         if not isinstance(target, Include):
             whole.append(target)
             continue
@@ -135,31 +146,38 @@ def _with_includes(
         if target.path in taken:  # whoever is in there is reached already
             continue
         taken.add(target.path)
-        if target.path not in included:
-            included[target.path] = _included(target.path, signatures, faults)
-        waiting.extend((inner, (*within, target.path)) for inner in reversed(included[target.path]))
+        if (target.path, owner) not in included:
+            included[target.path, owner] = _included(target.path, owner, signatures, faults)
+        file = included[target.path, owner]
+        waiting.extend((inner, (*within, target.path), file.owner) for inner in reversed(file.targets))
     return tuple(whole)
 
 
-def _included(path: str, signatures: dict[str, FileState], faults: list[str]) -> tuple[Target, ...]:
+def _included(path: str, by: int, signatures: dict[str, FileState], faults: list[str]) -> _Included:
+    """What somebody's file gets of another; nothing of it is looked at where it may not have it."""
     if len(signatures) > MOST_INCLUDES:
         reason = f"more than {MOST_INCLUDES} included files"
         faults.append(f"{path}: {reason}")
-        return (Broken(reason),)
+        return _Included((Broken(reason),), ROOT)
     signatures[path] = file_state(path)
     try:
-        targets, found = parse_include(_text_of(path))
+        text, owner = _text_of(path)
+        if owner != by and by not in (ROOT, os.geteuid()):
+            raise Unreadable(f"{path}: belongs to somebody else than the file that includes it")
     except Unreadable as error:
         faults.append(str(error))
-        return (Broken(str(error)),)
+        return _Included((Broken(str(error)),), ROOT)
+    targets, found = parse_include(text)
     faults.extend(f"{path}, {fault}" for fault in found)
-    return targets
+    return _Included(targets, owner)
 
 
-def _text_of(path: str) -> str:
+def _text_of(path: str) -> tuple[str, int]:
+    """What stands in a file, and whose it is."""
     try:
         with open(path, "rb", opener=_open) as file:
-            mode = os.fstat(file.fileno()).st_mode
+            facts = os.fstat(file.fileno())
+            mode = facts.st_mode
             if not stat.S_ISREG(mode):
                 raise Unreadable(f"{path}: not a file")
             if mode & stat.S_IWOTH:
@@ -172,7 +190,7 @@ def _text_of(path: str) -> str:
     if len(octets) > LARGEST:
         raise Unreadable(f"{path}: larger than {LARGEST >> 20} MiB")
     try:
-        return octets.decode("utf-8-sig")
+        return octets.decode("utf-8-sig"), facts.st_uid
     except UnicodeDecodeError:
         raise Unreadable(f"{path}: not UTF-8") from None
 

@@ -95,10 +95,15 @@ class Directory:
         self._own = {name: (*self._tables, one.aliases) for name, one in domains.items() if one.aliases is not None}
 
     @property
+    def aliases(self) -> tuple[tuple[str, AliasFile], ...]:
+        """Each table of aliases, and the domain that it is of ("": of all)."""
+        own = tuple((name, one.aliases) for name, one in self._domains.items() if one.aliases is not None)
+        return (*(("", file) for file in self._tables), *own)
+
+    @property
     def files(self) -> tuple[AliasFile, ...]:
         """All tables."""
-        own = tuple(one.aliases for one in self._domains.values() if one.aliases is not None)
-        return (*self._tables, *own, *(() if self._relocated is None else (self._relocated,)))
+        return (*(file for _, file in self.aliases), *(() if self._relocated is None else (self._relocated,)))
 
     @property
     def has_tables(self) -> bool:

@@ -43,6 +43,9 @@ class Ending(Enum):
     LATER = "not to be told now; a message of its own waits for it"
 
 
+_NOT_HERE = frozenset({Ending.NOBODY, Ending.MOVED})
+
+
 class Untold(Struct, frozen=True):
     """It cannot be told now who that is. `is_alone`: of that one address, and no table that others stand in."""
 
@@ -72,7 +75,7 @@ class Expanded(Struct, frozen=True):
     @property
     def is_nobody(self) -> bool:
         """Is there nobody at all at the end of it?"""
-        return all(one.ending in (Ending.NOBODY, Ending.MOVED) for one in self.reached)
+        return all(one.ending in _NOT_HERE for one in self.reached)
 
 
 class Endless(Struct, frozen=True):
@@ -126,7 +129,9 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
             wish = step if finding.is_wish and step.level else None
             ways.append(_Way(_onward(step, finding), wish, len(reached), len(visited)))
         elif isinstance(step, _Step) and isinstance(finding, Ending):
-            reached.setdefault(_key(step.address), Reached(step.address, finding, step.owner))
+            before = reached.get(_key(step.address))
+            if before is None or before.ending in _NOT_HERE:  # `\bob, bob`: no mailbox, and yet a relay or an alias
+                reached[_key(step.address)] = Reached(step.address, finding, step.owner)
         if len(reached) > most or len(visited) > 2 * most:  # the second: aliases on the way are counted, too
             return Endless(f"it stands for more than {most} addresses", is_too_many=True)
     in_doubt = [doubts[key][1] for key, one in reached.items() if key in doubts and doubts[key][0] is one]

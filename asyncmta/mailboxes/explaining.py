@@ -8,15 +8,19 @@ Seeds P-72, P-73.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from asyncmta.mail import replies
-from asyncmta.mail.address import Address
+from asyncmta.mail.address import Address, InvalidAddress, parse_address, quote
 from asyncmta.mailboxes.alias_text import Everybody, Include, Somebody, Target
 from asyncmta.mailboxes.directory import Directory, Moved, Reachable
-from asyncmta.mailboxes.expansion import Alias, Ending, Seen, Untold, trace
+from asyncmta.mailboxes.expansion import Alias, Ending, Endless, Expanded, Seen, Untold, trace
 from asyncmta.mailboxes.resolver import Mailbox, NoMailbox
 
 MOST_LINES = 50
 MOST_TARGETS = 10  # of one alias in one line
+MOST_NAMES = 1000  # of one table
+MOST_BEHIND = 1000
 
 
 async def explain(directory: Directory, address: Address) -> list[str]:
@@ -26,6 +30,35 @@ async def explain(directory: Directory, address: Address) -> list[str]:
     if len(seen) == MOST_LINES:
         lines.append("and so on")
     return [*lines, f"at RCPT: {await _answer(directory, address)}"]
+
+
+async def doubtful(directory: Directory, domain: str) -> list[str]:
+    """Names of tables that lead in a circle, or to nobody; bare ones of tables of all domains as they are in this one.
+    What cannot be told is none of them: its line is a fault already. Of each table the first names only."""
+    found = []
+    for own, file in directory.aliases:
+        table = await file.current()
+        for name in islice(() if table is None else table.entries, MOST_NAMES):
+            address = _address(name, own or domain)
+            if address is None or not directory.is_local(address):
+                continue
+            expanded = await directory.expand(address, most=MOST_BEHIND)
+            if isinstance(expanded, Endless) and not expanded.is_too_many:
+                found.append(expanded.reason)
+            elif isinstance(expanded, Expanded) and expanded.is_nobody:
+                found.append(f"{address} stands for nobody")
+    return list(dict.fromkeys(found))
+
+
+def _address(name: str, domain: str) -> Address | None:
+    """A name of a table as an address; None for those of domains."""
+    local_part, at, own = name.rpartition("@")
+    if not local_part and at:
+        return None
+    try:
+        return parse_address(f"{quote(local_part if at else name)}@{own if at else domain}", smtputf8=True)
+    except InvalidAddress:
+        return None
 
 
 async def _what(directory: Directory, seen: Seen) -> str:

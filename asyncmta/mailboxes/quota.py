@@ -22,7 +22,7 @@ from asyncmta.system.disk import Disk
 
 FILE = "maildirsize"
 STALE = 900.0  # seconds after which the word "full" is not believed without a count
-LOCKS = 64
+LOCKS = 1024  # so that a long count holds up hardly anybody else
 KNOWN = 100_000
 
 

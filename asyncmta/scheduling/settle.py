@@ -74,13 +74,14 @@ def settle(
     if isinstance(result, Postponed):
         return _postpone(entry, ordinals, result, schedule, now)
     recorded: Mapping[int, Outcome] = {}
+    owes = False
     if isinstance(result, Recorded):
         recorded = {ordinal: result.outcomes[ordinal] for ordinal in result.recorded}
+        owes = any(isinstance(outcome, Delivered) and outcome.owed for outcome in recorded.values())
         result = result.outcomes
     noted: dict[int, Outcome] = {}
     failures: dict[int, Failed] = {}
     deferred: dict[int, Deferred] = {}
-    owes = any(isinstance(outcome, Delivered) and outcome.owed for outcome in recorded.values())
     recipients, is_timed = entry.envelope.recipients, entry.envelope.timing is not None
     for ordinal in ordinals:
         if ordinal in recorded:

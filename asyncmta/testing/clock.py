@@ -111,8 +111,8 @@ class FakeClock:
         """Move from timer to timer until `predicate()` holds; TimeoutError after `limit` seconds of this clock.
 
         Before each move the loop turns, and then waits `patience` real seconds, so that what threads are doing (a
-        sync, a look at a directory) comes back before the clock runs on without it. With no timer set it waits for
-        the threads alone, a thousand times `patience`.
+        sync, a look at a directory) comes back before the clock runs on without it. With no timer set within
+        `limit` it waits for the threads alone, a thousand times `patience`.
         """
         deadline = self._monotonic + limit
         idle = 0
@@ -125,11 +125,13 @@ class FakeClock:
             if predicate():
                 return
             due = self.next_timer()
-            idle = idle + 1 if due is None else 0
-            if idle > 1_000 or (due is not None and due > deadline):
-                raise TimeoutError("nothing that is still to come makes the condition true")
-            if due is not None:
+            if due is not None and due <= deadline:
+                idle = 0
                 self.advance_to(due)
+                continue
+            idle += 1
+            if idle > 1_000:
+                raise TimeoutError("nothing that is still to come makes the condition true")
 
     def _move(self, when: float) -> None:
         if when > self._monotonic:

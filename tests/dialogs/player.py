@@ -28,7 +28,7 @@ from typing import Any
 
 from asyncmta.config import Settings
 from asyncmta.config_kinds import RateOf
-from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
+from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks, serves_anybody
 from asyncmta.inbound.allowance import Allowance
 from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.etrn import Turns
@@ -48,11 +48,13 @@ from asyncmta.inbound.events import (
 )
 from asyncmta.inbound.gate import Gate
 from asyncmta.inbound.limits import Limits
+from asyncmta.inbound.readdressing import Readdressing
 from asyncmta.inbound.session import ClientFacts, client_at
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
 from asyncmta.mail.reply import Reply, reply
+from asyncmta.mail.rewrite import Rewriting, parse_rule
 from asyncmta.mail.wire import unstuff
 from asyncmta.mta_policy import rules_of
 from asyncmta.policy.delegation import parse_action
@@ -154,6 +156,21 @@ class World:
             now=lambda: NOW,
             turns=Turns(lambda domain, below: STARTED.get(domain)) if "etrn" in self.settings else None,
             allowance=allowance,
+            readdressing=self._readdressing(),
+        )
+
+    def _readdressing(self) -> Readdressing | None:
+        """`! rewrite {"@old.example" = "@example.org"}`, for senders and recipients; `srs-late@` is too old."""
+        rules = self._toml("rewrite")
+        if rules is None:
+            return None
+        table = Rewriting([parse_rule(match, to) for match, to in rules.items()])
+        return Readdressing(
+            senders=table,
+            recipients=table,
+            returned=lambda address: replies.RETURN_EXPIRED if address.local_part == "srs-late" else None,
+            serves=lambda address: ROUTING.is_ours(address) or serves_anybody(ROUTING, address),
+            tell=lambda of, given, now, by: None,
         )
 
     def player(self, **options: Any) -> Player:

@@ -173,3 +173,12 @@ async def test_soft_keeps_everything_until_its_lifetime(world):
     [report] = mta.mailbox("alice")
     assert b"550 5.1.1 No such user" in report
     assert [line["event"] for line in mta.events("expired")] == ["expired"]
+
+
+async def test_soft_refuses_for_now(world):
+    mta = await world.mta("a.example", bounce={"soft": True}, local={"mailboxes": ["alice"]})
+    assert await mta.send("bob@b.example", ["nobody@a.example"], LETTER) == [250, 450]
+    assert await mta.send("bob@b.example", ["alice@a.example"], LETTER) == [250, 250, 354, 250]
+    client = await mta.greet()
+    assert (await client.command("RCPT TO:<alice@a.example>")).code == 503
+    assert (await client.command("MAIL FROM:<bob@b.example> SIZE=99999999999")).code == 452

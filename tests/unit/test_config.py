@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from asyncmta.config import InvalidConfig, Settings, own_hostname
+from asyncmta.config_forwarding import rewriting
 from asyncmta.config_local import DomainTable, meant
 from asyncmta.config_tables import ARRAYS, kind_of, known_paths
 from asyncmta.inbound.certificate_files import Pair, TlsFiles
@@ -634,3 +635,26 @@ def test_local_domains_from_the_environment() -> None:
     assert settings.domains[0].mailboxes == ("alice", "bob")
     assert settings.local.mailboxes == "sqlite:/users.db"
     assert settings.local.unknown_user == "reject"
+
+
+def test_secrets_of_srs_may_come_from_the_environment() -> None:
+    found = Settings.load(environ={"ASYNCMTA_SRS__SECRETS": '["whispered by nobody"]'})
+    assert found.srs.secrets == ("whispered by nobody",)
+
+
+def test_a_forward_file_is_named() -> None:
+    assert Settings.from_dict({"local": {"forward_files": ".forward"}}).local.forward_files == ".forward"
+
+
+def test_rewrite_tables_by_place_and_kind() -> None:
+    entries = [
+        {"match": "@a.example", "to": "@b.example", "at": at, "address": of}
+        for at in ("entry", "exit")
+        for of in ("sender", "both")
+    ]
+    rewrites = Settings.from_dict({"rewrite": entries}).rewrites
+    address = parse_address("x@a.example")
+    for at in ("entry", "exit"):
+        assert str(rewriting(rewrites, at=at, of="sender").of(address)[0]) == "x@b.example"
+        assert str(rewriting(rewrites, at=at, of="recipient").of(address)[0]) == "x@b.example"
+    assert not rewriting(rewrites[:1], at="exit", of="sender")

@@ -123,9 +123,33 @@ def test_text_groups_recipients_that_share_host_and_reply() -> None:
     _, text, _, _ = read(build_dsn(facts(refused("bob@example.net"), other, refused("carol@example.net"))))
     assert (
         "\n  <bob@example.net>\n  <carol@example.net>\n    mx.example.net [192.0.2.1] said:\n"
-        "      550 5.1.1 No such user\n\n  <dave@example.com>\n    mx.example.com said:\n"
+        "      550 5.1.1 No such user\n    It seems that there is no such address. Look for a slip in it, or ask\n"
+        "    the recipient for the right one.\n\n  <dave@example.com>\n    mx.example.com said:\n"
     ) in text
     assert text.count("550 5.1.1 No such user") == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (b"550 5.1.1 No such user\r\n", "It seems that there is no such address."),
+        (b"550 5.1.10 null MX\r\n", "That domain takes no mail at all."),
+        (b"552 5.2.2 Mailbox full\r\n", "There is no room in the mailbox."),
+        (b"554 5.7.26 SPF\r\n", "The other side has rules"),
+        (b"554 5.5.4 odd\r\n", ""),
+        (b"550 no\r\n", ""),
+    ],
+)
+def test_text_says_in_plain_words_what_a_status_means(answer: bytes, hint: str) -> None:
+    _, text, _, _ = read(build_dsn(facts(refused("bob@example.net", parse_reply(answer)))))
+    below = text.partition(answer.decode().strip())[2].partition("\n\n")[0]
+    assert below.startswith(f"\n    {hint}") if hint else below == ""
+
+
+def test_rules_of_ours_are_not_called_those_of_the_other_side() -> None:
+    removed = told("bob@example.net", Failed(Cause.POLICY, reply(554, "5.7.1", "Removed by the postmaster")))
+    _, text, _, _ = read(build_dsn(facts(removed)))
+    assert "      Removed by the postmaster\n\n" in text
 
 
 def test_text_counts_all_recipients() -> None:

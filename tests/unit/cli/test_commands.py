@@ -128,6 +128,20 @@ def test_a_route_without_a_running_mta(run, config, tmp_path):
     assert run("route", "--offline", "x@far.example", "--client", "192.0.2.1").code == 64
 
 
+def test_aliases_that_lead_nowhere_are_remarked(run, config, tmp_path):
+    (tmp_path / "aliases").write_text("root: none\nloop: pool\npool: loop\nteam: alice\nfar: x@far.example\n")
+    config.write_text(
+        'hostname = "mta.example"\n[local]\ndomains = ["here.example"]\nmailboxes = ["alice"]\naliases = "aliases"\n'
+    )
+    ended = run("check-config")
+    assert (ended.code, ended.out) == (0, f"{config}: ok\n")
+    assert ended.err.splitlines() == [
+        "warning: root@here.example stands for nobody",
+        "warning: loop@here.example stands for itself by way of others",
+        "warning: pool@here.example stands for itself by way of others",
+    ]
+
+
 def test_what_check_config_remarks(run, config, tmp_path):
     (tmp_path / "aliases").write_text("bad: |x\n")
     config.write_text('hostname = "mta.example"\n[local]\naliases = "aliases"\n')
@@ -138,3 +152,26 @@ def test_what_check_config_remarks(run, config, tmp_path):
     ended = run("check-config")
     assert (ended.code, ended.out) == (78, "")
     assert ended.err.startswith(f"{config}: local.aliases: {tmp_path}/aliases: cannot be read: No such file")
+
+
+def test_a_dry_run_sends_nothing(run, mta):
+    ended = run("send", "-t", "-f", "me@example.org", "--dry-run", stdin=LETTER)
+    assert json.loads(ended.out) == {
+        "sender": "me@example.org",
+        "recipients": ["you@example.net", "other@example.net", "hidden@example.net"],
+    }
+    assert json.loads(run("send", "-f", "<>", "--dry-run", "you@example.net").out)["sender"] is None
+    assert mta.submitted == []
+
+
+def test_a_message_may_wait_for_an_mta_that_does_not_run(run, config):
+    drop = config.parent / "spool" / "drop"
+    drop.mkdir()
+    ended = run("send", "--drop", "--json", "you@example.net", stdin=b"x")
+    assert (ended.code, json.loads(ended.out)) == (0, {"queue_id": None})
+    assert run("send", "--drop", "you@example.net", stdin=b"x").out == "-\n"
+    assert len(list(drop.glob("*.mail"))) == 2
+
+
+def test_one_that_may_wait_goes_at_once_where_somebody_runs(run, mta):
+    assert run("send", "--drop", "you@example.net", stdin=b"x").out == f"{1:016d}\n"

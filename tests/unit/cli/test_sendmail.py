@@ -155,6 +155,12 @@ def test_a_drop_directory_that_cannot_be_written(post, config):
         (["you@y.example"], b"x\n" * 6000, 65, "sendmail: the message is larger than 10240 octets"),
         ([f"{number}@y.example" for number in range(101)], LETTER, 65, "sendmail: 452 4.5.3 "),
         (["-t"], b"To: " + b"(" * 9000 + b"\n\n", 65, "sendmail: comments in To"),
+        (
+            ["-f", "\udcff@x.example", "-F", "\udcff", "you@y.example"],
+            LETTER,
+            65,
+            "sendmail: ?@x.example: not valid UTF-8",
+        ),
         (["-bd"], LETTER, 64, "sendmail: -bd: the MTA is run by `asyncmta serve`\n"),
     ],
 )
@@ -253,38 +259,24 @@ def test_the_mta_says_no(post, mta):
 # -- newaliases -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def aliases(config, monkeypatch):
-    """Files of aliases in the settings, whatever [local] says of them today."""
-    from asyncmta.cli import sendmail
-    from asyncmta.config_posting import read_posting
-
-    def named(**files):
-        def reading(path):
-            import msgspec
-
-            return msgspec.structs.replace(read_posting(path), alias_files=files)
-
-        monkeypatch.setattr(sendmail, "read_posting", reading)
-
-    return named
-
-
-def test_newaliases(post, aliases, tmp_path):
+def test_newaliases(post, config, tmp_path):
     (tmp_path / "aliases").write_text("postmaster: root\nroot: me@x.example\n")
     (tmp_path / "virtual").write_text("a@b.example me@x.example\n")
-    aliases(aliases=str(tmp_path / "aliases"), virtual=str(tmp_path / "virtual"))
+    domain = '[[domain]]\nname = "b.example"\n[[domain]]\nname = "c.example"\naliases = "aliases"\n'
+    config.write_text(f'{config.read_text()}[local]\naliases = "aliases"\nvirtual = "virtual"\n{domain}')
     for ended in (post(name="newaliases"), post("-bi"), post("-I")):
         assert (ended.code, ended.err) == (0, "")
-        assert ended.out == f"{tmp_path}/aliases: 2 aliases\n{tmp_path}/virtual: 1 alias\n"
+        assert (
+            ended.out == f"{tmp_path}/aliases: 2 entries\n{tmp_path}/virtual: 1 entry\n{tmp_path}/aliases: 2 entries\n"
+        )
 
 
-def test_newaliases_finds_faults(post, aliases, tmp_path):
+def test_newaliases_finds_faults(post, config, tmp_path):
     (tmp_path / "aliases").write_text("root: me@x.example\nnonsense\n")
-    aliases(aliases=str(tmp_path / "aliases"))
+    config.write_text(config.read_text() + '[local]\naliases = "aliases"\n')
     ended = post(name="newaliases")
     assert (ended.code, "line 2" in ended.err) == (65, True)
-    aliases(aliases=str(tmp_path / "nowhere"))
+    (tmp_path / "aliases").unlink()
     assert post(name="newaliases").code == 66
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncmta.delivery.maildir import LARGE, MaildirTransport
-from asyncmta.delivery.maildir_places import MaildirSettings
+from asyncmta.delivery.maildir_places import USES, MaildirSettings
 from asyncmta.mail import wire
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
@@ -292,6 +292,29 @@ async def test_a_mailbox_that_cannot_be_listed_defers() -> None:
     assert isinstance(outcome, Deferred)
 
 
+@pytest.mark.parametrize("part", ["tmp", "new"])
+async def test_a_directory_that_goes_is_made_again_at_the_next_attempt(part: str) -> None:
+    """It is looked at now and then, and always where something was wrong."""
+    post = Post()
+    await post.deliver(post.message(number=1))
+    for path in [path for path in post.disk.tree() if path.startswith(f"{ALICE}/{part}/")]:
+        post.disk.unlink(path)
+    directory = post.disk._directory(ALICE)
+    del directory.seen[part]
+    [outcome] = await post.deliver(post.message(number=2))
+    assert isinstance(outcome, Deferred)
+    [outcome] = await post.deliver(post.message(number=2, attempts=1))
+    assert isinstance(outcome, Delivered)
+
+
+async def test_a_directory_is_looked_at_now_and_then() -> None:
+    post = Post()
+    for number in range(1, USES + 3):
+        await post.deliver(post.message(number=number))
+    looks = [path for operation, path in post.disk.calls if (operation, path) == ("open", f"{ALICE}/new")]
+    assert len(looks) == 2
+
+
 # -- modes and owners ----------------------------------------------------------------------------------------------
 
 
@@ -374,3 +397,28 @@ async def test_a_repeat_is_archived_once() -> None:
     message.ordinals = (0,)
     await again.deliver(message)
     assert len(archived(again)) == 1
+
+
+async def test_a_second_consignment_of_a_message_leaves_alone_what_is_archived() -> None:
+    post = Post(archive="archive/{date}")
+    message = post.message("alice@example.org", "bob@example.org")
+    for ordinal in (0, 1):
+        message.ordinals = (ordinal,)
+        post.disk.heal()
+        links = [path for operation, path in post.disk.calls if operation == "link" and path.startswith("archive")]
+        assert len(links) == ordinal
+        results = asyncio.get_running_loop().create_future()
+        post.transport.deliver([message], lambda _, result, results=results: results.set_result(result))
+        assert isinstance((await results)[ordinal], Delivered)
+    assert len(archived(post)) == 1
+    assert len([path for operation, path in post.disk.calls if operation == "link" and "archive" in path]) == 1
+
+
+async def test_what_is_remembered_of_the_archive_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asyncmta.delivery.archive.REMEMBERED", 2)
+    post = Post(archive="archive/{date}")
+    await post.deliver(*(post.message(number=number) for number in range(1, 6)))
+    assert len(archived(post)) == 5
+    archive = post.transport._archive
+    assert archive is not None
+    assert len(archive._archived) == 2

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from asyncmta.forwarding.stores import Done, Stores
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
-from asyncmta.mail.outcome import Delivered, Postponed, Result
+from asyncmta.mail.outcome import Delivered, Handover, Postponed, Result
 from asyncmta.mail.reply import reply
 
 OK = Delivered(reply(250, "2.0.0", "done"))
@@ -59,3 +61,13 @@ def test_without_a_store_on_the_way_maildirs_alone_are_asked() -> None:
     assert maildirs.given == []
     transport.deliver([consignment("a@here.example")], lambda one, result: None)
     assert len(maildirs.given) == len(stores.given) == 1
+
+
+def test_what_a_store_took_is_in_its_mailbox() -> None:
+    stores = Transport()
+    answers: list[Result] = []
+    transport = Stores(domains=["there.example"], maildirs=Transport(), stores=stores)
+    transport.deliver([consignment("b@there.example", "c@there.example")], lambda one, result: answers.append(result))
+    passed_on = structs.replace(OK, handover=Handover.PASSED_ON)  # the store will tell itself
+    stores.answer({0: structs.replace(OK, handover=Handover.RELAYED), 1: passed_on})
+    assert answers == [{0: OK, 1: passed_on}]

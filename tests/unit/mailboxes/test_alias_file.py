@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asyncmta.mailboxes.alias_file import FRESH, MOST_INCLUDES, AliasFile, Unreadable, read_table
-from asyncmta.mailboxes.alias_text import Broken, Somebody, parse_aliases
+from asyncmta.mailboxes.alias_text import Broken, Somebody, Target, parse_aliases
 from asyncmta.testing.clock import FakeClock
 
 ALICE, BOB = Somebody("alice"), Somebody("bob")
@@ -148,3 +148,35 @@ def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("asyncmta.mailboxes.alias_file.LARGEST", 4)
     with pytest.raises(Unreadable, match="larger"):
         read_table(str(path), parse_aliases)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_who_owns_a_table_includes_his_own_files_and_no_others(tmp_path: Path) -> None:
+    admin, other = 54321, 54322
+    files = {"his": ("his\n", admin), "secret": ("hush\n/hush\n", 0), "other": ("other\n", other)}
+    files |= {"way": (f"way, :include:{tmp_path}/secret\n", admin), "ours": (f"ours, :include:{tmp_path}/way\n", 0)}
+    for name, (text, owner) in files.items():
+        (tmp_path / name).write_text(text)
+        os.chown(tmp_path / name, owner, owner)
+    table = tmp_path / "aliases"
+    table.write_text("".join(f"a-{name}: :include:{tmp_path}/{name}\n" for name in (*files, "missing")))
+    os.chown(table, admin, admin)
+
+    def names(found: tuple[Target, ...]) -> list[str]:
+        return [one.local_part for one in found if isinstance(one, Somebody)]
+
+    theirs = read_table(str(table), parse_aliases)
+    assert {key: names(found) for key, found in theirs.entries.items()} == {
+        "a-his": ["his"],
+        "a-secret": [],
+        "a-other": [],
+        "a-way": ["way"],
+        "a-ours": [],
+        "a-missing": [],
+    }
+    assert all(isinstance(theirs.entries[f"a-{name}"][-1], Broken) for name in ("secret", "other", "way", "ours"))
+    assert f"{tmp_path}/secret: belongs to somebody else than the file that includes it" in theirs.faults
+    assert not [fault for fault in theirs.faults if "hush" in fault]
+    os.chown(table, 0, 0)
+    trusted = read_table(str(table), parse_aliases).entries
+    assert [names(trusted[f"a-{name}"]) for name in files] == [["his"], ["hush"], ["other"], ["way"], ["ours", "way"]]

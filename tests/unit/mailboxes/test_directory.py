@@ -172,6 +172,7 @@ ALICE = Somebody("alice", "here.example")
             "a@too.example",
             ["*nobody@rest.example", "alice@here.example"],
         ),
+        ({"aliases": "a: \\zoe@rest.example, zoe@rest.example"}, "a@here.example", ["*zoe@rest.example"]),
         ({"own": "info alice@here.example"}, "info@more.example", ["alice@here.example"]),
         ({"own": "info alice@here.example"}, "info@here.example", ["?info@here.example"]),
         (

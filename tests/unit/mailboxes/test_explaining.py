@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from asyncmta.mail.address import parse_address
+from asyncmta.mailboxes.alias_file import FRESH
 from asyncmta.mailboxes.alias_text import Include, Somebody
-from asyncmta.mailboxes.explaining import MOST_LINES, explain, text_of
+from asyncmta.mailboxes.explaining import MOST_LINES, doubtful, explain, text_of
 from tests.unit.mailboxes.test_directory import House
 
 OK = "at RCPT: 250 2.1.5 Recipient OK"
@@ -101,3 +102,24 @@ async def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_an_include_that_was_not_read() -> None:
     assert text_of(Include("/x")) == ":include:/x"
+
+
+async def test_names_that_lead_nowhere(tmp_path: Path) -> None:
+    house = House(
+        tmp_path,
+        'root: none\nloop: pool\npool: loop\nbad: |x\nteam: alice\n"a b": none\nfar@far.example: none\n',
+        "@too.example none\ninfo@too.example none@here.example\nlost@here.example none\n",
+        own="own none\n",
+    )
+    assert await doubtful(house.directory, "here.example") == [
+        "root@here.example stands for nobody",
+        "loop@here.example stands for itself by way of others",
+        "pool@here.example stands for itself by way of others",
+        '"a b"@here.example stands for nobody',
+        "info@too.example stands for nobody",
+        "lost@here.example stands for nobody",
+        "own@more.example stands for nobody",
+    ]
+    (tmp_path / "aliases").unlink()
+    house.clock.advance(FRESH)
+    assert "root@here.example stands for nobody" not in await doubtful(house.directory, "here.example")
