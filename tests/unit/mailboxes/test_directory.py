@@ -330,5 +330,5 @@ async def test_the_disk_cannot_tell(tmp_path: Path) -> None:
 
     disk.open = fails  # type: ignore[method-assign]
     alice = parse_address("alice@here.example")
-    assert await house.directory.standing(alice) == Untold("EACCES")
+    assert await house.directory.standing(alice) == Untold("EACCES", is_alone=True)
     assert house.directory.known(alice) == Untold("EACCES")
