@@ -193,5 +193,7 @@ def _check_mode(tables: Tables, report: Report) -> None:
         report("mode", '"null-client" has no mailboxes; leave local.domains empty', "local.domains")
     if tables.bcc:
         report("mode", '"null-client" has no queue from which copies could go; leave out [[bcc]]')
+    if tables.rewrite or tables.srs.secrets:
+        report("mode", '"null-client" passes envelopes on as they are; leave out [[rewrite]] and srs.secrets')
     if tables.rule or tables.dnsbl.lists or tables.policy.service:
         report("mode", '"null-client" asks nobody and has no rules; leave out [[rule]], [dnsbl] and [policy]')
