@@ -17,6 +17,7 @@ from asyncmta.config import Settings
 from asyncmta.config_bounce import DISCARD
 from asyncmta.inbound.throttle import Rate, Throttle
 from asyncmta.mail.address import Address, domain_key, parse_address
+from asyncmta.mta_forwarding import build_way_back
 from asyncmta.mta_front import given
 from asyncmta.routing import Routing
 from asyncmta.scheduling.means import SchedulerSettings
@@ -43,6 +44,7 @@ def build_bouncer(settings: Settings, *, store: Store, routing: Routing, clock: 
             may_copy=lambda: may_copy(""),
         ),
         template=template_of(settings.bounce.language, settings.bounce.template),
+        way_back=build_way_back(settings, clock=clock),
     )
 
 
@@ -78,8 +80,10 @@ def _is_ours(settings: Settings, routing: Routing) -> Callable[[Entry], bool]:
 
     def is_ours(entry: Entry) -> bool:
         sender = entry.envelope.reverse_path
-        if entry.login is not None or not entry.client or (sender is not None and is_at_home(sender)):
+        if entry.login is not None or (sender is not None and is_at_home(sender)):
             return True
+        if not entry.client:  # a program on this machine; but of what we forwarded we do not know who brought it
+            return entry.envelope.origin is None
         try:
             client = ip_address(entry.client)
         except ValueError:

@@ -146,6 +146,17 @@ def _returned(settings: Settings, srs: Srs | None, address: Address, now: float)
             return found
 
 
+def build_way_back(settings: Settings, *, clock: Clock) -> Callable[[Address], Address]:
+    """For reports of our own, which ask nobody at the entrance: to a sender whom we rewrote and who came back to us."""
+    srs = build_srs(settings)
+
+    def way_back(address: Address) -> Address:
+        found = _returned(settings, srs, address, clock.now())
+        return found if isinstance(found, Address) else address
+
+    return way_back
+
+
 def build_leaving(settings: Settings, *, remote: Delivers, clock: Clock) -> Delivers:
     """What stands before the network: nothing, where envelopes leave as they are."""
     senders, recipients = (rewriting(settings.rewrites, at="exit", of=of) for of in ("sender", "recipient"))

@@ -74,7 +74,8 @@ class BounceRecords(Struct, frozen=True):
 
 
 class Bouncer:
-    """`hostname` is ours, `postmaster` whom senders may ask; the three callables are the store's."""
+    """`hostname` is ours, `postmaster` whom senders may ask; the first three callables are the store's. `way_back`: an
+    address that we made of a sender's (SRS) -> his; others stay."""
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class Bouncer:
         postmaster: Address | str,
         audiences: Audiences | None = None,
         template: Template = ENGLISH,
+        way_back: Callable[[Address], Address] = lambda address: address,
     ) -> None:
         self._read_content = read_content
         self._next_queue_id = next_queue_id
@@ -93,6 +95,7 @@ class Bouncer:
         self._hostname = hostname
         self._postmaster = str(postmaster)
         self._template = template
+        self._way_back = way_back
         self._opening = received_opening(Arrival(by=hostname))
         self._audiences = audiences if audiences is not None else Audiences()
 
@@ -151,6 +154,7 @@ class Bouncer:
         until: float = 0.0,
         double: bool = False,
     ) -> Accepted:
+        to = self._way_back(to)
         has_failed = any(isinstance(each, Failed) for each in outcomes.values())  # RFC 3461 4.3
         full = has_failed and (double or entry.envelope.ret == "FULL")
         full = full and not entry.envelope.requiretls and entry.content.size <= MAX_RETURNED

@@ -217,5 +217,7 @@ def _is_himself(found: Expanded, address: Address) -> bool:
     """Nobody else than this address: there is no alias, or one that leads to its own mailbox alone."""
     if found.is_itself:
         return True
-    [one, *others] = found.reached
-    return not others and one.owner is None and one.address == address and one.ending is Ending.MAILBOX
+    if len(found.reached) != 1:
+        return False
+    [one] = found.reached
+    return one.owner is None and one.address == address and one.ending is Ending.MAILBOX

@@ -142,10 +142,18 @@ class DropDirectory:
         """Give them their ids, durably: from now on they are ours."""
         for name, queue_id in wanted:
             with suppress(FileNotFoundError):  # its owner has thought better of it
-                os.rename(os.path.join(self._settings.directory, name), self._path(queue_id))
+                self._take(os.path.join(self._settings.directory, name), self._path(queue_id))
         if wanted:
             self._sync(self._settings.taken)
             self._sync(self._settings.directory)
+
+    @staticmethod
+    def _take(path: str, to: str) -> None:
+        with suppress(PermissionError):  # a directory, put there since the look; a file is ours to move
+            os.rename(path, to)
+            if stat.S_ISDIR(os.lstat(to).st_mode):  # it could neither be read nor removed
+                with suppress(OSError):  # there is another one already
+                    os.rename(to, path)
 
     def read(self, queue_ids: Iterable[QueueId]) -> list[Taken]:
         """As many of them as fit into memory, and at least one."""
@@ -195,7 +203,7 @@ class DropDirectory:
 
     def _set_aside(self, queue_id: QueueId) -> None:
         path = self._path(queue_id)
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, IsADirectoryError):  # the second: its owner was quicker than `take`
             facts = os.lstat(path)
             is_plain = stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1
             if is_plain and len(os.listdir(self._bad)) < MOST_SET_ASIDE:

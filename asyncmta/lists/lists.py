@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 
 from msgspec import Struct
 
@@ -45,7 +47,7 @@ UNSUITABLE = Failed(Cause.POLICY, reply(554, "5.7.1", "this address cannot be on
 WORTHLESS = Failed(Cause.POLICY, reply(554, "5.7.1", "not a confirmation, or too late; ask again"))
 UNSURE = Deferred(Cause.STORAGE, replies.LOCAL_ERROR)
 
-_ADDRESS = re.compile(r"[^\s<>,;:\"()]{1,255}@[^\s<>,;:\"()]{1,255}")
+_BETWEEN = re.compile(r"[\s<>,;:\"()]+")
 
 Note = Callable[..., None]
 """A line of the log: note(level, event, **facts)."""
@@ -183,10 +185,9 @@ def _edited(edit: Callable[[str, Address], str], address: Address, text: str) ->
 def _authors(section: bytes) -> list[Address]:
     """Whom From names: an answer may leave with another reverse-path than the one that the letter went to."""
     found: list[Address] = []
-    for value in values(section, b"from"):
-        for text in _ADDRESS.findall(value[:4096])[:MOST_AUTHORS]:
-            try:
-                found.append(parse_address(text, smtputf8=True))
-            except InvalidAddress:
-                continue
-    return found[:MOST_AUTHORS]
+    for value in islice(values(section, b"from"), MOST_AUTHORS):
+        for text in _BETWEEN.split(value[:4096]):
+            if "@" in text and len(found) < MOST_AUTHORS:
+                with suppress(InvalidAddress):
+                    found.append(parse_address(text, smtputf8=True))
+    return found

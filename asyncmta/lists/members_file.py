@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 
 from asyncmta.lists.members_text import members
-from asyncmta.lists.verp import member
+from asyncmta.lists.verp import marked, member
 from asyncmta.mail.address import Address
 from asyncmta.system.file_state import FileState, file_state
 from asyncmta.system.rewriting import rewrite
@@ -27,10 +27,11 @@ class MembersFile:
         self._path = path
         self._state: FileState | None = None
         self._members: dict[str, Address] = {}
+        self._marked: dict[str, Address] = {}
 
     async def marked(self, mark: str) -> Address | None:
         """Whose mark that is (`verp`), if he stands in it; raises OSError."""
-        return await asyncio.to_thread(lambda: member(mark, self._current().values()))
+        return await asyncio.to_thread(lambda: member(mark, self._current_marked()))
 
     async def change(self, edit: Callable[[str], str]) -> None:
         """Replace its text by what `edit` makes of it; raises OSError."""
@@ -44,8 +45,15 @@ class MembersFile:
         state = file_state(self._path)
         if state != self._state:
             self._members = read_members(self._path)
+            self._marked = {}
             self._state = state
         return self._members
+
+    def _current_marked(self) -> dict[str, Address]:
+        members = self._current()
+        if not self._marked:
+            self._marked = marked(members.values())
+        return self._marked
 
 
 def read_members(path: str) -> dict[str, Address]:

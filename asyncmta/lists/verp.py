@@ -12,7 +12,7 @@ RFC 5321 4.5.3.1.1; seeds W-225 to W-227, D-116. D. J. Bernstein, "Variable Enve
 from __future__ import annotations
 
 from base64 import b32encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 from asyncmta.mail.address import Address, quote, unquote
@@ -32,10 +32,18 @@ def verp(owner: Address, recipient: Address) -> Address:
     return owner
 
 
-def member(mark: str, members: Iterable[Address]) -> Address | None:
-    """Whose mark it is: what stood behind the delimiter; None: nobody's of these."""
-    wanted = mark.casefold()
-    return next((one for one in members if any(own.casefold() == wanted for own in _marks(one))), None)
+def marked(members: Iterable[Address]) -> dict[str, Address]:
+    """By each of their marks, whose it is: for `member`, which must not look at all of them for each bounce."""
+    found: dict[str, Address] = {}
+    for one in members:
+        for own in _marks(one):
+            found.setdefault(own.casefold(), one)
+    return found
+
+
+def member(mark: str, members: Mapping[str, Address]) -> Address | None:
+    """Whose mark it is: what stood behind the delimiter; None: nobody's of these (`marked`)."""
+    return members.get(mark.casefold())
 
 
 def _marks(recipient: Address) -> tuple[str, str]:

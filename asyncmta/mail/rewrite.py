@@ -21,8 +21,11 @@ LONGEST = 320  # RFC 3696 4.4: 64 + 1 + 255
 LONGEST_PATTERN = 200
 MOST_REPEATS = 3  # of what has no bound: the time is the length of the address to this power, in steps of nanoseconds
 
+MOST_CHOICES = 6  # things that may be there or not, and groups of alternatives: each doubles it
+
 _REPEAT = re.compile(r"(?<!\\)(?:\\\\)*(?:[*+]|\{\d*,\d*\})")
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d*,?\d*\})")
+_CHOICE = re.compile(r"(?<![\\(*+?}])\?|(?:^|[()])[^()]*\|")
 _BACK = re.compile(r"\\[1-9]|\(\?P=")
 
 
@@ -76,6 +79,8 @@ def _parse_pattern(match: str, to: str, *, is_for_senders: bool) -> Rule:
         raise InvalidRewrite("a pattern repeats no group and refers to none: that can take for ever")
     if len(_REPEAT.findall(text)) > MOST_REPEATS:
         raise InvalidRewrite(f"a pattern has at most {MOST_REPEATS} of * and +: more can take for ever")
+    if len(_CHOICE.findall(text)) > MOST_CHOICES:
+        raise InvalidRewrite(f"a pattern has at most {MOST_CHOICES} of ? and of groups with |: more can take for ever")
     try:
         pattern = re.compile(text, re.IGNORECASE)
     except (re.error, OverflowError) as error:

@@ -257,8 +257,8 @@ class Directory:
         mailbox = await self.mailbox(address)
         found = await forwards.of(mailbox.path) if isinstance(mailbox, Mailbox) else ()
         if isinstance(found, Untold):
-            return found
-        return Alias(found) if found else Ending.MAILBOX
+            return replace(found, is_alone=True)
+        return Alias(found, is_wish=True) if found else Ending.MAILBOX
 
     def _otherwise(self, address: Address) -> Finding:
         """What becomes of mail for nobody."""
@@ -280,4 +280,4 @@ class Directory:
                 return Ending.MAILBOX
             case NoMailbox():
                 return Ending.NOBODY
-        return Untold(answer.reason)
+        return Untold(answer.reason, is_alone=True)

@@ -2,8 +2,8 @@
 
 Promises: every expansion ends (ten levels, a hundred thousand addresses); an address that stands for itself is its own
 mailbox, any longer circle is a loop; what cannot be told makes the whole answer "cannot be told", so that nobody is
-left out without a word; one address is given once, whatever ways lead to it. Never: a look at a table or the disk;
-`look` is asked.
+left out without a word, unless it is of one mailbox alone, or of what its owner wants: then the others do not wait for
+it. One address is given once, whatever ways lead to it. Never: a look at a table or the disk; `look` is asked.
 
 RFC 5321 3.9 (aliases and lists), seeds D11, W-161, W-236.
 """
@@ -23,10 +23,12 @@ MOST_LEVELS = 10
 
 
 class Alias(Struct, frozen=True):
-    """The address stands for these. `owner`: in whose name they are written to, where somebody is named for it."""
+    """The address stands for these. `owner`: in whose name they are written to, where somebody is named for it.
+    `is_wish`: the owner of the mailbox wants it so, and what is wrong with it is no matter to others."""
 
     targets: tuple[Target, ...]
     owner: Address | None = None
+    is_wish: bool = False
 
 
 class Ending(Enum):
@@ -38,15 +40,17 @@ class Ending(Enum):
     SERVICE = "answered by the MTA itself"
     MOVED = "moved away"
     RELAYED = "nobody whom we know, and for the server of its domain that may"
+    LATER = "not to be told now; a message of its own waits for it"
 
 
 _NOT_HERE = frozenset({Ending.NOBODY, Ending.MOVED})
 
 
 class Untold(Struct, frozen=True):
-    """It cannot be told now who that is."""
+    """It cannot be told now who that is. `is_alone`: of that one address, and no table that others stand in."""
 
     reason: str
+    is_alone: bool = False
 
 
 Finding = Alias | Ending | Untold
@@ -91,40 +95,86 @@ class _Step(Struct, frozen=True):
     before: _Step | None
 
 
+class _Way(Struct, frozen=True):
+    """Addresses to follow. `wish`: the mailbox whose owner wants them, unless it is the one that was asked for; and how
+    much was known when they were begun."""
+
+    steps: Iterator[_Step | Untold]
+    wish: _Step | None = None
+    reached: int = 0
+    visited: int = 0
+
+
 async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> Expanded | Endless | Untold:
     """Follow the aliases of an address."""
     reached: dict[str, Reached] = {}
-    visited: set[tuple[str, bool]] = set()
-    ways: list[Iterator[_Step | Untold]] = [iter((_Step(address, False, None, 0, None),))]
+    visited: dict[tuple[str, bool], None] = {}
+    doubts: dict[str, tuple[Reached, Untold]] = {}
+    ways = [_Way(iter((_Step(address, False, None, 0, None),)))]
     while ways:
-        step = next(ways[-1], None)  # an address of a long list is made when its turn comes, so that others have theirs
+        step = next(ways[-1].steps, None)  # one at a time, so that a long list gives others their turn
         if step is None:
             ways.pop()
             continue
-        if isinstance(step, Untold):
-            return step
-        key = step.address.mailbox_key.casefold()
-        if (key, step.is_final) in visited:
-            if _is_on_the_way(step, key):
-                return Endless(f"{step.address} stands for itself by way of others")
-            continue
-        visited.add((key, step.is_final))
-        if len(reached) == most or len(visited) > 2 * most:  # the second: aliases on the way are counted, too
-            return Endless(f"it stands for more than {most} addresses", is_too_many=True)
-        finding = await look(step.address, step.is_final)
-        match finding:
-            case Untold():
+        finding = step if isinstance(step, Untold) else await _found(step, look, visited)
+        if isinstance(finding, Untold | Endless):
+            is_alone = isinstance(step, _Step) and step.level > 0 and isinstance(finding, Untold) and finding.is_alone
+            back = step if isinstance(step, _Step) and is_alone else _back(ways, reached, visited)
+            if back is None:
                 return finding
-            case Ending():
-                before = reached.get(key)
-                if before is None or before.ending in _NOT_HERE:  # `\bob, bob`: no mailbox, and yet a relay or an alias
-                    reached[key] = Reached(step.address, finding, step.owner)
-            case _:
-                if step.level == MOST_LEVELS:
-                    return Endless(f"aliases within aliases, more than {MOST_LEVELS} levels of them")
-                ways.append(_onward(step, finding))
-    found = tuple(reached.values())
-    return Expanded(found, len(visited) == 1)
+            one = _in_doubt(back, finding)
+            if reached.setdefault(_key(back.address), one) is one and isinstance(finding, Untold):
+                doubts[_key(back.address)] = (one, finding)
+        elif isinstance(step, _Step) and isinstance(finding, Alias):
+            wish = step if finding.is_wish and step.level else None
+            ways.append(_Way(_onward(step, finding), wish, len(reached), len(visited)))
+        elif isinstance(step, _Step) and isinstance(finding, Ending):
+            before = reached.get(_key(step.address))
+            if before is None or before.ending in _NOT_HERE:  # `\bob, bob`: no mailbox, and yet a relay or an alias
+                reached[_key(step.address)] = Reached(step.address, finding, step.owner)
+        if len(reached) > most or len(visited) > 2 * most:  # the second: aliases on the way are counted, too
+            return Endless(f"it stands for more than {most} addresses", is_too_many=True)
+    in_doubt = [doubts[key][1] for key, one in reached.items() if key in doubts and doubts[key][0] is one]
+    if in_doubt and len(in_doubt) == len(reached):
+        return in_doubt[0]
+    return Expanded(tuple(reached.values()), len(visited) == 1)
+
+
+def _in_doubt(step: _Step, finding: Untold | Endless) -> Reached:
+    """The mailbox itself where it was meant, and where its owner's wish leads in a circle: were that asked again and
+    again, so would the circle be gone round. Else it is asked again for a message of its own."""
+    is_mailbox = step.is_final or isinstance(finding, Endless)
+    return Reached(step.address, Ending.MAILBOX if is_mailbox else Ending.LATER, step.owner)
+
+
+async def _found(step: _Step, look: Look, visited: dict[tuple[str, bool], None]) -> Finding | Endless | None:
+    """What it is; None: it was asked before."""
+    key = (_key(step.address), step.is_final)
+    if key in visited:
+        on_the_way = _is_on_the_way(step, key[0])
+        return Endless(f"{step.address} stands for itself by way of others") if on_the_way else None
+    visited[key] = None
+    finding = await look(step.address, step.is_final)
+    if isinstance(finding, Alias) and step.level == MOST_LEVELS:
+        return Endless(f"aliases within aliases, more than {MOST_LEVELS} levels of them")
+    return finding
+
+
+def _key(address: Address) -> str:
+    return address.mailbox_key.casefold()
+
+
+def _back(ways: list[_Way], reached: dict[str, Reached], visited: dict[tuple[str, bool], None]) -> _Step | None:
+    """Back to the nearest mailbox whose owner's wish led here, if there is one, as if it had not been followed."""
+    while ways:
+        way = ways.pop()
+        if way.wish is not None:
+            while len(reached) > way.reached:
+                reached.popitem()
+            while len(visited) > way.visited:
+                visited.popitem()
+            return way.wish
+    return None
 
 
 class Seen(Struct, frozen=True):
@@ -144,7 +194,7 @@ async def trace(address: Address, look: Look, *, most: int) -> list[Seen]:
         step = steps.pop()
         finding = await look(step.address, step.is_final)
         seen.append(Seen(step.level, step.address, finding))
-        key = (step.address.mailbox_key.casefold(), step.is_final)
+        key = (_key(step.address), step.is_final)
         if isinstance(finding, Alias) and key not in visited:
             visited.add(key)
             onward = list(_onward(step, finding))

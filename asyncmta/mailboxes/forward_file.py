@@ -74,7 +74,7 @@ def read_forward(mailbox: str, name: str) -> Found:
     """Whom the mailbox at this path forwards to. Blocks."""
     try:
         octets = _octets_of(mailbox, name)
-        text = octets.decode("utf-8")
+        text = octets.decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return ()  # where there is no directory yet, nobody can have left anything in it
     except OSError as error:

@@ -2,7 +2,8 @@
 
 A case has `about`, the texts of the files (`aliases`, `virtual`, `relocated`, and any others in `files`; $DIR is where
 they lie), a question (`ask`; a bare name is at here.example) and the answer (`is`): a list of those who are reached
-(">" is before a stranger, "?" before nobody, "by" before the sender that they are written with), or "nobody", "loop",
+(">" is before a stranger, "?" before nobody, "~" before somebody who is asked for again by himself,
+"by" before the sender that they are written with), or "nobody", "loop",
 "too deep", "moved: ADDRESS", "unknown: REASON" (as it begins). What is not in `faults` (as they begin) is none.
 `postfix` says where Postfix would do otherwise, and why we do not.
 """
@@ -17,7 +18,7 @@ import pytest
 from aliaskit.house import PEOPLE, House
 
 FOLDER = Path(__file__).parent / "cases"
-GROUPS = ("names", "targets", "lines", "includes", "loops", "owners", "virtual", "details", "moved")
+GROUPS = ("names", "targets", "lines", "includes", "loops", "owners", "virtual", "details", "moved", "forward")
 
 
 def cases(group: str) -> list[dict[str, Any]]:

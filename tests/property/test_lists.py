@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from asyncmta.lists.members_text import is_subscribable, members, with_member, without_member
 from asyncmta.lists.names import MailingList, Names, Role
 from asyncmta.lists.tokens import confirmed, token_for
-from asyncmta.lists.verp import member, verp
+from asyncmta.lists.verp import marked, member, verp
 from asyncmta.mail.address import Address, InvalidAddress, parse_address, quote
 from asyncmta.mailboxes.alias_text import Somebody, parse_include
 
@@ -44,7 +44,7 @@ def test_a_mark_leads_to_its_member(who: Address, others: list[Address]) -> None
     local_part = verp(OWNER, who).local_part
     name = parse_address(f"{local_part}@x.example").local_part
     text = name[1:-1].replace('\\"', '"').replace("\\\\", "\\") if name.startswith('"') else name
-    found = member(text.partition("+")[2], [*others, who])
+    found = member(text.partition("+")[2], marked([*others, who]))
     assert found is not None
     assert found.mailbox_key.casefold() == who.mailbox_key.casefold()
 

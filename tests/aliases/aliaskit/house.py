@@ -1,4 +1,4 @@
-"""A house for the cases: real files of aliases on a real disk, mailboxes that are a list, and one question."""
+"""A house for the cases: real files of aliases and mailboxes on a real disk, and one question."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from asyncmta.mailboxes.alias_file import AliasFile
 from asyncmta.mailboxes.alias_text import parse_aliases, parse_virtual
 from asyncmta.mailboxes.directory import Directory, DirectorySettings, Moved
 from asyncmta.mailboxes.expansion import Ending, Endless, Expanded, Untold
+from asyncmta.mailboxes.forward_file import ForwardFiles
 from asyncmta.mailboxes.resolver import LocalSettings, Mailboxes
+from asyncmta.system.disk import PosixDisk
 from asyncmta.testing.clock import FakeClock
-from asyncmta.testing.disk import FakeDisk
 
 HERE, TOO, HOST = "here.example", "too.example", "mx.here.example"
 PEOPLE = ("alice", "bob", "carol", "dave")  # at HERE; at TOO there is dora
-MARKS = {Ending.MAILBOX: "", Ending.NOBODY: "?", Ending.ELSEWHERE: ">"}
+MARKS = {Ending.MAILBOX: "", Ending.NOBODY: "?", Ending.ELSEWHERE: ">", Ending.LATER: "~"}
 
 
 class House:
@@ -24,16 +25,17 @@ class House:
 
     def __init__(self, folder: Path, *, delimiters: str = "", mailboxes: Sequence[str] = PEOPLE) -> None:
         self.folder, self.clock, self.faults = folder, FakeClock(), list[str]()
-        disk = FakeDisk()
         for path in (*(f"{HERE}/{name}" for name in mailboxes), f"{TOO}/dora"):
-            disk.put(f"mail/{path}/new/x")
-        local = LocalSettings(domains=(HERE, TOO), maildir="mail/{domain}/{local_part}", delimiters=delimiters)
-        self.mailboxes = Mailboxes(settings=local, hostname=HOST, clock=self.clock, disk=disk)
+            (folder / "mail" / path).mkdir(parents=True)
+        pattern = f"{folder}/mail/{{domain}}/{{local_part}}"
+        local = LocalSettings(domains=(HERE, TOO), maildir=pattern, delimiters=delimiters)
+        self.mailboxes = Mailboxes(settings=local, hostname=HOST, clock=self.clock, disk=PosixDisk())
         self.directory = Directory(
             settings=DirectorySettings(domains=frozenset({HERE, TOO}), hostname=HOST, delimiters=delimiters),
             mailboxes=self.mailboxes,
             tables=[self._file("aliases"), self._file("virtual")],
             relocated=self._file("relocated"),
+            forwards=ForwardFiles(name=".forward", clock=self.clock),
         )
 
     def write(self, files: Mapping[str, str]) -> None:
@@ -41,7 +43,8 @@ class House:
         for name in ("aliases", "virtual", "relocated"):
             (self.folder / name).touch()
         for name, text in files.items():
-            (self.folder / name).write_bytes(text.replace("$DIR", str(self.folder)).encode())
+            folder = self.folder / "mail" / HERE if name.endswith("/.forward") else self.folder
+            (folder / name).write_bytes(text.replace("$DIR", str(self.folder)).encode())
 
     def _file(self, name: str) -> AliasFile:
         parse = parse_aliases if name == "aliases" else parse_virtual

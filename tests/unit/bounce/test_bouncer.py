@@ -154,6 +154,14 @@ async def test_all_failures_of_a_pass_are_one_dsn_in_one_commit() -> None:
     assert returned(dsn) == ("text/rfc822-headers", "From: me@sender.example\nSubject: the subject\n")
 
 
+async def test_a_sender_whom_we_rewrote_is_told_himself() -> None:
+    desk = Desk(sender="SRS0=abcd=JL=sender.example=me@mta.example")
+    desk.bouncer._way_back = lambda address: parse_address("me@sender.example")
+    made = await desk.report({0: NEVER})
+    assert str(accepted(made).envelope.recipients[0].address) == "me@sender.example"
+    assert read(made)["To"] == "me@sender.example"
+
+
 async def test_a_dsn_is_a_message_that_cannot_be_answered_and_can_be_sent() -> None:
     made = await Desk().report({0: NEVER})
     taken = accepted(made)

@@ -166,6 +166,19 @@ def test_a_directory_of_somebody_is_passed_over(spool: Path) -> None:
     assert directory.look() == ([], [])
 
 
+def test_a_directory_that_came_after_the_look_goes_back_and_keeps_no_other(spool: Path) -> None:
+    directory = opened(spool)
+    (spool / "drop" / "evil.mail").mkdir()
+    (spool / "drop" / "evil.mail" / "x").touch()
+    (spool / "drop" / "good.mail").write_bytes(write(MESSAGE))
+    directory.take([("evil.mail", QueueId(1)), ("good.mail", QueueId(2))])
+    assert [taken.message for taken in directory.read([QueueId(1), QueueId(2)])] == [MESSAGE]
+    assert names_in(spool / "drop") == ["evil.mail", "wake"]
+    (spool / "dropped" / format_queue_id(QueueId(1))).mkdir()  # and if it had not gone back
+    directory.finish([QueueId(2)], [QueueId(1)])
+    assert format_queue_id(QueueId(2)) not in names_in(spool / "dropped")
+
+
 def test_only_so_many_are_set_aside(spool: Path) -> None:
     directory = opened(spool)
     for number in range(drop_directory.MOST_SET_ASIDE):

@@ -130,6 +130,18 @@ async def test_an_answer_with_another_reverse_path(desk):
     assert desk.members == ["ann@a.example", "bob@b.example"]
 
 
+async def test_only_so_many_authors_are_looked_at(desk):
+    """A header section of a megabyte, all of it From, kept the loop for seconds."""
+    token = await desk.token_for("bob@b.example")
+    for section in (
+        b"From: x\r\n" * 5 + b"From: bob@b.example\r\n",
+        b"From: " + b"x@x.example," * 5 + b"bob@b.example\r\n",
+    ):
+        assert (await desk.mail(f"dev-confirm+{token}", "bounce@b.example", section)).outcome == WORTHLESS
+    section = b"From: x\r\n" * 4 + b"From: " + b"a" * 4000 + b"@,bad@@,<bob@b.example>\r\n"
+    assert (await desk.mail(f"dev-confirm+{token}", "bounce@b.example", section)).outcome == CHANGED
+
+
 async def test_nobody_subscribes_somebody_else(desk):
     mallory = await desk.token_for("mallory@m.example")
     for section in (b"Subject: x\r\n", b"From: victim@v.example\r\n", b"From: x@.., y\r\n"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.lists.verp import LONGEST, member, verp
+from asyncmta.lists.verp import LONGEST, marked, member, verp
 from asyncmta.mail.address import parse_address
 
 OWNER = parse_address("owner-dev@lists.example")
@@ -38,9 +38,9 @@ def test_everybody_is_known_by_it_and_every_server_takes_it(one):
     assert path.is_ascii
     assert len(path.local_part) <= LONGEST
     parse_address(str(path))
-    assert member(mark_of(one), MEMBERS) == one
-    assert member(mark_of(one).upper(), MEMBERS) == one
-    assert member(mark_of(one), [other for other in MEMBERS if other != one]) is None
+    assert member(mark_of(one), marked(MEMBERS)) == one
+    assert member(mark_of(one).upper(), marked(MEMBERS)) == one
+    assert member(mark_of(one), marked(other for other in MEMBERS if other != one)) is None
 
 
 def test_what_is_long_or_not_ascii_has_a_digest():
@@ -54,4 +54,4 @@ def test_an_owner_whose_name_leaves_no_room():
 
 
 def test_that_nobody_is_meant():
-    assert member("nonsense", MEMBERS) is None
+    assert member("nonsense", marked(MEMBERS)) is None

@@ -71,6 +71,9 @@ def test_a_table_says_by_which_rule_and_whether_it_has_any() -> None:
         ("/(?P<x>a)(?P=x)@b/", "b@c.example", "can take for ever"),
         ("/.*.*.*.*@b/", "b@c.example", "at most 3"),
         ("/.*.+.{2,}.{0,300}@b/", "b@c.example", "at most 3"),
+        ("/" + "a?" * 30 + "a" * 30 + "@b/", "b@c.example", "at most 6"),
+        ("/" + "(a|a)" * 30 + "@b/", "b@c.example", "at most 6"),
+        ("/" + "((a|a)|a)" * 4 + "@b/", "b@c.example", "at most 6"),
         ("/(a@b/", "b@c.example", "not a pattern"),
         ("/a@b/", r"\1@c.example", "groups of the pattern"),
         ("/(a)@b/", r"\0@c.example", "groups of the pattern"),
@@ -82,6 +85,14 @@ def test_a_table_says_by_which_rule_and_whether_it_has_any() -> None:
 def test_what_is_no_rule(match: str, to: str, said: str) -> None:
     with pytest.raises(InvalidRewrite, match=said):
         parse_rule(match, to)
+
+
+@pytest.mark.parametrize(
+    "match",
+    ["/(sales|info|help|jobs|news|press|shop|web)@(a|b)/", "/colou?r(?:s)?@b/", r"/a.*?b.+?\?\|@b/", "/(?P<x>a)@b/"],
+)
+def test_what_may_be_chosen_from(match: str) -> None:
+    assert parse_rule(match, "x@c.example").pattern is not None
 
 
 def test_a_sender_may_be_sent_to_a_domain_of_its_own() -> None:

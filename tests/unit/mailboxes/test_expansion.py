@@ -175,6 +175,70 @@ def test_an_explosion_of_lists_ends() -> None:
     assert len(run(wide, full("top"))) == 2500
 
 
+WISHES = {
+    "mallory": "all",
+    "damaged": "alice, |x",
+    "kind": "alice, x@far.example",
+    "ring": "gnir",
+    "gnir": "ring",
+    "both": "htob, \\both",
+    "htob": "both, \\htob",
+    "deep": "damaged",
+    "again": "\\unsure, x@far.example",
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "address", "people"),
+    [
+        ("all: alice, unsure, bob", "all", ["alice", "~unsure", "bob"]),
+        ("all: alice, \\unsure", "all", ["alice", "unsure"]),
+        ("all: unsure", "all", "untold: of unsure"),
+        ("all: unsure, \\unsure", "all", "untold: of unsure"),
+        ("all: \\unsure, unsure", "all", "untold: of unsure"),
+        ("all: \\alice, damaged\nalice: bob", "all", ["alice", "~damaged"]),
+        ("", "unsure", "untold: of unsure"),
+        ("all: bob, kind", "all", ["bob", "alice", ">x@far.example"]),
+        ("", "kind", ["alice", ">x@far.example"]),
+        ("all: bob, damaged, alice, carol", "all", ["bob", "~damaged", "alice", "carol"]),
+        ("all: deep, bob", "all", ["~damaged", "bob"]),
+        ("", "damaged", "untold: |x"),
+        ("all: damaged", "all", "untold: |x"),
+        ("all: damaged, damaged, \\damaged", "all", "untold: |x"),
+        ("all: alice, mallory, bob", "all", ["alice", "mallory", "bob"]),
+        ("all: alice, mallory, bob", "mallory", "endless"),
+        ("", "ring", ["gnir"]),
+        ("", "both", ["htob", "both"]),
+        ("all: again, alice", "all", ["unsure", ">x@far.example", "alice"]),
+        ("all: alice, |x", "all", "untold: |x"),
+    ],
+)
+def test_what_is_wrong_with_one_mailbox_is_no_matter_to_the_others(
+    table: str, address: str, people: list[str] | str
+) -> None:
+    """A forward file that cannot be read, or names the list, kept the list from everybody."""
+    wished = {name: parse_aliases(f"{name}: {text}").entries[name] for name, text in WISHES.items()}
+    inner = looking(table, ("alice", "bob", "carol", *WISHES))
+
+    async def look(asked: Address, is_final: bool) -> Finding:
+        name = asked.local_part
+        if name == "unsure":
+            return Untold("of unsure", is_alone=True)
+        found = await inner(asked, is_final) if name != "damaged" or is_final else Ending.MAILBOX
+        return (
+            Alias(wished[name], is_wish=True) if found is Ending.MAILBOX and name in wished and not is_final else found
+        )
+
+    found = asyncio.run(expand(parse_address(full(address)), look))
+    if isinstance(people, str):
+        assert isinstance(found, Untold | Endless)
+        assert f"{'untold' if isinstance(found, Untold) else 'endless'}: {found.reason}".startswith(people)
+    else:
+        assert isinstance(found, Expanded)
+        marks = {Ending.MAILBOX: "", Ending.LATER: "~", Ending.ELSEWHERE: ">"}
+        assert [marks[one.ending] + str(one.address).removesuffix("@" + HERE) for one in found.reached] == people
+
+
 def test_an_address_that_comes_out_too_long_is_not_lost_without_a_word() -> None:
     long = "x" * 250
     table = f"@here.example: @{'a' * 60}.{'b' * 60}.{'c' * 60}.{'d' * 60}.example\n"
