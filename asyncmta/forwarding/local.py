@@ -162,6 +162,8 @@ class LocalTransport:
             finding = await self._directory.expand(recipient.address)
             if not isinstance(finding, Expanded):
                 outcomes[ordinal] = self._unsure(consignment, ordinal, finding)
+            elif not finding.reached:
+                found.here.append(ordinal)  # an empty list: nobody of that name, as RCPT is told
             elif not _is_himself(finding, recipient.address):
                 found.reached[ordinal] = finding.reached
             elif finding.reached[0].ending is Ending.MOVED:
