@@ -21,6 +21,8 @@ from asyncmta.mail.address import parse_address
 OptionalPath = Text(texts.any_text, optional=True, is_path=True)
 OptionalAddress = Text(texts.address_or_local_part, optional=True)
 
+MOST_LISTS = 100  # the files of their members are includes of one table (`mailboxes/alias_file`)
+
 Report = Callable[..., None]
 
 
@@ -62,6 +64,8 @@ def check_subscriptions(table: SubscriptionsTable, domains: tuple[str, ...], rep
 def check_lists(lists: tuple[ListTable, ...], domains: tuple[str, ...], report: Report) -> None:
     """Report what cannot be meant."""
     taken: list[str] = []
+    if len(lists) > MOST_LISTS:
+        report("list", f"there are {len(lists)}; up to {MOST_LISTS} are allowed")
     for index, one in enumerate(lists):
         path = f"list.{index}"
         if "@" not in one.address:

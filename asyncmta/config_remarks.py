@@ -17,7 +17,7 @@ from pathlib import Path
 from asyncmta.config import Settings
 from asyncmta.config_local import FILE, SQLITE, alias_files, each_domain
 from asyncmta.mailboxes.alias_file import Unreadable, read_table
-from asyncmta.mailboxes.alias_text import AliasText, parse_aliases, parse_virtual
+from asyncmta.mailboxes.alias_text import AliasText, is_at_a_domain, parse_aliases, parse_virtual
 from asyncmta.mailboxes.path import parse_pattern
 
 MOST_NAMES = 10  # of one table
@@ -43,7 +43,7 @@ def _of_tables(settings: Settings) -> Iterator[str]:
             yield f"{key}: {error}; until that is mended, mail that would have to look there waits"
             continue
         yield from (f"{key}: {fault}" for fault in table.faults)
-        strange = [name for name in table.entries if "@" in name and name.rpartition("@")[2] not in ours]
+        strange = [name for name in table.entries if name.rpartition("@")[2] not in ours and is_at_a_domain(name)]
         yield from (
             f"{key}: {path}: {name} is in no local domain, and never asked for" for name in strange[:MOST_NAMES]
         )

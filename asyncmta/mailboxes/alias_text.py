@@ -113,6 +113,11 @@ def bare_key(name: str) -> str:
     return f"{name}@" if "@" in name else name
 
 
+def is_at_a_domain(key: str) -> bool:
+    """Is this key of a table for one domain alone?"""
+    return "@" in key and not key.endswith("@")
+
+
 def _has_domain(text: str) -> bool:
     """Is there an @ behind the quotes, if there are any?"""
     return "@" in (text[text.rfind('"') + 1 :] if text.startswith('"') else text)

@@ -12,7 +12,7 @@ from itertools import islice
 
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, InvalidAddress, parse_address, quote
-from asyncmta.mailboxes.alias_text import Everybody, Include, Somebody, Target
+from asyncmta.mailboxes.alias_text import Everybody, Include, Somebody, Target, is_at_a_domain
 from asyncmta.mailboxes.directory import Directory, Moved, Reachable
 from asyncmta.mailboxes.expansion import Alias, Ending, Endless, Expanded, Seen, Untold, trace
 from asyncmta.mailboxes.resolver import Mailbox, NoMailbox
@@ -52,11 +52,9 @@ async def doubtful(directory: Directory, domain: str) -> list[str]:
 
 def _address(name: str, domain: str) -> Address | None:
     """A name of a table as an address; None for those of domains."""
-    local_part, at, own = name.rpartition("@")
-    if not local_part and at:
-        return None
+    local_part, _, own = name.rpartition("@") if is_at_a_domain(name) else (name.removesuffix("@"), "", domain)
     try:
-        return parse_address(f"{quote(local_part if at else name)}@{own if at else domain}", smtputf8=True)
+        return parse_address(f"{quote(local_part)}@{own}", smtputf8=True) if local_part else None
     except InvalidAddress:
         return None
 

@@ -11,7 +11,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import smtplib
 import socket
 import subprocess
@@ -298,20 +297,17 @@ def test_what_a_hostile_user_leaves(house, receiver):
     assert house.stop() == 0
 
 
-def test_mailq_and_a_queue_run(house, receiver, serving):
+def test_mailq_and_a_queue_run(house, receiver):
     house.start()
     assert run([SENDMAIL, "-bp"], house.config).stdout == b"Mail queue is empty\n"
-    for arguments in (["hold", "--all"],):
-        assert house.asyncmta("queue", *arguments).returncode == 0
     receiver.stalls = True
     succeeded(run([SENDMAIL, "-v", "you@y.test"], house.config, stdin=LETTER))
     mailq = str(pathlib.Path(SENDMAIL).with_name("mailq"))
     assert wait(lambda: b"in 1 Request." in run([mailq], house.config).stdout, 10)
     succeeded(run([SENDMAIL, "-q"], house.config))
-    house.process.send_signal(signal.SIGTERM)
-    house.process.wait(60)
+    house.kill()
     lines = run([mailq], house.config).stdout.decode().splitlines()
-    assert re.fullmatch(r"[0-9a-z]{16} +\d+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d  me@x\.test|.*root@mta\.test", lines[1])
+    assert re.fullmatch(r"[0-9a-z]{16} +\d+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d  root@mta\.test", lines[1])
     assert lines[-1] == "-- 0 Kbytes in 1 Request."
 
 

@@ -16,7 +16,7 @@ def said(folder: Path, **tables: object) -> list[str]:
 
 
 def test_nothing_to_remark(tmp_path: Path) -> None:
-    (tmp_path / "aliases").write_text("root: alice\npostmaster@mx.example: alice\n@here.example: alice\n")
+    (tmp_path / "aliases").write_text('root: alice\n"a@b": alice\npostmaster@mx.example: alice\n@here.example: alice\n')
     assert said(tmp_path, local={"domains": ["here.example"], "aliases": "aliases"}) == []
 
 

@@ -173,6 +173,12 @@ ALICE = Somebody("alice", "here.example")
             ["*nobody@rest.example", "alice@here.example"],
         ),
         ({"aliases": "a: \\zoe@rest.example, zoe@rest.example"}, "a@here.example", ["*zoe@rest.example"]),
+        ({"aliases": "a: \\alice, alice"}, "a@here.example", ["alice@here.example"]),
+        (
+            {"virtual": "info@far.example alice@here.example"},
+            '"info@far.example"@here.example',
+            ['?"info@far.example"@here.example'],
+        ),
         ({"own": "info alice@here.example"}, "info@more.example", ["alice@here.example"]),
         ({"own": "info alice@here.example"}, "info@here.example", ["?info@here.example"]),
         (

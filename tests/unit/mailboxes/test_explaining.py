@@ -107,7 +107,7 @@ def test_an_include_that_was_not_read() -> None:
 async def test_names_that_lead_nowhere(tmp_path: Path) -> None:
     house = House(
         tmp_path,
-        'root: none\nloop: pool\npool: loop\nbad: |x\nteam: alice\n"a b": none\nfar@far.example: none\n',
+        'root: none\nloop: pool\npool: loop\nbad: |x\nteam: alice\n"a b": none\n"c@d": none\nfar@far.example: none\n',
         "@too.example none\ninfo@too.example none@here.example\nlost@here.example none\n",
         own="own none\n",
     )
@@ -116,6 +116,7 @@ async def test_names_that_lead_nowhere(tmp_path: Path) -> None:
         "loop@here.example stands for itself by way of others",
         "pool@here.example stands for itself by way of others",
         '"a b"@here.example stands for nobody',
+        '"c@d"@here.example stands for nobody',
         "info@too.example stands for nobody",
         "lost@here.example stands for nobody",
         "own@more.example stands for nobody",
