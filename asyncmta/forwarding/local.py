@@ -29,6 +29,7 @@ from asyncmta.routing import unknown_key
 
 Done = Callable[[Consignment, Result], None]
 
+_PEOPLE = frozenset({Ending.MAILBOX, Ending.ELSEWHERE, Ending.LATER})
 UNSURE = Deferred(Cause.STORAGE, replies.MAILBOX_UNSURE)
 ENDLESS = Deferred(Cause.STORAGE, reply(451, "4.3.5", "Its aliases lead in a circle, or to too many addresses"))
 INTERNAL = Deferred(Cause.INTERNAL, replies.LOCAL_ERROR)
@@ -188,7 +189,7 @@ class LocalTransport:
                 outcomes[ordinal] = self._unsure(consignment, ordinal, finding)
                 return
             for one in finding.reached:
-                if one.ending in (Ending.MAILBOX, Ending.ELSEWHERE):
+                if one.ending in _PEOPLE:
                     people.setdefault(one.address.mailbox_key, structs.replace(one, owner=taken.owner or one.owner))
         if people:
             found.reached[ordinal] = tuple(people.values())
