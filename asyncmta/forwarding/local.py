@@ -29,6 +29,7 @@ from asyncmta.routing import unknown_key
 
 Done = Callable[[Consignment, Result], None]
 
+_PEOPLE = frozenset({Ending.MAILBOX, Ending.ELSEWHERE, Ending.LATER})
 UNSURE = Deferred(Cause.STORAGE, replies.MAILBOX_UNSURE)
 ENDLESS = Deferred(Cause.STORAGE, reply(451, "4.3.5", "Its aliases lead in a circle, or to too many addresses"))
 INTERNAL = Deferred(Cause.INTERNAL, replies.LOCAL_ERROR)
@@ -162,6 +163,8 @@ class LocalTransport:
             finding = await self._directory.expand(recipient.address)
             if not isinstance(finding, Expanded):
                 outcomes[ordinal] = self._unsure(consignment, ordinal, finding)
+            elif not finding.reached:
+                found.here.append(ordinal)  # an empty list: nobody of that name, as RCPT is told
             elif not _is_himself(finding, recipient.address):
                 found.reached[ordinal] = finding.reached
             elif finding.reached[0].ending is Ending.MOVED:
@@ -186,7 +189,7 @@ class LocalTransport:
                 outcomes[ordinal] = self._unsure(consignment, ordinal, finding)
                 return
             for one in finding.reached:
-                if one.ending in (Ending.MAILBOX, Ending.ELSEWHERE):
+                if one.ending in _PEOPLE:
                     people.setdefault(one.address.mailbox_key, structs.replace(one, owner=taken.owner or one.owner))
         if people:
             found.reached[ordinal] = tuple(people.values())

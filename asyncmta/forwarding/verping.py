@@ -59,6 +59,9 @@ class Verping:
             self._transport.deliver(consignments, done)
             return
         for consignment in consignments:
+            if self._store.refusal(consignment.content.wire_size * len(consignment.ordinals)) is not None:
+                done(consignment, dict.fromkeys(consignment.ordinals, UNAVAILABLE))
+                continue
             task = asyncio.get_running_loop().create_task(self._apart(consignment, envelope.reverse_path, done))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from enum import Enum
+from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,9 +31,10 @@ MOST_ANSWERS = 3  # to confirmations, for one question
 ANSWERED_WITHIN = 7 * DAY
 FORGOTTEN_AFTER = 14 * DAY  # after we left: what still comes is from a list that we know
 MOST_LISTS = 100  # of one user
+MOST_AUTHORS = 5  # that are looked at, and as many fields
 LONGEST_FILE = 64 << 10
 
-_ADDRESS = re.compile(r"[^\s<>,;:\"()]{1,255}@[^\s<>,;:\"()]{1,255}")
+_BETWEEN = re.compile(r"[\s<>,;:\"()]+")
 _CONFIRMS = ("-confirm+", "-confirm-", "-sc.", "-uc.")  # ours and Mailman's, and ezmlm's
 
 
@@ -169,10 +172,9 @@ def delivered(one: Sublist) -> Sublist:
 
 def _addresses(section: bytes, name: bytes) -> list[Address]:
     found: list[Address] = []
-    for value in values(section, name):
-        for text in _ADDRESS.findall(value[:4096])[:5]:
-            try:
-                found.append(parse_address(text))
-            except InvalidAddress:
-                continue
+    for value in islice(values(section, name), MOST_AUTHORS):
+        for text in _BETWEEN.split(value[:4096]):
+            if "@" in text and len(found) < MOST_AUTHORS:
+                with suppress(InvalidAddress):
+                    found.append(parse_address(text))
     return found

@@ -67,7 +67,8 @@ class Reached(Struct, frozen=True):
 
 
 class Expanded(Struct, frozen=True):
-    """Everybody that the address stands for, at least one. `is_itself`: that is only the address as it was given."""
+    """Everybody that the address stands for (an empty list: nobody). `is_itself`: that is only the address as it was
+    given."""
 
     reached: tuple[Reached, ...]
     is_itself: bool
@@ -137,7 +138,7 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
     in_doubt = [doubts[key][1] for key, one in reached.items() if key in doubts and doubts[key][0] is one]
     if in_doubt and len(in_doubt) == len(reached):
         return in_doubt[0]
-    return Expanded(tuple(reached.values()), len(visited) == 1)
+    return Expanded(tuple(reached.values()), bool(reached) and len(visited) == 1)
 
 
 def _in_doubt(step: _Step, finding: Untold | Endless) -> Reached:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from aliaskit.house import House
 
+from asyncmta.mail.address import parse_address
 from asyncmta.mailboxes.alias_file import FRESH, LARGEST, Unreadable, read_table
 from asyncmta.mailboxes.alias_text import parse_aliases
 from asyncmta.mailboxes.expansion import MOST_RESULTS
+from asyncmta.mailboxes.resolver import NoMailbox
 
 NOBODY_UID = 65534
 
@@ -115,6 +117,12 @@ async def test_a_mode_put_right_is_seen_though_nothing_was_written(tmp_path: Pat
     (tmp_path / "members").chmod(0o646)
     house.clock.advance(FRESH)
     assert (await house.ask("list"))[:8] == "unknown:"
+
+
+async def test_rcpt_is_told_of_an_empty_list(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.write({"aliases": "list: :include:$DIR/members\n", "members": "# nobody yet\n"})
+    assert await house.directory.standing(parse_address("list@here.example")) == NoMailbox()
 
 
 async def test_a_link_is_followed_and_a_new_one_seen(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -22,9 +24,12 @@ def good(server: NameServer, domain: str = DOMAIN, ip: str = "8.8.8.1", ttl: int
 
 
 def closed_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
+    """Below those that the system gives to whoever asks for any, so that nobody takes it in the meantime."""
+    for port in random.sample(range(10_000, 30_000), 100):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused, suppress(OSError):
+            unused.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def said(world: World) -> list[str]:

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncmta.lists.members_text import is_subscribable, members, with_member, without_member
+from asyncmta.lists.names import MailingList, Names, Role
+from asyncmta.lists.tokens import confirmed, token_for
 from asyncmta.lists.verp import marked, member, verp
 from asyncmta.mail.address import Address, InvalidAddress, parse_address, quote
 from asyncmta.mailboxes.alias_text import Somebody, parse_include
@@ -58,3 +60,28 @@ def test_who_is_written_down_is_read_as_who_he_is(who: Address, text: str) -> No
     assert set(targets) - set(before) <= {Somebody(who.local_part, who.domain)}
     assert who.mailbox_key.casefold() in members(with_member(text, who))
     assert who.mailbox_key.casefold() not in members(without_member(with_member(text, who), who))
+
+
+@given(token=st.text(max_size=40) | st.text(st.sampled_from("su0123456789abcdef234567"), max_size=40), who=addresses)
+def test_no_token_is_guessed(token: str, who: Address) -> None:
+    candidates = [who, OWNER]
+    assert confirmed(b"k" * 32, token, list_key="dev@lists.example", candidates=candidates, now=0.0) is None
+
+
+@given(who=addresses, other=addresses, hours=st.integers(0, 100))
+def test_a_token_is_good_for_its_address_and_time_alone(who: Address, other: Address, hours: int) -> None:
+    now = 1_750_000_000.0
+    token = token_for(b"k" * 32, action=Role.SUBSCRIBE, list_key="dev@lists.example", address=who, now=now)
+    found = confirmed(
+        b"k" * 32, token.upper(), list_key="dev@lists.example", candidates=[other, who], now=now + hours * 3600
+    )
+    assert (found is not None) is (hours <= 72)
+    same = other.mailbox_key.casefold() == who.mailbox_key.casefold()
+    assert found is None or found.address == (other if same else who)
+
+
+@given(address=addresses)
+def test_every_address_is_asked_for_without_harm(address: Address) -> None:
+    one = MailingList(address=parse_address("dev@example.org"), members="/m", owner=OWNER, subscribe=True)
+    called = Names([one]).called(address)
+    assert called is None or called.list is one

@@ -224,3 +224,12 @@ async def test_a_transport_that_raises_defers(tmp_path: Path, monkeypatch: pytes
     assert isinstance(result.outcomes[0], Delivered)
     assert result.outcomes[1] == INTERNAL
     await post.close()
+
+
+async def test_an_empty_list_is_for_whoever_says_that_nobody_is_there(tmp_path: Path) -> None:
+    """It was a bug, in the words of the log, and deferred until it expired."""
+    (tmp_path / "members").write_text("# nobody yet\n")
+    post = await ready(Post(tmp_path, f"list: :include:{tmp_path}/members\n"))
+    assert (await post.deliver(await post.accept("list@here.example"))).outcomes == {0: IN_MAILBOX}
+    assert post.mailboxes.took == ["list@here.example"]
+    await post.close()

@@ -151,6 +151,16 @@ async def taken_apart(post: Post, *, wire: bytes, verp: bool = True) -> Recorded
     return result
 
 
+async def test_there_must_be_room_for_all_copies_before_the_first(post, monkeypatch):
+    post.breaks = None
+    asked = []
+    monkeypatch.setattr(post.store, "refusal", lambda size: asked.append(size) or UNAVAILABLE.reply)
+    result = await taken_apart(post, wire=LARGE)
+    assert result == {0: UNAVAILABLE, 1: UNAVAILABLE}
+    assert asked == [2 * len(LARGE)]
+    assert post.copies() == []
+
+
 @pytest.mark.parametrize("wire", [b"Subject: x\r\n\r\n..y\r\n", LARGE], ids=["small", "large"])
 async def test_taken_apart(post, wire):
     post.breaks = None

@@ -103,6 +103,12 @@ def test_a_confirmation_is_answered_while_we_wait_for_it(section, to):
     assert came(joined, section, message="2")[0] is Verdict.DELIVER  # people may want to know
 
 
+def test_only_so_much_of_a_header_section_is_looked_at():
+    many = b"From: " + b", ".join(b"x%d@y.example" % at for at in range(9)) + b", dev-confirm+t@lists.example\r\n"
+    assert came(ASKED, many)[0] is Verdict.DELIVER
+    assert came(ASKED, b"From: " + b"x" * 4000 + b"\r\n")[0] is Verdict.DELIVER
+
+
 def test_no_confirmation_is_answered_that_we_did_not_ask_for():
     joined = delivered(ASKED)
     assert joined.state is State.JOINED

@@ -152,6 +152,15 @@ def test_the_address_itself_and_nobody_are_told_apart() -> None:
         assert (found.is_itself, found.is_nobody) == (is_itself, is_nobody)
 
 
+def test_an_empty_list_is_nobody_and_not_itself() -> None:
+    async def look(address: Address, is_final: bool) -> Finding:
+        return Alias(())
+
+    found = asyncio.run(expand(parse_address(full("list")), look))
+    assert isinstance(found, Expanded)
+    assert (found.reached, found.is_itself, found.is_nobody) == ((), False, True)
+
+
 def test_a_list_as_long_as_may_be_and_one_more() -> None:
     table = "list: " + ", ".join(f"u{number}@far.example" for number in range(10_000))
     assert len(run(table, full("list"), most=10_000)) == 10_000
