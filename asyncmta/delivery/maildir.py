@@ -12,6 +12,7 @@ RFC 5321 4.4 (Return-Path).
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -31,6 +32,7 @@ from asyncmta.system.disk import Disk
 
 WORKERS = 3  # batches on the disk at once; the journal of the file system joins their syncs
 LARGE_WORKERS = 1  # large messages go one by one beside them, so that they hold up no small one
+ASKERS = 32  # addresses that are looked up at once: a message to a thousand is no thousand tasks
 LARGE = 256 * 1024  # from here on content is streamed when it is not in memory
 
 NO_SUCH_MAILBOX = Failed(Cause.REFUSED, replies.NO_SUCH_MAILBOX)
@@ -71,6 +73,8 @@ class MaildirTransport:
         self._small = Lane(WORKERS)
         self._large = Lane(LARGE_WORKERS)
         self._asking: dict[tuple[str, str], list[tuple[Parcel, int]]] = {}
+        self._unasked: deque[Address] = deque()
+        self._askers = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(WORKERS + LARGE_WORKERS, thread_name_prefix="asyncmta-maildir")
 
@@ -103,16 +107,25 @@ class MaildirTransport:
             waiting.append((parcel, ordinal))
             return
         self._asking[key] = [(parcel, ordinal)]
-        self._spawn(self._look_up(address, key))
+        self._unasked.append(address)
+        if self._askers < ASKERS:
+            self._askers += 1
+            self._spawn(self._look_up())
 
-    async def _look_up(self, address: Address, key: tuple[str, str]) -> None:
-        answer: Answer | None = None
+    async def _look_up(self) -> None:
+        """One address after another, as long as there is one."""
         try:
-            answer = await self._mailboxes.lookup(address)
-        except Exception as error:
-            self._tell(error)
-        for parcel, ordinal in self._asking.pop(key):
-            self._answered(answer, parcel, ordinal)
+            while self._unasked:
+                address = self._unasked.popleft()
+                answer: Answer | None = None
+                try:
+                    answer = await self._mailboxes.lookup(address)
+                except Exception as error:
+                    self._tell(error)
+                for parcel, ordinal in self._asking.pop((address.local_part, address.domain_key)):
+                    self._answered(answer, parcel, ordinal)
+        finally:
+            self._askers -= 1
 
     def _answered(self, answer: Answer | None, parcel: Parcel, ordinal: int) -> None:
         match answer:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from asyncmta.delivery import maildir
 from asyncmta.delivery.mailbox_form import MailboxForm, mailbox_form
-from asyncmta.delivery.maildir import MaildirTransport
+from asyncmta.delivery.maildir import ASKERS, NO_SUCH_MAILBOX, MaildirTransport
 from asyncmta.mail import wire
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, ContentUnavailable, Envelope, QueueId, Recipient
@@ -389,6 +389,16 @@ async def test_one_look_for_all_who_wait_for_it() -> None:
     await post.deliver(*(post.message(number=number) for number in range(20)))
     looks = [path for operation, path in post.disk.calls if (operation, path) == ("open", "mail/example.org")]
     assert len(looks) == 1
+
+
+async def test_a_message_to_very_many_is_not_a_task_for_each() -> None:
+    post = Post(with_mailboxes())
+    message = post.message(*(f"nobody{number}@example.org" for number in range(1_000)))
+    answer: asyncio.Future[Mapping[int, Outcome] | Postponed] = asyncio.get_running_loop().create_future()
+    post.transport.deliver([message], lambda _, result: answer.set_result(result))
+    assert len(asyncio.all_tasks()) <= 1 + ASKERS
+    async with asyncio.timeout(20):
+        assert await answer == dict.fromkeys(range(1_000), NO_SUCH_MAILBOX)
 
 
 @pytest.mark.parametrize("size", [1_000, 300_000, 1_500_000])
