@@ -8,10 +8,10 @@ for none of it; a decision about a member.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 from asyncmta.lists.bounce_counts import MOST_LINES, Bounce, line, lines, shortened
 from asyncmta.system.disk import Disk
+from asyncmta.system.replacing import replace
 
 LARGEST = 16 << 20  # octets that are read
 
@@ -78,14 +78,4 @@ class BounceFile:
             disk.close(file)
 
     def _shorten(self, bounces: list[Bounce]) -> None:
-        disk, temporary = self._disk, f"{self._path}.new"
-        with suppress(FileNotFoundError):
-            disk.unlink(temporary)
-        file = disk.create(temporary)
-        try:
-            disk.writev(file, (shortened(bounces),), 0)
-            disk.fsync(file)
-        finally:
-            disk.close(file)
-        disk.rename(temporary, self._path)
-        disk.sync_directory(self._directory)
+        replace(self._disk, self._path, shortened(bounces))

@@ -11,6 +11,7 @@ import secrets
 from contextlib import suppress
 
 from asyncmta.system.disk import Disk
+from asyncmta.system.replacing import replace
 
 SIZE = 32
 
@@ -20,7 +21,6 @@ class Secret:
 
     def __init__(self, *, disk: Disk, directory: str) -> None:
         self._disk = disk
-        self._directory = directory
         self._path = f"{directory}/secret"
         self._octets: bytes | None = None
         self._turn = asyncio.Lock()
@@ -42,16 +42,6 @@ class Secret:
                 disk.close(file)
             if len(octets) == SIZE:
                 return octets
-        octets, temporary = secrets.token_bytes(SIZE), f"{self._path}.new"
-        disk.make_directories(self._directory)
-        with suppress(FileNotFoundError):
-            disk.unlink(temporary)
-        file = disk.create(temporary)
-        try:
-            disk.writev(file, (octets,), 0)
-            disk.fsync(file)
-        finally:
-            disk.close(file)
-        disk.rename(temporary, self._path)
-        disk.sync_directory(self._directory)
+        octets = secrets.token_bytes(SIZE)
+        replace(disk, self._path, octets)
         return octets

@@ -14,7 +14,6 @@ import hmac
 import re
 from base64 import b32encode
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from hashlib import sha256
 
 import msgspec
@@ -30,6 +29,7 @@ from asyncmta.mail.outcome import Cause, Delivered, Failed
 from asyncmta.mail.reply import reply
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
+from asyncmta.system.replacing import replace
 
 PREFIX = "sub-"
 LARGEST = 64 << 20
@@ -61,7 +61,6 @@ class Subscriptions:
     ) -> None:
         self._files = files
         self._disk = disk
-        self._directory = directory
         self._path = f"{directory}/subscriptions"
         self._domain = domain
         self._owner = owner
@@ -214,22 +213,8 @@ class Subscriptions:
         return {one.list: one for one in found}
 
     async def _keep(self, sublists: dict[str, Sublist]) -> None:
-        await asyncio.to_thread(self._write, msgspec.json.encode(list(sublists.values())))
+        await asyncio.to_thread(replace, self._disk, self._path, msgspec.json.encode(list(sublists.values())))
         self._sublists = sublists
-
-    def _write(self, octets: bytes) -> None:
-        disk, temporary = self._disk, f"{self._path}.new"
-        disk.make_directories(self._directory)
-        with suppress(FileNotFoundError):
-            disk.unlink(temporary)
-        file = disk.create(temporary)
-        try:
-            disk.writev(file, (octets,), 0)
-            disk.fsync(file)
-        finally:
-            disk.close(file)
-        disk.rename(temporary, self._path)
-        disk.sync_directory(self._directory)
 
 
 def _mailbox(user: str) -> Address:
