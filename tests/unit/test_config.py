@@ -658,3 +658,12 @@ def test_rewrite_tables_by_place_and_kind() -> None:
         assert str(rewriting(rewrites, at=at, of="sender").of(address)[0]) == "x@b.example"
         assert str(rewriting(rewrites, at=at, of="recipient").of(address)[0]) == "x@b.example"
     assert not rewriting(rewrites[:1], at="exit", of="sender")
+
+
+def test_subscriptions_of_one_of_our_domains() -> None:
+    local = {"domains": ["a.example", "b.example"]}
+    for domain in ("", "b.example"):
+        settings = Settings.from_dict(
+            {"local": local, "subscriptions": {"requests": "wishes/{local_part}", "domain": domain}}
+        )
+        assert settings.subscriptions.domain == domain
