@@ -17,27 +17,39 @@ from peerkit.programs import TOP
 BIN = pathlib.Path(sys.executable).parent
 SENDMAIL = str(BIN / "sendmail")
 NOBODY, DAEMON = 65534, 1
-# Python may stand in a folder of root's, where nobody else can pass: for these processes alone it is made passable.
+# Python, or all of this, may stand in a folder of root's, where nobody else can pass: for these processes alone both
+# are made passable. They are kept elsewhere while what they stand in is covered.
 PASSABLE = """
 set -e
 mount --make-rprivate /
-base=$1; shift
-at=$base; closed=
-while [ "$at" != / ]; do
-  case $(stat -c %A "$at") in *[xt]) ;; *) closed=$at ;; esac
-  at=$(dirname "$at")
-done
-if [ -n "$closed" ]; then
-  place=$(mktemp -d /tmp/passable.XXXXXX)
-  mount --bind "$base" "$place"
+closed_above() {
+  at=$1; closed=
+  while [ "$at" != / ]; do
+    case $(stat -c %A "$at") in *[xt]) ;; *) closed=$at ;; esac
+    at=$(dirname "$at")
+  done
+  echo "$closed"
+}
+put() {
+  if [ -n "$3" ]; then mkdir -p "$2"; mount --move "$1" "$2"; else umount "$1"; fi
+  rmdir "$1"
+}
+python=$1; top=$2; shift 2
+above_python=$(closed_above "$python"); above_top=$(closed_above "$top")
+place=$(mktemp -d /tmp/passable.XXXXXX)
+mkdir "$place/python" "$place/top"
+mount --bind "$python" "$place/python"
+mount --bind "$top" "$place/top"
+for closed in $(printf '%s\\n' "$above_python" "$above_top" | sort -u); do
   mount -t tmpfs -o mode=755 tmpfs "$closed"
-  mkdir -p "$base"
-  mount --move "$place" "$base"
-  rmdir "$place"
-fi
+done
+put "$place/python" "$python" "$above_python"
+put "$place/top" "$top" "$above_top"
+rmdir "$place"
 exec "$@"
 """
-IN_NAMESPACE = ["unshare", "--mount", "--fork", "--kill-child", "sh", "-c", PASSABLE, "passable", sys.base_prefix]
+_SHELL = ["sh", "-c", PASSABLE, "passable", sys.base_prefix, str(TOP)]
+IN_NAMESPACE = ["unshare", "--mount", "--fork", "--kill-child", *_SHELL]
 _BE = ["setpriv", "--clear-groups", "--inh-caps=-all"]
 AS_NOBODY = [*IN_NAMESPACE, *_BE, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--"]
 AS_DAEMON = [*IN_NAMESPACE, *_BE, f"--reuid={DAEMON}", f"--regid={DAEMON}", "--"]
