@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 
+import aiohttp
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from asyncmta import Mta, Settings
+from asyncmta.admin.door import Door
 from asyncmta.metric_names import CATALOGUE, FILE_SYSTEM, OLDEST, PREFIX, PROCESS, SITE_WAITING
 from asyncmta.metrics import Reading, buckets_of, family, render
 from asyncmta.system.meter import Meter
@@ -147,3 +149,54 @@ def test_info_has_its_labels():
         "asyncmta_spool_file_system_info",
         {"file_system": "ext4", "doubtful": "no"},
     )
+
+
+async def test_no_page_walks_over_the_queue(mta, monkeypatch, smtp_sink):
+    """However many wait, what is shown is kept as it goes along."""
+    smtp_sink.script("RCPT", "450 4.2.1 Later")
+    await mta.submit("me@example.org", ["you@example.net"], CONTENT)
+    await mta.idle(timeout=10)
+
+    def walk(*_):
+        raise AssertionError("somebody walks over the queue")
+
+    ledger = type(mta.rooms.store._ledger)
+    for name in ("__iter__", "ids", "below"):
+        monkeypatch.setattr(ledger, name, walk)
+    monkeypatch.setattr(type(mta.rooms.store), "entries", walk)
+    text, _ = await page(mta)
+    monkeypatch.undo()
+    assert of(values(text), "queue_messages", state="deferred") == 1
+
+
+async def test_served_to_everybody_who_reaches_the_door(mta, tmp_path):
+    """Without a token, as a scraper comes; and no other path is."""
+    errors = []
+    door = Door(
+        mta,
+        socket_path=str(tmp_path / "c.sock"),
+        listen="127.0.0.1:0",
+        token="a-long-enough-token",
+        message_size=1000,
+        on_error=lambda where, error: errors.append((where, error)),
+    )
+    await door.open()
+    try:
+        assert door.address is not None
+        address = "http://{}:{}".format(*door.address)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(
+                f"{address}/metrics", headers={"Accept": "application/openmetrics-text"}
+            ) as response:
+                assert response.status == 200
+                assert response.content_type == "application/openmetrics-text"
+                assert "Server" not in response.headers
+                text = await response.text()
+            async with session.get(f"{address}/v1/queue") as response:
+                assert response.status == 401
+            async with session.post(f"{address}/metrics") as response:
+                assert response.status == 405
+    finally:
+        await door.close()
+    assert {each.name for each in parse_open(text)} >= {"asyncmta_ready", "asyncmta_sites"}
+    assert errors == []
