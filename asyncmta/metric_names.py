@@ -53,6 +53,7 @@ REFUSED = _counter(
     *("stage", "code", "reason"),
 )
 SESSIONS_IN = _gauge("inbound_sessions", "Open sessions of clients, by role of the listener.", "role")
+SESSIONS_BEGUN = _counter("inbound_connections", "Sessions of clients that began, by role of the listener.", "role")
 
 # -- the queue --------------------------------------------------------------------------------------------------------
 
@@ -119,6 +120,7 @@ DISK_FREE = _gauge("disk_free_bytes", "Free on the spool's disk, as last measure
 DISK_INODES = _gauge("disk_free_inodes", "Free on the spool's disk, as last measured.")
 RESERVE = _gauge("disk_reserve_bytes", "What is kept to go on with when the disk is full; 0: it is given up.")
 DAMAGED = _counter("spool_damaged_records", "What could not be read, at the start or since, and was set aside.")
+PERSISTENT = _gauge("spool_persistent", "0: the spool is where what was synced may be forgotten (tmpfs, overlay, ...).")
 FILE_SYSTEM = Metric(
     "spool_file_system", "info", "The file system of the spool; doubtful: it may forget what was synced.",
     ("file_system", "doubtful"),

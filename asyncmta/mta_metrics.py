@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import asyncmta
@@ -60,11 +61,14 @@ class Measured(Operations):
         yield from outbound(rooms, told)
 
     def _inbound(self) -> Iterator[Reading]:
-        roles: dict[tuple[str, ...], Value] = {}
+        live: Counter[tuple[str, ...]] = Counter()
+        begun: Counter[tuple[str, ...]] = Counter()
         for listener in self._listeners:
             key = (listener.settings.role,)
-            roles[key] = roles.get(key, 0) + len(listener.sessions.live)  # type: ignore[operator]
-        yield Reading(names.SESSIONS_IN, roles)
+            live[key] += len(listener.sessions.live)
+            begun[key] += listener.sessions.entered
+        yield counted(names.SESSIONS_IN, live)
+        yield counted(names.SESSIONS_BEGUN, begun)
         for listener in self._listeners[:1]:  # they share it
             yield one(names.LOOP_LAG, listener.sessions.watch.lateness.read())
 
@@ -101,6 +105,7 @@ def spool(facts: StoreFacts) -> Iterator[Reading]:
     yield one(names.DISK_INODES, facts.free_inodes)
     yield one(names.RESERVE, facts.reserve)
     yield one(names.DAMAGED, facts.damages)
+    yield one(names.PERSISTENT, float(not facts.is_doubtful))
     yield Reading(names.FILE_SYSTEM, {(facts.file_system, "yes" if facts.is_doubtful else "no"): 1.0})
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from asyncmta.mail.outcome import Deferred, Delivered, Failed
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed
 from asyncmta.mail.reply import Reply
 from asyncmta.system.meter import DELAYS, Distribution, Meter
 
@@ -21,6 +21,12 @@ STAGES = (
     *("MAIL", "RCPT", "DATA", "BDAT", "dot"),
 )
 OTHER = "other"
+CAUSES = {cause: cause.name.lower() for cause in Cause}
+CLASSES = {digit: f"{digit}xx" for digit in range(2, 6)}
+OUTCOMES = (
+    *(("delivered", "none"), ("discarded", "none"), ("expired", "expired")),
+    *((outcome, cause) for outcome in ("deferred", "failed") for cause in CAUSES.values() if cause != "expired"),
+)
 VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 Counts = dict[tuple[str, ...], int]
@@ -46,12 +52,13 @@ class Tally:
     """Of one log."""
 
     def __init__(self) -> None:
-        self._accepted: Counts = {}
+        # Known from the start, as 0: what appears with its first event is no increase to who asks for one.
+        self._accepted: Counts = dict.fromkeys((("none",), ("TLSv1.2",), ("TLSv1.3",)), 0)
         self._recipients = self._octets = self._retired = 0
         self._refused: Counts = {}
-        self._attempts: Counts = {}
-        self._outcomes: Counts = {}
-        self._bounced: Counts = {}
+        self._attempts: Counts = dict.fromkeys((("2xx",), ("4xx",), ("5xx",), ("none",)), 0)
+        self._outcomes: Counts = dict.fromkeys(OUTCOMES, 0)
+        self._bounced: Counts = dict.fromkeys((("queued",), ("dropped",)), 0)
         self._transfer, self._total = Meter(DELAYS), Meter(DELAYS)
 
     def accepted(self, *, tls: str, recipients: int, size: int) -> None:
@@ -73,9 +80,9 @@ class Tally:
             key = ("discarded" if outcome.discarded else "delivered", "none")
             self._total.add(delay)
         elif isinstance(outcome, Deferred):
-            key = ("deferred", outcome.cause.name.lower())
+            key = ("deferred", CAUSES[outcome.cause])
         else:
-            key = ("expired" if expired else "failed", outcome.cause.name.lower())
+            key = ("expired" if expired else "failed", CAUSES[outcome.cause])
         _count(self._outcomes, key)
 
     def bounced(self, *, is_told: bool) -> None:
@@ -109,7 +116,7 @@ def version_of(tls: str) -> str:
 
 def class_of(reply: Reply | None) -> str:
     """By the first digit of a reply: what a server said, as far as it fits a label."""
-    return f"{reply.code // 100}xx" if reply is not None else "none"
+    return CLASSES.get(reply.code // 100, OTHER) if reply is not None else "none"
 
 
 def reason_of(reply: Reply) -> str:

@@ -11,8 +11,7 @@ from msgspec import Struct
 
 from asyncmta.mail.outcome import Place
 from asyncmta.system.meter import DELAYS, Distribution, Meter
-
-VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+from asyncmta.tally import version_of
 
 
 class Connections(Struct, frozen=True):
@@ -33,8 +32,7 @@ class Traffic:
         self._seconds = Meter(DELAYS)
 
     def opened(self, place: Place, *, verified: bool, seconds: float) -> None:
-        version = place.tls if place.tls in VERSIONS else "other" if place.tls else "none"
-        key = (version, "yes" if verified else "no")
+        key = (version_of(place.tls), "yes" if verified else "no")
         self._opened[key] = self._opened.get(key, 0) + 1
         self._seconds.add(seconds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import NamedTuple
 
 import aiohttp
 import pytest
@@ -12,9 +13,21 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from asyncmta import Mta, Settings
 from asyncmta.admin.door import Door
+from asyncmta.delivery.backlog import Backlog
+from asyncmta.delivery.busy_sites import MOST
+from asyncmta.delivery.exchange import Exchanger, Site
+from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.outcome import Place
+from asyncmta.mail.reply import reply
 from asyncmta.metric_names import CATALOGUE, FILE_SYSTEM, OLDEST, PREFIX, PROCESS, SITE_WAITING
 from asyncmta.metrics import Reading, buckets_of, family, render
 from asyncmta.system.meter import Meter
+
+
+class AtWork(NamedTuple):
+    site: Site
+    backlog: Backlog
+
 
 CONTENT = b"Subject: hello\r\n\r\nHow are you?\r\n"
 
@@ -66,6 +79,8 @@ async def test_what_happened_is_counted(mta, smtp_sink):
     assert of(found, "journal_bytes", state="live") > 0
     assert of(found, "disk_free_bytes") > 0
     assert of(found, "inbound_sessions", role="relay") == 0
+    assert of(found, "inbound_connections_total", role="relay") == 0
+    assert of(found, "spool_persistent") in (0, 1)
     assert of(found, "ready") == of(found, "alive") == 1
     assert of(found, "process_resident_memory_bytes") > 1 << 20
 
@@ -200,3 +215,30 @@ async def test_served_to_everybody_who_reaches_the_door(mta, tmp_path):
         await door.close()
     assert {each.name for each in parse_open(text)} >= {"asyncmta_ready", "asyncmta_sites"}
     assert errors == []
+
+
+async def test_ten_thousand_hostile_domains_do_not_make_the_page_longer(mta, monkeypatch):
+    """Nor do the names that they give their hosts."""
+    sites = {}
+    for number in range(10_000):
+        host = f"mx{number}.{'x' * 60}.evil.example"
+        sites[host] = AtWork(Site(host, (Exchanger(host),)), Backlog(20))
+    with monkeypatch.context() as patched:
+        patched.setattr(mta.rooms.remote, "_sites", sites)
+        for number in range(10_000):
+            place = Place(f"mx{number}.evil.example", "192.0.2.1", f"TLSv{number}")
+            said = reply(450 + number % 100, f"{4 + (number % 100 >= 50)}.{number % 1000}.1", f"no {number}")
+            mta.maillog.attempt(
+                queue_id=QueueId(1),
+                destination=f"mx:{number}.example",
+                place=place,
+                recipients=1,
+                seconds=1.0,
+                reply=said,
+            )
+            mta.maillog.refused(client="192.0.2.1", stage=f"X{number}", reply=said)
+            mta.rooms.remote._equipment.traffic.opened(place, verified=False, seconds=1.0)
+        text, _ = await page(mta)
+    samples = [sample for found in parse(text) for sample in found.samples]
+    assert len([each for each in samples if "site" in each.labels]) == 3 * (MOST + 1)
+    assert len(samples) < 600

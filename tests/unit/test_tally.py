@@ -8,6 +8,12 @@ from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.tally import REASONS, STAGES, Tally, class_of, reason_of, version_of
 
+
+def some(counts):
+    """Those that are not 0."""
+    return {key: count for key, count in counts.items() if count}
+
+
 OK = reply(250, "2.0.0", "taken")
 LATER = reply(451, "4.3.0", "later")
 NO = reply(550, "5.1.1", "nobody")
@@ -19,7 +25,7 @@ def test_what_is_accepted():
     tally.accepted(tls="TLSv1.3 TLS_AES_256_GCM_SHA384", recipients=1, size=50)
     tally.accepted(tls="TLSv1.3", recipients=1, size=50)
     told = tally.read()
-    assert told.accepted == {("none",): 1, ("TLSv1.3",): 2}
+    assert some(told.accepted) == {("none",): 1, ("TLSv1.3",): 2}
     assert (told.recipients, told.octets) == (4, 200)
 
 
@@ -70,7 +76,7 @@ def test_strangers_make_no_keys():
     assert len(told.refused) <= len(REASONS)
     assert all(stage == "other" for stage, _, _ in told.refused)
     assert len(told.accepted) <= 6
-    assert set(told.attempts) == {("2xx",), ("3xx",), ("4xx",), ("5xx",)}
+    assert set(some(told.attempts)) == {("2xx",), ("3xx",), ("4xx",), ("5xx",)}
 
 
 def test_attempts_by_the_last_reply():
@@ -78,7 +84,7 @@ def test_attempts_by_the_last_reply():
     tally.attempted(0.2, OK)
     tally.attempted(30.0, None)
     told = tally.read()
-    assert told.attempts == {("2xx",): 1, ("none",): 1}
+    assert some(told.attempts) == {("2xx",): 1, ("none",): 1}
     assert (told.transfer.count, told.transfer.total) == (2, 30.2)
     assert class_of(LATER) == "4xx"
 
@@ -91,7 +97,7 @@ def test_outcomes_and_how_long_it_took():
     tally.settled(Failed(Cause.REFUSED, NO), 7.0)
     tally.settled(Failed(Cause.EXPIRED, NO), 9.0, expired=True)
     told = tally.read()
-    assert told.outcomes == {
+    assert some(told.outcomes) == {
         ("delivered", "none"): 1,
         ("discarded", "none"): 1,
         ("deferred", "timeout"): 1,
@@ -107,7 +113,7 @@ def test_reports_and_retired():
     tally.bounced(is_told=False)
     tally.retired()
     told = tally.read()
-    assert told.bounced == {("queued",): 1, ("dropped",): 1}
+    assert some(told.bounced) == {("queued",): 1, ("dropped",): 1}
     assert told.retired == 1
 
 
