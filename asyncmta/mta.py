@@ -14,6 +14,7 @@ from functools import partial
 from typing import BinaryIO, Self
 
 from asyncmta.config import Settings
+from asyncmta.counted_log import CountedLog
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.resolver import Resolver
 from asyncmta.forwarding.verping import Verping
@@ -25,7 +26,6 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
-from asyncmta.maillog import MailLog
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_dispatch, build_pipe
 from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
@@ -33,9 +33,10 @@ from asyncmta.mta_front import build_access, build_certificates, given
 from asyncmta.mta_lists import build_lists, sending
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
 from asyncmta.mta_maildir import bcc_rules, build_maildir
+from asyncmta.mta_metrics import Measured
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
-from asyncmta.operations import Operations, Rooms
+from asyncmta.operations import Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
@@ -48,7 +49,7 @@ from asyncmta.turning import turns_of
 DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
 
 
-class Mta(Operations):
+class Mta(Measured):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
     authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a
@@ -75,7 +76,7 @@ class Mta(Operations):
         self._authenticator = authenticator
         self._hooks, self._recipients = hooks, recipients
         log = settings.log
-        self.maillog = MailLog(
+        self.maillog = CountedLog(
             clock=self._clock, stream=log_stream, format=log.format, level=log.level, addresses=log.addresses
         )
         self._own_resolver: Resolver | None = None

@@ -47,6 +47,9 @@ PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
 
+PARTS |= {"tally": "maillog", "counted_log": "maillog"}
+PARTS |= {"metrics": "mta", "metric_names": "mta", "mta_metrics": "mta"}
+
 # A library is used in these places only; to change it is to change them.
 HOMES = {
     "aiosmtpd": ["inbound/listener.py", "inbound/authenticating.py"],
@@ -60,6 +63,7 @@ HOMES = {
     "aiohttp": ["admin/", "delivery/token_endpoint.py"],
     "structlog": ["maillog.py"],
     "click": ["cli/"],
+    "prometheus_client": ["metrics.py"],
     "rich": ["cli/"],
     "idna": ["mail/address.py"],
     "sqlite3": ["mailboxes/sqlite_users.py"],  # of the standard library; it blocks, and is asked in one place

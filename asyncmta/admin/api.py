@@ -49,6 +49,7 @@ class Operated(Protocol):
     async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
     def not_ready(self) -> list[str]: ...
     def alive(self) -> list[str]: ...
+    async def metrics(self, accept: str) -> tuple[bytes, str]: ...
 
 
 class Bulk(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,6 +97,7 @@ class Api:
             [
                 web.get("/livez", self._livez),
                 web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
                 web.get("/v1/queue", self._list),
                 web.get("/v1/queue/stats", self._stats),
                 web.get("/v1/queue/{id}", self._show),
@@ -137,6 +139,10 @@ class Api:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         return _health(self._mta.not_ready())
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        page, content_type = await self._mta.metrics(request.headers.get("Accept", ""))
+        return web.Response(body=page, headers=HEADERS | {"Content-Type": content_type})
 
     # -- looking ----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from asyncmta.delivery.conversion import Conversion
@@ -18,6 +18,7 @@ from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.qmtp import QmtpDialogue
 from asyncmta.delivery.session import Opened
+from asyncmta.delivery.traffic import Traffic
 from asyncmta.delivery.transaction import Leg
 from asyncmta.delivery.transfer import AnyDialogue, Owner, Session
 from asyncmta.mail.envelope import QueueId, ReadContent
@@ -57,6 +58,7 @@ class Equipment(Struct, frozen=True):
     watch: Callable[[], None]
     onward: Callable[[Sequence[Leg]], None]
     conversion: Conversion
+    traffic: Traffic = field(default_factory=Traffic)
 
     def session(self, opened: Opened, owner: Owner) -> Session:
         """What was opened, at work for this owner."""

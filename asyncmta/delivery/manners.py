@@ -56,3 +56,4 @@ class Opened(Struct, frozen=True):
     peer: Capabilities
     place: Place
     protocol: str = "smtp"
+    is_verified: bool = False  # by TLS: it is who it says

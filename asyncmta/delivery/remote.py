@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from asyncmta.delivery.busy_sites import BusySites, busiest
 from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import CONNECT_TIMES, Dialer
 from asyncmta.delivery.doubts import Doubts
@@ -24,6 +25,7 @@ from asyncmta.delivery.gathering import Gathering, Where
 from asyncmta.delivery.grouping import group
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.sites import ActiveSite
+from asyncmta.delivery.traffic import Connections
 from asyncmta.delivery.transaction import Done, Leg
 from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.delivery.way import Way, hosts_of, leaping, not_tried, way_of
@@ -145,9 +147,11 @@ class RemoteTransport:
         """How often content went out and was not answered."""
         return self._doubts.count
 
-    def sites(self) -> list[SiteView]:
-        """A snapshot."""
+    def sites(self) -> list[SiteView]:  # a snapshot
         return [site.view() for site in self._sites.values()]
+
+    def connections(self) -> tuple[Connections, BusySites]:
+        return self._equipment.traffic.read(), busiest(self._sites.values(), self._clock.monotonic())
 
     # -- finding the site --------------------------------------------------------------------------------------------
 

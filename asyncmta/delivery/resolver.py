@@ -44,6 +44,7 @@ from asyncmta.delivery.exchange import (
     TemporaryFailure,
     is_address,
 )
+from asyncmta.delivery.look_ups import LookedUp, LookUps
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 
@@ -104,6 +105,10 @@ class Resolver:
         self._anew_at = 0.0
         self._dns: aiodns.DNSResolver | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._counts = LookUps()
+
+    def looked_up(self) -> LookedUp:
+        return self._counts.read(len(self._cache))
 
     async def exchangers(self, domain: str) -> MxAnswer:
         """What DNS says about the MX of a domain; aliases are followed."""
@@ -141,6 +146,7 @@ class Resolver:
         entry = self._cache.get(key)
         if entry is not None and entry.until > self._clock.monotonic():
             self._cache.move_to_end(key)
+            self._counts.hits += 1
             return entry.answer
         flight = self._flights.get(key)
         if flight is None:
@@ -151,7 +157,9 @@ class Resolver:
     async def _fly(self, kind: str, name: str) -> Answer:
         """One look-up, for all who ask, and into the cache."""
         async with self._slots:
+            began = self._clock.monotonic()
             answer, seconds = await self._look_up(kind, name)
+            self._counts.answered(kind, answer, self._clock.monotonic() - began)
         self._cache[(kind, name)] = _Entry(answer, self._clock.monotonic() + seconds)
         while len(self._cache) > MOST_ENTRIES:
             self._cache.popitem(last=False)

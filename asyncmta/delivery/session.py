@@ -242,7 +242,7 @@ class _Opening:
             remember(self._context, self._server, tunnel, self._clock.monotonic())
         verified = tunnel is not None and self._tls == "verify"
         peer = read_capabilities(client.esmtp_extensions, verified_tls=verified)
-        return Opened(transport, peer, self._place, self._manners.protocol)
+        return Opened(transport, peer, self._place, self._manners.protocol, verified)
 
     def _nothing_unasked(self, client: aiosmtplib.SMTP) -> None:
         """Replies that came with the one we asked for would be taken for replies to what we say next."""

@@ -254,8 +254,10 @@ class ActiveSite:
         except BaseException:
             backlog.not_opened()
             raise
+        traffic = self._equipment.traffic
         if isinstance(result, Opened):
             backlog.opened()
+            traffic.opened(result.place, verified=result.is_verified, seconds=clock.monotonic() - began)
             session = self._equipment.session(result, self)
             self._sessions[session] = clock.monotonic()
             self._equipment.watch()
@@ -263,6 +265,7 @@ class ActiveSite:
             self._work()  # a bug may have cost this one at once
             return
         backlog.not_opened()
+        traffic.failed(result.cause.name.lower())
         if backlog.turned_away(clock.monotonic()):
             spent = clock.monotonic() - began if is_mute(result) else 0.0
             self._endings.suspend(backlog.drain(), result, mark, spent)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from asyncmta.inbound.lag import Lag
 from asyncmta.maillog import MailLog
 from asyncmta.system.clock import Clock, Timer
+from asyncmta.system.meter import Meter
+
+LATENESS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class LoopWatch:
@@ -21,6 +24,7 @@ class LoopWatch:
         self._users = 0
         self._due = 0.0
         self._timer: Timer | None = None
+        self.lateness = Meter(LATENESS)  # of the ticks, in seconds
 
     @property
     def is_lagging(self) -> bool:
@@ -42,8 +46,9 @@ class LoopWatch:
         self._timer = self._clock.call_at(self._due, self._tick)
 
     def _tick(self) -> None:
-        lag = self._lag
-        if lag.observe(self._clock.monotonic() - self._due):
+        lag, late = self._lag, self._clock.monotonic() - self._due
+        self.lateness.add(max(0.0, late))
+        if lag.observe(late):
             if lag.is_lagging:
                 self._maillog.note("warning", "loop_lags", seconds=round(lag.late, 3), effect="new sessions get 421")
             else:

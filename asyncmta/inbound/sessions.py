@@ -104,6 +104,7 @@ class Sessions:
         assert reception.watch is not None
         self.watch = reception.watch
         self.live: set[Live] = set()
+        self.entered = 0  # sessions since the start
         self.second = 0.0
         self.is_awake = False
         self._timer: Timer | None = None
@@ -130,6 +131,7 @@ class Sessions:
 
     def enter(self, connection: Live) -> None:
         self.live.add(connection)
+        self.entered += 1
         self.reception.holding.entered(len(self.live))
 
     def leave(self, connection: Live) -> None:

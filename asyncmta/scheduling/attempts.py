@@ -32,6 +32,7 @@ from asyncmta.scheduling.task import Lane, Task
 from asyncmta.scheduling.transport import Transport
 from asyncmta.spool.ledger import Entry
 from asyncmta.system.clock import Timer
+from asyncmta.system.meter import DELAYS, Meter
 
 TOO_LATE = Postponed(0.0, "the time in which its sender wants it delivered is over")
 LOCAL = "local:"  # with which the destinations of our own mailboxes begin (`routing`)
@@ -78,6 +79,12 @@ class Attempts:
         self._passes: dict[QueueId, Pass] = {}
         self._long: deque[tuple[float, Pass]] = deque()  # passes with something to tell, and until when that waits
         self._timer: Timer | None = None
+        self.waited = Meter(DELAYS)  # seconds from being accepted to the first attempt
+
+    @property
+    def messages(self) -> int:
+        """Messages in hand."""
+        return len(self._passes)
 
     @property
     def is_idle(self) -> bool:
@@ -107,7 +114,10 @@ class Attempts:
             )
             here.consignments[consignment] = task
             consignments.append(consignment)
-        if is_too_late(entry, self._clock.now()):
+        now = self._clock.now()
+        if not entry.attempts:
+            self.waited.add(now - entry.accepted_at)
+        if is_too_late(entry, now):
             for consignment in consignments:
                 self.done(consignment, TOO_LATE)
             return

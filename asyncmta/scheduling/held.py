@@ -63,6 +63,11 @@ class HeldBack:
         self._revocable: set[asyncio.Task[int] | None] = set()  # the commands that wait, with nothing handed in
         self._is_stopping = False
 
+    @property
+    def messages(self) -> int:
+        """How many, but for some whose last recipient has just been let go."""
+        return len(self._ordinals)
+
     def __contains__(self, queue_id: QueueId) -> bool:
         """Is any recipient of this message kept back?"""
         return bool(self._ordinals.get(queue_id))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 
+from msgspec import Struct
+
 from asyncmta.mail.envelope import QueueId
 from asyncmta.scheduling.attempts import Attempts
 from asyncmta.scheduling.held import HeldBack
@@ -18,8 +20,20 @@ from asyncmta.scheduling.snapshot import QueueRow, Standing, row
 from asyncmta.scheduling.task import READY, WAITING, Lane, Task
 from asyncmta.scheduling.waiting import Waiting
 from asyncmta.spool.ledger import Entry
+from asyncmta.system.meter import Distribution
 
 CHUNK = 200
+
+
+class QueueCounts(Struct, frozen=True):
+    """Messages that are `active` and `held`; recipients `in_hand`, and those that are due and not in hand (`ready`; of
+    one that is parked, as one). `waited`: seconds from being accepted to the first attempt."""
+
+    active: int
+    held: int
+    in_hand: int
+    ready: int
+    waited: Distribution
 
 
 class Listing:
@@ -54,6 +68,14 @@ class Listing:
         """All messages, in the order in which they came; some tens of microseconds each."""
         shown = (self._row(entry) for entry in self._store.entries())
         return (each for each in shown if each is not None)
+
+    def standing(self) -> QueueCounts:
+        """How many there are of which kind; however many they are, it looks at none of them."""
+        agenda = self._agenda
+        ready = agenda.overdue + self._waiting.overdue
+        return QueueCounts(
+            self._attempts.messages, self._held.messages, agenda.in_hand, ready, self._attempts.waited.read()
+        )
 
     async def newest(self, before: QueueId | None = None) -> AsyncIterator[QueueRow]:
         """All, or those below that id, the newest first; they may come and go meanwhile."""

@@ -86,7 +86,7 @@ class Scheduler:
             destinations=self._destinations,
             to_wall=self._to_wall,
         )
-        self.view, self.rows, self.newest = listing.view, listing.rows, listing.newest
+        self.view, self.rows, self.newest, self.standing = listing.view, listing.rows, listing.newest, listing.standing
         self._pump = Pump(
             means,
             deliver=self._attempts.deliver,

@@ -62,7 +62,9 @@ class Recovery(Struct, frozen=True, kw_only=True):
 class StoreFacts(Struct, frozen=True, kw_only=True):
     """How a spool is, as plain numbers. `sync_seconds`: from the first octet of a batch until it is durable; `live`:
     about how many octets open messages need, `dead` the others; `damages`: what was set aside at start
-    or by the scrub; `freed`: segments that compaction made unneeded; `scrub_found`: what the scrub found broken,
+    or by the scrub; `freed`: segments that compaction made unneeded; `oldest`: when the oldest message was accepted, to
+    within some seconds; `free_space`, `free_inodes`: of the disk, as last measured; `is_doubtful`: its file system, or
+    the way it is mounted, may forget what was synced; `scrub_found`: what the scrub found broken,
     `scrub_repaired` of that."""
 
     sync_seconds: Distribution
@@ -81,6 +83,11 @@ class StoreFacts(Struct, frozen=True, kw_only=True):
     freed: int
     reserve: int
     is_reserve_given_up: bool
+    oldest: float | None = None
+    free_space: int = 0
+    free_inodes: int = 0
+    file_system: str = ""
+    is_doubtful: bool = False
     scrub_rounds: int = 0
     scrub_found: int = 0
     scrub_repaired: int = 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from heapq import merge
 
 from asyncmta.mail.envelope import QueueId
+from asyncmta.spool.ages import Ages
 from asyncmta.spool.entry import Entry
 from asyncmta.spool.lot import ParkedMessages, Thaw
 from asyncmta.spool.parked import IllegalTransition, Parked, Place
@@ -44,6 +45,7 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: dict[QueueId, Entry] = {}
         self._parked = ParkedMessages()
+        self.ages = Ages()
         self.park_as: ParkAs | None = None
         self.thaw: Callable[[Parked], Entry] | None = None
         self.skipped = 0
@@ -127,7 +129,10 @@ class Ledger:
 
     def discard(self, queue_id: QueueId) -> Entry | Parked | None:
         """Take a message out without a record: it is being set aside as damaged."""
-        return self._parked.pop(queue_id) or self._entries.pop(queue_id, None)
+        gone = self._parked.pop(queue_id) or self._entries.pop(queue_id, None)
+        if gone is not None:
+            self.ages.leave(gone.accepted_at)
+        return gone
 
     def apply(self, record: Record, segment: int = 0, offset: int = 0) -> Entry | Parked | None:
         """Fold one record in that stands there. The message it was about, also when it has just been retired; None
@@ -146,6 +151,7 @@ class Ledger:
             if not entry.is_closed:
                 raise IllegalTransition(queue_id, "retired while it is open")
             del self._entries[queue_id]
+            self.ages.leave(entry.accepted_at)
         elif kind is Attempted:
             entry.attempt(record, (segment, offset))  # type: ignore[arg-type]
         else:
@@ -157,6 +163,8 @@ class Ledger:
         if applied is None:
             self.skipped += 1
         if not isinstance(applied, Thaw):
+            if applied is not None and type(record) is Retired:
+                self.ages.leave(applied.accepted_at)
             return applied
         assert self.thaw is not None, "who parks can thaw"
         self.unpark(self.thaw(applied.parked))
@@ -179,6 +187,8 @@ class Ledger:
             entry.envelope, entry.segment, entry.offset = record.envelope, segment, offset
             entry.restore(record)
         self._entries[record.queue_id] = entry
+        if known is None and parked is None:
+            self.ages.enter(entry.accepted_at)
         if self.park_as is not None:
             self.park(record.queue_id, self.park_as(entry))
         elif parked is not None:  # it has moved, and waits on

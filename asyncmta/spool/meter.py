@@ -8,41 +8,12 @@ reliability.md O3, F8.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from asyncmta.system.meter import Distribution, Meter
 
-from msgspec import Struct
+__all__ = ["BatchMeter", "Distribution", "Meter"]
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-
-
-class Distribution(Struct, frozen=True):
-    """`counts[n]`: values above `bounds[n - 1]` and up to `bounds[n]`; the last one: above all bounds."""
-
-    bounds: tuple[float, ...]
-    counts: tuple[int, ...]
-    total: float
-    count: int
-
-
-class Meter:
-    """One sort of value."""
-
-    __slots__ = ("_bounds", "_count", "_counts", "_total")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._total = 0.0
-        self._count = 0
-
-    def add(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._total += value
-        self._count += 1
-
-    def read(self) -> Distribution:
-        return Distribution(self._bounds, tuple(self._counts), self._total, self._count)
 
 
 class BatchMeter:

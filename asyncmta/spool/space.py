@@ -113,6 +113,11 @@ class FreeSpace:
         """The reserve is given up: what room there is belongs to what makes more."""
         return not self._reserve.is_held
 
+    @property
+    def free(self) -> tuple[int, int]:
+        """Octets and inodes, as they were last measured."""
+        return self._free
+
     def measure(self) -> None:
         """And take the reserve again if there is room for it. What cannot be measured stays as it was."""
         with suppress(OSError):

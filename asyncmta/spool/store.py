@@ -107,7 +107,8 @@ class Store(Recalling):
         self._start(opened)
         torn, file_system = reading.torn, self._disk.file_system(self._places.root)
         options = sorted(self._disk.mount_options(self._places.root) & DOUBTFUL_OPTIONS)
-        if file_system in DOUBTFUL or options:
+        self._file_system, self._is_doubtful = file_system, file_system in DOUBTFUL or bool(options)
+        if self._is_doubtful:
             self._on_event("file_system_doubtful", {"file_system": file_system, "options": ",".join(options)})
         return Recovery(
             messages=len(ledger) - sum(entry.is_closed for entry in ledger) - len(ledger.all_parked.closed()),
@@ -257,6 +258,11 @@ class Store(Recalling):
             freed=self._compactor.freed,
             reserve=self._reserve.size if self._reserve.is_held else 0,
             is_reserve_given_up=not self._reserve.is_held,
+            oldest=self._ledger.ages.oldest(),
+            free_space=self._space.free[0],
+            free_inodes=self._space.free[1],
+            file_system=self._file_system,
+            is_doubtful=self._is_doubtful,
             **self._scrubber.facts(),
         )
 

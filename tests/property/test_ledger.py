@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.outcome import Outcome
 from asyncmta.spool import segment
+from asyncmta.spool.ages import STRETCH
 from asyncmta.spool.codec import decode
 from asyncmta.spool.ledger import IllegalTransition, Ledger
 from asyncmta.spool.records import (
@@ -130,6 +131,8 @@ def test_the_ledger_is_its_table(records: Sequence[Record]) -> None:
             continue
         assert expected is (None if entry is None else True)
         assert ledger.skipped == skipped + (entry is None)
+        ages, oldest = [each.accepted_at for each in ledger], ledger.ages.oldest()
+        assert oldest is None if not ages else 0 <= min(ages) - (oldest or 0) < STRETCH
         after = snapshot(ledger)
         assert {number: list(state.states) for number, (state, _) in after.items()} == model.states
         assert {number: set(state.owed) for number, (state, _) in after.items()} == {

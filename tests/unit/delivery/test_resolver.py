@@ -392,3 +392,13 @@ async def test_closing_ends_what_is_in_flight(server: NameServer, clock: FakeClo
     with pytest.raises(asyncio.CancelledError):
         await task
     await resolver.close()
+
+
+async def test_look_ups_and_hits_are_counted_by_result(server: NameServer, resolver: Resolver) -> None:
+    server.zone["example.org", "MX"] = [record("example.org", "MX", (10, "a.example"))]
+    server.zone["evil.example", "MX"] = SERVFAIL
+    for name in ("example.org", "example.org", "Example.ORG.", "evil.example"):
+        await resolver.exchangers(name)
+    found = resolver.looked_up()
+    assert found.results == {("MX", "found"): 1, ("MX", "failed"): 1}
+    assert (found.hits, found.cached, found.seconds.count) == (2, 2, 2)

@@ -88,3 +88,15 @@ def test_there_is_no_timer_while_nothing_happens() -> None:
     assert kit.clock.next_timer() is None
     watch.begin()
     assert kit.clock.next_timer() is not None
+
+
+def test_how_late_it_is_is_measured_also_where_it_is_not_too_late() -> None:
+    kit = Kit()
+    live, _ = kit.greeted()
+    watch = live._sessions.watch
+    kit.clock.advance(TICK)
+    before = watch.lateness.read().count
+    stall(live, kit.clock, 2, seconds=0.75)
+    found = watch.lateness.read()
+    assert found.count == before + 2
+    assert found.total == pytest.approx(1.5)
