@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "unit" / "stats"))
 
-from logmaker import write
+from logmaker import write  # noqa: E402 - it is beside the tests
 
 
 def timed(*arguments: str) -> dict[str, object]:

@@ -17,11 +17,17 @@ _LOOKED_AT = 600  # the log itself cuts a value at 500
 
 _REPLY = re.compile(r"([2-5])[0-9]{2}(?:[ -]|\Z)")
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?= |\Z)")
+_COLONS = "[0-9a-f:]{0,40}::|(?:[0-9a-f]{1,4}:){3}"  # and not the two of a time of day
 _MASKS = (
     (re.compile(r"\bhttps?://[^\s<>\"']{1,500}", re.IGNORECASE), "<url>"),
     # `[^...]{0,64}@` and not `{1,64}`: what is left of a quoted local-part is masked with its domain, too.
     (re.compile(r"<?(?:\"[^\"]{0,64}\"|[^\s<>@\"'(),;:]{0,64})@[^\s<>@\"'(),;:]{1,255}>?"), "<address>"),
-    (re.compile(r"\[?(?:IPv6:)?(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])\]?", re.IGNORECASE), "<ip>"),
+    (
+        re.compile(
+            rf"\[?(?<![\w:])(?:IPv6:)?(?={_COLONS})(?:[0-9a-f]{{0,4}}:){{2,7}}[0-9a-f]{{0,4}}(?![\w:])\]?", re.I
+        ),
+        "<ip>",
+    ),
     (re.compile(r"\[?(?<![\w.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![\w.]*\w)\]?"), "<ip>"),
     (re.compile(r"(?<![\w-])(?=[A-Za-z_-]*[0-9])[\w-]{6,}"), "<id>"),
     (re.compile(r"[0-9]+"), "<n>"),
