@@ -34,7 +34,6 @@ from asyncmta.system.clock import SystemClock
 @click.option("--until", metavar="WHEN", help="Before then.")
 @click.option("--top", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="So many of each list.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every hour.")
-@click.option("--no-progress", is_flag=True, help="No progress bar.")
 @config_option
 def command(
     *,
@@ -44,7 +43,6 @@ def command(
     until: str | None,
     top: int,
     as_json: bool,
-    no_progress: bool,
 ) -> None:
     """Say what a JSON log adds up to: deliveries, delays, failures, senders.
 
@@ -60,7 +58,7 @@ def command(
     except DatabaseRefused as error:
         raise Stop(Exit.DATA, str(error)) from None
     try:
-        progress = _read(database, files, faults, show=not no_progress and sys.stderr.isatty())
+        progress = _read(database, files, faults, show=sys.stderr.isatty())
         report = draw(database, window, top)
     except DatabaseRefused as error:
         raise Stop(Exit.TEMP_FAIL, str(error)) from None
@@ -93,7 +91,8 @@ def _read(database: Database, files: Sequence[str], faults: list[str], *, show: 
     opened: list[Source] = []
     try:
         try:
-            opened += [Source("-", sys.stdin.buffer) if name == "-" else Source.open(name) for name in files]
+            for name in files:
+                opened.append(Source("-", sys.stdin.buffer) if name == "-" else Source.open(name))
         except SourceFailed as error:
             raise Stop(Exit.NO_INPUT, str(error)) from None
         with _bar(opened, show=show) as on_read:

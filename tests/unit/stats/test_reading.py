@@ -176,7 +176,7 @@ def test_an_empty_file_and_a_pipe(database, tmp_path):
     reading, writing = os.pipe()
     with open(writing, "wb") as stream:
         stream.write(LINES[0])
-    source = Source("-", open(reading, "rb"))
+    source = Source("-", open(reading, "rb"))  # noqa: SIM115 - it closes it
     assert source.size is None
     reader = Reader(database)
     reader.read(source)
