@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import click
 import msgspec
@@ -18,7 +18,7 @@ from asyncmta.cli.stats_table import Section, sections
 from asyncmta.cli.stats_when import NoTime, moment
 from asyncmta.cli.where import config_option
 from asyncmta.cli.words import printable
-from asyncmta.stats.database import Database, DatabaseRefused
+from asyncmta.stats.database import Database, DatabaseBusy, DatabaseRefused
 from asyncmta.stats.reading import OnRead, Progress, Reader
 from asyncmta.stats.report import Report, Window, draw, stamp
 from asyncmta.stats.sources import Source, SourceFailed
@@ -54,16 +54,13 @@ def command(
     window = _window(since, until)
     faults: list[str] = []
     try:
-        database = Database(path or "")
+        with closing(Database(path or "")) as database:
+            progress = _read(database, files, faults, show=sys.stderr.isatty())
+            report = draw(database, window, top)
     except DatabaseRefused as error:
-        raise Stop(Exit.DATA, str(error)) from None
-    try:
-        progress = _read(database, files, faults, show=sys.stderr.isatty())
-        report = draw(database, window, top)
-    except DatabaseRefused as error:
-        raise Stop(Exit.TEMP_FAIL, str(error)) from None
-    finally:
-        database.close()
+        raise Stop(Exit.TEMP_FAIL if isinstance(error, DatabaseBusy) else Exit.DATA, str(error)) from None
+    if progress.lines and progress.broken == progress.lines and not progress.resumed:
+        click.echo('no line of it is one of asyncmta\'s JSON log; is log.format "json"?', err=True)
     if as_json:
         click.echo(msgspec.json.encode({"window": _shown(window), "read": progress, **msgspec.structs.asdict(report)}))
     else:
@@ -92,7 +89,7 @@ def _read(database: Database, files: Sequence[str], faults: list[str], *, show: 
     try:
         try:
             for name in files:
-                opened.append(Source("-", sys.stdin.buffer) if name == "-" else Source.open(name))
+                opened.append(Source.open(name) if name != "-" else _standard_input())
         except SourceFailed as error:
             raise Stop(Exit.NO_INPUT, str(error)) from None
         with _bar(opened, show=show) as on_read:
@@ -108,6 +105,12 @@ def _read(database: Database, files: Sequence[str], faults: list[str], *, show: 
             source.close()
 
 
+def _standard_input() -> Source:
+    if sys.stdin is None:  # Python says so of one that is closed
+        raise SourceFailed("-: standard input is closed")
+    return Source("-", sys.stdin.buffer)
+
+
 @contextmanager
 def _bar(sources: Sequence[Source], *, show: bool) -> Iterator[OnRead]:
     """A progress bar on standard error; without a total where one of them is a pipe."""
@@ -119,7 +122,7 @@ def _bar(sources: Sequence[Source], *, show: bool) -> Iterator[OnRead]:
 
     sizes = [source.size for source in sources]
     total = None if None in sizes else sum(size or 0 for size in sizes)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("reading", total=total)
         yield lambda source: progress.update(

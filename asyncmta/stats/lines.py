@@ -183,8 +183,12 @@ def _fact(line: Known, text: bytes) -> Fact | Skip:
     at = round(line.ts.timestamp() * 1000)
     if not 0 <= at < _LATEST:
         return Skip.BROKEN
-    key = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
-    return Fact(at, key, *_told(line))
+    return Fact(at, digest(text), *_told(line))
+
+
+def digest(octets: bytes) -> int:
+    """A number of 64 bits with sign that stands for these octets."""
+    return int.from_bytes(hashlib.blake2b(octets, digest_size=8).digest(), "big", signed=True)
 
 
 def _told(

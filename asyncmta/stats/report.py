@@ -151,6 +151,11 @@ class Report(Struct, frozen=True):
 
 def draw(database: Database, window: Window, top: int) -> Report:
     """The report of this time, with at most `top` of each."""
+    with database.snapshot():
+        return _draw(database, window, top)
+
+
+def _draw(database: Database, window: Window, top: int) -> Report:
     limits = window.limits
     totals = {kind.name.lower(): Total() for kind in Kind}
     octets, first, last = 0, _END, -1

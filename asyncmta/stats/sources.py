@@ -43,8 +43,13 @@ class Source:
     @classmethod
     def open(cls, path: str) -> Source:
         try:
-            return cls(path, open(path, "rb"))
+            raw = open(path, "rb")  # noqa: SIM115 - closed by close()
         except OSError as error:
+            raise SourceFailed(f"{path}: {error.strerror}") from None
+        try:
+            return cls(path, raw)
+        except OSError as error:
+            raw.close()
             raise SourceFailed(f"{path}: {error.strerror}") from None
 
     def _look(self, is_packed: bool) -> None:

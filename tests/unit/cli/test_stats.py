@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,32 @@ def test_ends(run, tmp_path):
     assert "1 counted" in run("stats", "cut.gz", "log").out
 
 
+def test_a_log_that_is_not_json_is_told_so(run):
+    ended = run("stats", "-", stdin=b"2026-11-21T10:00:00Z [info] delivered recipient=a@example.net\n")
+    assert ended.code == 0
+    assert 'is log.format "json"?' in ended.err
+    assert run("stats", "-", stdin=log_of(FIRST)).err == ""
+    assert run("stats", "-", stdin=b"").err == ""
+
+
+def test_times_at_the_ends_of_the_calendar(run):
+    far = json.loads(
+        run("stats", "-", "--json", "--since", "999999999w", "--until", "9999-12-31", stdin=log_of(FIRST)).out
+    )
+    assert far["totals"]["delivered"]["lines"] == 1
+    assert far["window"]["since"] == "1970-01-01T00:00:00.000Z"
+
+
+def test_a_database_that_somebody_else_writes_is_75(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("asyncmta.stats.database.BUSY", 0.01)
+    assert run("stats", "--database", "kept").code == 0
+    other = sqlite3.connect(tmp_path / "kept", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ended = run("stats", "-", "--database", "kept", stdin=log_of(FIRST))
+    assert (ended.code, "locked" in ended.err) == (75, True)
+    other.close()
+
+
 def test_nothing_in_a_log_reaches_the_terminal(run):
     evil = "\x1b[2J\u202e\r\n"
     lines = log_of(
@@ -176,6 +203,9 @@ def on_a_terminal(folder: Path, *arguments: str) -> str:
         ("1d", 913_600_000),
         ("1w", 395_200_000),
         ("1970-01-01", 0),
+        ("999999999w", 0),
+        ("0001-01-01T00:00+23:59", 0),
+        ("9999-12-31T23:59:59-23:59", 253_402_300_799_999),
         ("1970-01-01T01:00", 3_600_000),
         ("1970-01-01T01:00:00.250+01:00", 250),
     ],

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from asyncmta.stats import database as module
-from asyncmta.stats.database import Database, DatabaseRefused
+from asyncmta.stats.database import Database, DatabaseBusy, DatabaseRefused
 from asyncmta.stats.lines import Fact, Kind
 from asyncmta.stats.reasons import reason_of
 from asyncmta.stats.report import Window, draw
@@ -65,7 +65,7 @@ def test_somebody_else_who_writes_is_an_end_and_no_crash(tmp_path, monkeypatch):
     path = str(tmp_path / "stats.sqlite")
     mine, other = Database(path), sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DatabaseRefused, match="locked"):
+    with pytest.raises(DatabaseBusy, match="locked"):
         mine.add([fact(1)])
     other.execute("ROLLBACK")
     other.close()
@@ -82,7 +82,7 @@ def test_what_goes_wrong_in_a_batch_takes_the_batch_back(tmp_path):
 
     with pytest.raises(RuntimeError):
         database.add(spoiled())
-    # The number that the name had was taken back, and is not remembered.
+    # The name was taken back with the rest, and is not thought to be in.
     assert database.add([fact(2, name="d7.example"), fact(3, name="d1.example")]) == 2
     assert [each.domain for each in draw(database, Window(), 10).domains] == ["d1.example", "d7.example"]
     database.close()
