@@ -26,6 +26,7 @@ ORDER = [
     "scheduling",
     "delivery",
     "admin",
+    "stats",
     "cli",
     "testing",
 ]

@@ -25,6 +25,7 @@ COMMANDS = {
     "list": ("lists", "See mailing lists, and whose mail bounces."),
     "user": ("user", "See and change who may log in."),
     "dsn": ("dsn", "See the words of reports to senders."),
+    "stats": ("stats", "Say what the log adds up to."),
     "health": ("health", "Say whether the running MTA is well."),
     "version": ("version", "Say which versions run here."),
 }

@@ -5,7 +5,7 @@ the database is opened to be read only, anew for each question, so that one that
 what cannot be opened, read or answered in time is "cannot be told" and never "nobody"; a fault is said once, until
 another comes or it is over. Questions run in threads of their own, not more than two at a time. Never: writing.
 
-Seeds Q-05, Q-08, W-111. The only importer of sqlite3.
+Seeds Q-05, Q-08, W-111. The only importer of sqlite3 that the MTA runs.
 """
 
 from __future__ import annotations
