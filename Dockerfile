@@ -7,9 +7,9 @@ COPY requirements.txt ./
 RUN python -m venv /opt/asyncmta \
  && /opt/asyncmta/bin/pip install --require-hashes -r requirements.txt
 # The wheel is built with the pinned hatchling, in a virtual environment that stays in this stage.
-COPY requirements-dev.txt ./
+COPY requirements-build.txt ./
 RUN python -m venv /tmp/build \
- && /tmp/build/bin/pip install --require-hashes -r requirements-dev.txt
+ && /tmp/build/bin/pip install --require-hashes -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY asyncmta asyncmta
 RUN /tmp/build/bin/pip wheel --no-deps --no-build-isolation -w /tmp/wheel . \

@@ -1,9 +1,10 @@
 """The variables of the image boky/postfix, as settings of ours: for a container that is swapped and should just work.
 
-A pure translation: from an environment to keys of config.toml, with a remark for each variable. Promises: a variable
-that restricts who may send, or what may leave, and that cannot be meant in our settings, is a fault and never a remark;
-no value of a secret is part of either; a variable that is empty says nothing, as in boky/postfix. Never: which of our
-own settings are there and win (`config_compat`), and whether a value fits its key (`config_kinds`).
+A pure translation: from an environment to keys of config.toml, with a remark for each variable that is none. Promises:
+one that restricts who may send or what may leave, or leads mail elsewhere (away from real people, on a test system),
+and that cannot be said in our settings, is a fault and never a remark; no value of a secret is part of either; a
+variable that is empty says nothing, as in boky/postfix. Never: which of our own settings are there and win
+(`config_compat`), and whether a value fits its key (`config_kinds`).
 
 docs/container.md.
 """
@@ -23,21 +24,29 @@ PORT = "587"
 TOKEN_URL = "https://accounts.google.com/o/oauth2/token"  # noqa: S105 - the default of boky/postfix, no password
 NOT_ALLOWED = "550 5.7.1 This sender domain may not send here"
 RESTRICTION = "a restriction that cannot be kept; say it with [[rule]] (docs/policy.md), and take this away"
+REDIRECTION = "where mail goes, or to whom, is not read from there; say it with [[route]] or [[rewrite]], without this"
 REFUSED = {
     "SMTP_HEADER_CHECKS": "we do not check headers; mail that was to be stopped or changed would leave as it is",
     "SMTPD_SASL_USERS": "make a file of users with `asyncmta user add` and name it in ASYNCMTA_AUTH__USERS",
 }
 
+# Kubernetes gives a container POSTFIX_SERVICE_HOST, POSTFIX_PORT and the like beside a service that is named postfix:
+# parameters of Postfix begin with a small letter, and the others are named one by one.
 _OWN = re.compile(
-    r"(?:SASL_)?RELAYHOST\Z|RELAYHOST_(?:USERNAME|PASSWORD|PASSWORD_FILE|TLS_LEVEL)\Z|ALLOW(?:ED|_EMPTY)_SENDER_DOMAINS\Z"
+    r"(?:SASL_)?RELAYHOST\Z|RELAYHOST_(?:USERNAME|PASSWORD|PASSWORD_FILE|TLS_LEVEL)\Z"
+    r"|ALLOW(?:ED|_EMPTY)_SENDER_DOMAINS\Z"
     r"|MYNETWORKS\Z|MASQUERADED_DOMAINS\Z|MESSAGE_SIZE_LIMIT\Z|SMTP_HEADER_CHECKS\Z|SMTPD_SASL_USERS\Z"
-    r"|INBOUND_DEBUGGING\Z|ANONYMIZE_EMAILS\Z|AUTOSET_HOSTNAME\w*\Z|SKIP_ROOT_SPOOL_CHOWN\Z"
-    r"|(?:POSTFIX|POSTFIXMASTER|OPENDKIM|RSPAMD|DKIM|XOAUTH2)_\w+\Z"
+    r"|INBOUND_DEBUGGING\Z|ANONYMIZE_EMAILS\Z|AUTOSET_HOSTNAME(?:_SERVICES)?\Z|SKIP_ROOT_SPOOL_CHOWN\Z"
+    r"|POSTFIX_[a-z]\w*\Z|POSTFIXMASTER_\w*[a-z]\w*\Z|OPENDKIM_\w*[a-z]\w*\Z|RSPAMD_\w+?__\w+\Z"
+    r"|DKIM_(?:AUTOGENERATE|BACKEND|SELECTOR)\Z"
+    r"|XOAUTH2_(?:CLIENT_ID|SECRET|INITIAL_(?:ACCESS|REFRESH)_TOKEN|TOKEN_ENDPOINT)(?:_FILE)?\Z"
+    r"|XOAUTH2_(?:SYSLOG_ON_FAILURE|FULL_TRACE)\Z"
 )
 _RESTRICTS = re.compile(
-    r"smtpd?_\w*restriction|\w*_(?:checks|milters|restrictions)\Z|content_filter\Z|smtpd_\w*(?:_maps|_classes|_macros)\Z"
-    r"|(?:local|relay)_recipient_maps\Z|authorized_\w+\Z|smtpd_(?:reject|sasl|tls_req|authorized)_\w+|permit_\w+|reject_\w+"
+    r"smtpd?_\w*restriction|\w*_(?:checks|milters)\Z|content_filter\Z|authorized_\w+\Z"
+    r"|smtpd_(?:reject|tls_req|authorized|enforce_tls|sasl_auth_enable)\w*\Z|smtpd_\w+_maps\Z|\w+_recipient_maps\Z"
 )
+_LEADS_ELSEWHERE = re.compile(r"(?!alias_maps\Z)\w+_maps\Z|(?:default|relay|defer)_transports?\Z|soft_bounce\Z")
 _RESTRICTING_TEXT = re.compile(r"restrict|reject|_checks|milter|_maps|content_filter", re.IGNORECASE)
 _NOT = ("", "no", "0")
 
@@ -202,6 +211,10 @@ class _Translator:
         if size := self._take("MESSAGE_SIZE_LIMIT", "POSTFIX_message_size_limit"):
             name = self._named("MESSAGE_SIZE_LIMIT", "POSTFIX_message_size_limit")
             self._say("limits.message_size", values.size(size), name)
+        level = "POSTFIX_smtpd_tls_security_level"
+        if self._left.get(level) == "may" and not self._left.get("POSTFIX_smtpd_tls_cert_file"):
+            self._take(level)
+            self._remark(level, "is of no use without POSTFIX_smtpd_tls_cert_file: STARTTLS is not offered")
         host = self._environ.get("HOSTNAME", "")
         if "." in host and "POSTFIX_myhostname" not in self._found:
             self._say("hostname", host, "HOSTNAME")
@@ -219,6 +232,8 @@ class _Translator:
             self._fault(name, REFUSED[name])
         elif _is_restriction(name, text):
             self._fault(name, RESTRICTION)
+        elif name.startswith("POSTFIX_") and _LEADS_ELSEWHERE.match(name.removeprefix("POSTFIX_")) and text not in _NOT:
+            self._fault(name, REDIRECTION)
         elif name.startswith(values.UNSIGNED):
             self._remark(name, "nothing is signed with DKIM here; let the relay host sign, or send by one that does")
         else:

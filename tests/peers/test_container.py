@@ -14,11 +14,16 @@ import smtplib
 import tomllib
 
 import pytest
-from peerkit.container import Container
+import trustme
+from peerkit.container import VOLUME, Container
 from peerkit.image import BASE, Image
 from peerkit.programs import TOP, program
 from peerkit.receiver import Receiver, wait
 from peerkit.serving import free_port
+from peerkit.tls_hosts import LOGIN, PASSWORD, TlsExim
+
+from asyncmta.spool.facts import doubt
+from asyncmta.system.disk import PosixDisk
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -39,11 +44,11 @@ def container(image, tmp_path):
     """Makes containers; what still runs at the end is killed."""
     made = []
 
-    def container(**environment):
+    def container(*, on_tmpfs=False, **environment):
         folder = tmp_path / str(len(made))
         folder.mkdir()
         uid = random.SystemRandom().randrange(1_000_000_000, 1_000_900_000)  # as OpenShift gives them out
-        made.append(Container(image, folder, uid, environment))
+        made.append(Container(image, folder, uid, environment, on_tmpfs=on_tmpfs))
         return made[-1]
 
     yield container
@@ -97,7 +102,7 @@ def test_it_takes_is_killed_starts_and_delivers(container):
     sent = made.run("/usr/sbin/sendmail", "-f", "me@example.org", "you@example.net", stdin=b"Subject: cron\n\nhello\n")
     assert (sent.returncode, sent.stderr) == (0, b"")
     made.kill()
-    assert events(made, "file_system_doubtful") == []
+    assert bool(events(made, "spool_file_system_doubtful")) == bool(doubt(PosixDisk().file_system(str(made.volume))))
     with Receiver(port=away) as receiver:
         made.start().await_health()
         flushed = made.run("asyncmta", "queue", "retry", "--all")
@@ -133,3 +138,35 @@ def test_a_restriction_of_the_other_image_that_cannot_be_kept_stops_it(container
     assert made.start().end() == 78
     assert "POSTFIX_smtpd_recipient_restrictions: a restriction that cannot be kept" in made.text()
     assert pathlib.Path(made.volume, "queue").exists() is False
+
+
+def test_a_container_without_a_volume_is_warned_about(container):
+    made = container(on_tmpfs=True, ASYNCMTA_LISTENER__0__PORT=str(free_port()), ASYNCMTA_QUEUE__MIN_FREE_SPACE="0B")
+    made.start().await_health()
+    (told,) = events(made, "spool_file_system_doubtful")
+    assert (told["level"], told["file_system"]) == ("warning", "tmpfs")
+    assert "mount a volume there" in told["reason"]
+    assert made.stop() == 0
+    assert list(made.volume.iterdir()) == []
+
+
+def test_through_a_smarthost_with_a_login(container):
+    with TlsExim(trustme.CA()) as host:
+        port = free_port()
+        made = container(
+            RELAYHOST=f"[{host.address}]:{host.port}",
+            RELAYHOST_USERNAME=LOGIN,
+            RELAYHOST_PASSWORD_FILE=f"{VOLUME}/password",
+            ALLOWED_SENDER_DOMAINS="example.org",
+            ASYNCMTA_LISTENER__0__PORT=str(port),
+        )
+        (made.volume / "password").write_text(f"{PASSWORD}\n")
+        made.start().await_health()
+        send(port, recipient=f"you@{host.domain}")
+        assert wait(lambda: list((host.maildir / "new").iterdir()), 30), made.text() + host.said()
+        assert f":{LOGIN}" in host.log()
+        assert wait(lambda: events(made, "delivered"), 30), made.text()
+        (delivered,) = events(made, "delivered")
+        assert delivered["tls"].startswith("TLSv1.")
+        assert PASSWORD not in made.log.read_text()
+        assert made.stop() == 0

@@ -50,6 +50,12 @@ def test_what_others_set_too_does_not_make_it_a_container_of_theirs(environ: dic
     assert settings.source.notes == ()
 
 
+def test_a_service_beside_us_that_is_named_postfix_says_nothing() -> None:
+    links = {"POSTFIX_SERVICE_HOST": "10.0.0.1", "POSTFIX_PORT": "tcp://10.0.0.1:587", "POSTFIX_PORT_587_TCP_ADDR": "x"}
+    links |= {"RSPAMD_PORT": "tcp://10.0.0.2:11332", "OPENDKIM_SERVICE_PORT": "8891", "XOAUTH2_SERVICE_HOST": "x"}
+    assert variables(links) == {}
+
+
 def test_a_usual_container_is_taken_over() -> None:
     settings = loaded(
         RELAYHOST="[smtp.example.org]:587",
@@ -198,6 +204,13 @@ def test_an_open_relay_and_an_exception_are_refused() -> None:
             "POSTFIXMASTER_submission__inet.smtpd_x",
             "submission inet n - y - - smtpd -o smtpd_relay_restrictions=reject",
         ),
+        ("POSTFIX_smtpd_sasl_auth_enable", "yes"),
+        ("POSTFIX_smtpd_reject_unlisted_sender", "yes"),
+        ("POSTFIX_virtual_alias_maps", "static:dev@example.org"),
+        ("POSTFIX_recipient_canonical_maps", "regexp:/etc/postfix/everything_to_dev"),
+        ("POSTFIX_sender_dependent_relayhost_maps", "lmdb:/etc/postfix/hosts"),
+        ("POSTFIX_smtp_tls_policy_maps", "lmdb:/etc/postfix/tls"),
+        ("POSTFIX_default_transport", "discard:"),
         ("SMTP_HEADER_CHECKS", "1"),
         ("SMTPD_SASL_USERS", "me:secret word"),
     ],
@@ -213,6 +226,9 @@ def test_a_restriction_that_cannot_be_kept_stops(name: str, value: str) -> None:
     ("name", "value"),
     [
         ("POSTFIX_smtpd_sasl_auth_enable", "no"),
+        ("POSTFIX_smtpd_sasl_security_options", "noanonymous"),
+        ("POSTFIX_alias_maps", "lmdb:/etc/postfix/aliases"),
+        ("POSTFIX_smtpd_tls_security_level", "may"),
         ("POSTFIX_smtp_address_preference", "ipv4"),
         ("POSTFIXMASTER_smtp__inet", "smtp inet n - y - - smtpd"),
         ("DKIM_SELECTOR", "mail"),
@@ -258,9 +274,11 @@ def test_addresses_stay_as_they_are_where_that_is_said(value: str) -> None:
     assert loaded(ANONYMIZE_EMAILS=value).log.addresses == "plain"
 
 
-def test_certificates_of_the_listener(tmp_path: Path) -> None:
+def test_certificates_of_the_listener() -> None:
     (fault, *_) = faults(POSTFIX_smtpd_tls_security_level="encrypt")
     assert "POSTFIX_smtpd_tls_security_level" in fault
+    found = faults(POSTFIX_smtpd_tls_security_level="may", POSTFIX_smtpd_tls_cert_file="/nowhere.pem")
+    assert any("POSTFIX_smtpd_tls_cert_file: " in fault for fault in found)
 
 
 def test_hosts_are_masqueraded_in_the_envelope() -> None:

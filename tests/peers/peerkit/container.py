@@ -23,8 +23,12 @@ VOLUME = "/var/spool/asyncmta"
 class Container:
     """One container that can be killed, stopped, and started again over the same volume."""
 
-    def __init__(self, image: Image, folder: pathlib.Path, uid: int, environment: dict[str, str]) -> None:
+    def __init__(
+        self, image: Image, folder: pathlib.Path, uid: int, environment: dict[str, str], *, on_tmpfs: bool = False
+    ) -> None:
+        """`on_tmpfs`: a tmpfs in place of the volume."""
         self.image = image
+        self._on_tmpfs = on_tmpfs
         self.uid = uid
         self.volume = folder / "volume"
         self.log = folder / "log"
@@ -44,7 +48,7 @@ class Container:
         devices = "".join(f"touch {root}/dev/{name}; mount --bind /dev/{name} {root}/dev/{name}; " for name in DEVICES)
         script = (
             f"mount --bind {self.image.root} {root}; mount -o remount,bind,ro {root}; "
-            f"mount --bind {self.volume} {root}{VOLUME}; mount -t proc proc {root}/proc; "
+            f"{self._mounting(f'{root}{VOLUME}')}; mount -t proc proc {root}/proc; "
             f"mount -t tmpfs tmpfs {root}/dev; {devices} exec chroot {root} {shlex.join(self._as_nobody(words))}"
         )
         with self.log.open("ab") as log:
@@ -56,6 +60,10 @@ class Container:
                 cwd="/",
             )
         return self
+
+    def _mounting(self, where: str) -> str:
+        kind = "-t tmpfs -o mode=0770,uid=10025,gid=0 tmpfs" if self._on_tmpfs else f"--bind {self.volume}"
+        return f"mount {kind} {where}"
 
     def _as_nobody(self, words: list[str]) -> list[str]:
         user = [f"--reuid={self.uid}", "--regid=0", "--clear-groups"]
