@@ -9,6 +9,7 @@
 #   make fuzz         look for input that breaks something, with Atheris (a minute for each target; Python 3.11 to 3.13)
 #   make bench        measure beside Postfix; the tables are written into benchmarks/README.md
 #   make docs         write the tables in docs/architecture.md, docs/server-faults.md and docs/metrics.md
+#   make docs         write the tables in docs/architecture.md and docs/container.md, and docs/server-faults.md
 #   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
 #   make clean        remove what make made, but not var/ (your mail)
 
@@ -77,12 +78,14 @@ bench: $(VENV) test-tools
 
 docs: $(VENV)
 	$(BIN)/python .ci/file_table.py
+	$(BIN)/python .ci/environment_table.py
 	$(BIN)/python .ci/fault_page.py
 	$(BIN)/python .ci/metrics_table.py
 
 lock:
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt
 	uv pip compile -q pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-dev.txt
+	uv pip compile -q --group build -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --universal -o requirements-build.txt
 
 clean:
 	rm -rf .venv .tools .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist

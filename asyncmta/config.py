@@ -22,6 +22,7 @@ from asyncmta import routing
 from asyncmta.config_bounce import BounceTable
 from asyncmta.config_certificates import tls_files
 from asyncmta.config_checks import check_pairs
+from asyncmta.config_compat import CompatNote
 from asyncmta.config_drop import DropTable
 from asyncmta.config_forwarding import RewriteEntry, SrsTable
 from asyncmta.config_lists import ListTable, SubscriptionsTable
@@ -63,12 +64,13 @@ class InvalidConfig(ValueError):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where settings came from: the file (None: none was read), the folder its paths are relative to, and the
-    variables of the environment by the key that each gave."""
+    """Where settings came from: the file (None: none was read), the folder its paths are relative to, the variables of
+    the environment by the key that each gave, and what became of those of another program's image."""
 
     file: str | None
     folder: str
     variables: dict[str, str]
+    notes: tuple[CompatNote, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +177,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
             drop=tables.drop,
-            source=Source(None if file is None else os.path.abspath(file), root, sources.variables()),
+            source=Source(None if file is None else os.path.abspath(file), root, sources.variables(), sources.notes),
         )
 
     @staticmethod

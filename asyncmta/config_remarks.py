@@ -1,8 +1,8 @@
 """What settings allow and a person will hardly have meant: what `check-config` says beside the faults.
 
 Faults in the tables of aliases by file and line; names in them that nobody asks for; a file of users that is not there;
-mail that everybody on the machine may look into (Q-06). Promises: nothing here keeps anybody from starting. Never: a
-fault of the settings themselves (`config_checks`).
+mail that everybody on the machine may look into (Q-06); variables of another image. Promises: nothing here keeps
+anybody from starting. Never: a fault of the settings themselves (`config_checks`).
 
 Seeds F-19, P-74, Q-06; docs/local.md.
 """
@@ -25,13 +25,18 @@ MOST_NAMES = 10  # of one table
 
 def remarks(settings: Settings) -> list[str]:
     """A line each."""
-    found = [*_of_tables(settings), *_of_users(settings), *_of_mail(settings)]
+    found = [*_of_other_image(settings), *_of_tables(settings), *_of_users(settings), *_of_mail(settings)]
     return list(dict.fromkeys(found))
 
 
 def parser_of(key: str) -> Callable[[str], AliasText]:
     """How the table under a key of the settings is written."""
     return parse_aliases if key.endswith(".aliases") else parse_virtual
+
+
+def _of_other_image(settings: Settings) -> Iterator[str]:
+    """Variables of boky/postfix that became none of our settings, or not in all that they mean there."""
+    return (f"environment: {note.variable}: {note.text}" for note in settings.source.notes if note.text)
 
 
 def _of_tables(settings: Settings) -> Iterator[str]:

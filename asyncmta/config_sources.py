@@ -17,11 +17,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from asyncmta.config_compat import COMPAT_VARIABLE, CompatNote, read_compat
 from asyncmta.config_kinds import Unfit
 from asyncmta.config_tables import ARRAYS, kind_of, known_paths
 
 PREFIX = "ASYNCMTA_"
 CONFIG_VARIABLE = "ASYNCMTA_CONFIG"
+NOT_KEYS = (CONFIG_VARIABLE, COMPAT_VARIABLE)
 MAX_SECRET_FILE = 64 * 1024
 
 # What Kubernetes puts into every container beside a service that is named asyncmta.
@@ -36,6 +38,7 @@ class Sources:
         self.tree: dict[str, Any] = _copied(tree or {})
         self.faults: list[str] = []
         self.faulty: set[str] = set()
+        self.notes: tuple[CompatNote, ...] = ()
         self._variables: dict[str, str] = {}
 
     def where(self, path: str) -> str:
@@ -59,10 +62,21 @@ class Sources:
             self.faults.append(f"{self.label}: not TOML: {error}")
 
     def read_environment(self, environ: Mapping[str, str]) -> None:
-        ours = [name for name in environ if name.startswith(PREFIX) and name != CONFIG_VARIABLE]
+        ours = [name for name in environ if name.startswith(PREFIX) and name not in NOT_KEYS]
         for name in sorted(ours, key=_by_number):
             if not _is_service_link(name, environ[name]):
                 self._read_variable(name, environ)
+        self._read_other_image(environ)
+
+    def _read_other_image(self, environ: Mapping[str, str]) -> None:
+        """Variables of another program's image, where ours say nothing."""
+        compat = read_compat(environ, self.tree)
+        self.faults += compat.faults
+        self.notes = compat.notes
+        for said in compat.said:
+            text = self._read_secret(said.variable, said.text) if said.is_file else said.text
+            if text is not None:
+                self._take(said.path, said.variable, text)
 
     def _read_variable(self, name: str, environ: Mapping[str, str]) -> None:
         text: str | None = environ[name]
@@ -79,12 +93,18 @@ class Sources:
         if kind is None:
             self.faults.append(f"environment: {name}: unknown variable{_nearest_variable(name)}")
         elif text is not None:
-            self._variables[".".join(path)] = name
-            try:
-                self._put(path, kind.from_text(text))
-            except Unfit as error:
-                self.faulty.add(".".join(path))
-                self.faults.append(f"environment: {name}: {error}")
+            self._take(path, name, text)
+
+    def _take(self, path: tuple[str, ...], variable: str, text: str) -> None:
+        """Put what a variable says of a key that is there."""
+        kind = kind_of(path)
+        assert kind is not None
+        self._variables[".".join(path)] = variable
+        try:
+            self._put(path, kind.from_text(text))
+        except Unfit as error:
+            self.faulty.add(".".join(path))
+            self.faults.append(f"environment: {variable}: {error}")
 
     def _read_secret(self, name: str, file: str) -> str | None:
         try:

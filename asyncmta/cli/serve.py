@@ -86,6 +86,11 @@ class Service:
         self._starting = asyncio.current_task()
         self._listen_to_signals()
         self._log.note("info", "starting", version=__version__, pid=os.getpid())
+        for note in self._settings.source.notes:
+            if note.text:
+                self._log.note("warning", "foreign_variable", variable=note.variable, text=note.text)
+            else:
+                self._log.note("info", "foreign_variable", variable=note.variable, ours=list(note.ours))
         self._log.note("info", "settings", **self._settings.effective())
         if os.geteuid() == 0:
             self._log.note("warning", "running_as_root", advice="bind low ports by a capability and run as a user")

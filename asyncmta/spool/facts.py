@@ -10,7 +10,9 @@ from msgspec import Struct
 from asyncmta.spool.compaction_plan import SegmentFacts
 from asyncmta.spool.meter import BatchMeter, Distribution
 
-DOUBTFUL = frozenset({"9p", "afs", "ceph", "cifs", "nfs", "nfs4", "overlay", "ramfs", "smb3", "tmpfs"})
+_LOST = frozenset({"aufs", "overlay", "ramfs", "rootfs", "tmpfs"})
+_REMOTE = frozenset({"9p", "afs", "ceph", "cifs", "fuse", "fuseblk", "nfs", "nfs4", "smb3", "vboxsf", "virtiofs"})
+DOUBTFUL = _LOST | _REMOTE
 """File systems on which what was synced may be gone after a power cut, or a lock may not hold (V9, J22)."""
 
 DOUBTFUL_OPTIONS = frozenset({"nobarrier", "barrier=0", "nointegrity", "volatile", "ro"})
@@ -30,6 +32,16 @@ class SpoolSettings(Struct, frozen=True, kw_only=True):
     scrub_after: float = 600.0
     scrub_interval: float = 86_400.0
     scrub_rate: int = 4 << 20
+
+
+def doubt(file_system: str, options: frozenset[str] = frozenset()) -> str:
+    """What is doubtful about a spool on this file system, mounted so; "" for nothing."""
+    kind = file_system.partition(".")[0]  # fuse.sshfs is fuse
+    if kind in _LOST:
+        return "it goes when the container or the machine goes; mount a volume there"
+    if kind in _REMOTE:
+        return "it may lose what was synced, and a lock may not hold; use a local disk"
+    return "mounted so, it may lose what was synced" if options & DOUBTFUL_OPTIONS else ""
 
 
 _UNTOLD = frozenset({"journal", "orphans", "skipped"})
@@ -61,11 +73,10 @@ class Recovery(Struct, frozen=True, kw_only=True):
 
 class StoreFacts(Struct, frozen=True, kw_only=True):
     """How a spool is, as plain numbers. `sync_seconds`: from the first octet of a batch until it is durable; `live`:
-    about how many octets open messages need, `dead` the others; `damages`: what was set aside at start
-    or by the scrub; `freed`: segments that compaction made unneeded; `oldest`: when the oldest message was accepted, to
-    within some seconds; `free_space`, `free_inodes`: of the disk, as last measured; `is_doubtful`: its file system, or
-    the way it is mounted, may forget what was synced; `scrub_found`: what the scrub found broken,
-    `scrub_repaired` of that."""
+    about how many octets open messages need, `dead` the others; `damages`: what was set aside at start or by the
+    scrub; `freed`: segments that compaction made unneeded; `oldest`: when the oldest message was accepted, to within some
+    seconds; `free_space`, `free_inodes`: of the disk, as last measured; `scrub_found`: what the scrub found broken,
+    `scrub_repaired` of that; `file_system`: the type; `is_doubtful`: what is synced there may be lost (`doubt`)."""
 
     sync_seconds: Distribution
     batch_records: Distribution
@@ -86,7 +97,7 @@ class StoreFacts(Struct, frozen=True, kw_only=True):
     oldest: float | None = None
     free_space: int = 0
     free_inodes: int = 0
-    file_system: str = ""
+    file_system: str = "unknown"
     is_doubtful: bool = False
     scrub_rounds: int = 0
     scrub_found: int = 0

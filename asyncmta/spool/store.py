@@ -22,7 +22,7 @@ from asyncmta.spool.carrying import Carrier
 from asyncmta.spool.census import Census
 from asyncmta.spool.compaction import Compactor
 from asyncmta.spool.content import ContentCache, ContentFiles
-from asyncmta.spool.facts import DOUBTFUL, DOUBTFUL_OPTIONS, Recovery, SpoolSettings, StoreFacts, summed
+from asyncmta.spool.facts import DOUBTFUL_OPTIONS, Recovery, SpoolSettings, StoreFacts, doubt, summed
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
@@ -86,6 +86,7 @@ class Store(Recalling):
             minimum_inodes=settings.min_free_inodes,
         )
         self._opened: Opened | None = None
+        self._stands_on = ("unknown", "")
         self._is_closed = False
 
     async def open(self, park_as: ParkAs | None = None) -> Recovery:
@@ -106,10 +107,11 @@ class Store(Recalling):
         self._opened, self._ledger = opened, ledger
         self._start(opened)
         torn, file_system = reading.torn, self._disk.file_system(self._places.root)
-        options = sorted(self._disk.mount_options(self._places.root) & DOUBTFUL_OPTIONS)
-        self._file_system, self._is_doubtful = file_system, file_system in DOUBTFUL or bool(options)
-        if self._is_doubtful:
-            self._on_event("file_system_doubtful", {"file_system": file_system, "options": ",".join(options)})
+        options = self._disk.mount_options(self._places.root) & DOUBTFUL_OPTIONS
+        self._stands_on = (file_system, doubt(file_system, options))
+        if self._stands_on[1]:
+            why = {"file_system": file_system, "options": ",".join(sorted(options)), "reason": self._stands_on[1]}
+            self._on_event("file_system_doubtful", {**why})
         return Recovery(
             messages=len(ledger) - sum(entry.is_closed for entry in ledger) - len(ledger.all_parked.closed()),
             records=reading.records,
@@ -261,8 +263,8 @@ class Store(Recalling):
             oldest=self._ledger.ages.oldest(),
             free_space=self._space.free[0],
             free_inodes=self._space.free[1],
-            file_system=self._file_system,
-            is_doubtful=self._is_doubtful,
+            file_system=self._stands_on[0],
+            is_doubtful=bool(self._stands_on[1]),
             **self._scrubber.facts(),
         )
 

@@ -265,17 +265,20 @@ class PosixDisk:
         return frozenset(",".join(options).split(",")) - {""}
 
     def _mount(self, path: str) -> tuple[str, str, str]:
-        """Type, options of the mount, and those of the file system (proc(5), mountinfo)."""
+        """Type, options of the mount, and those of the file system (proc(5), mountinfo). Of several mounts of one
+        device, as in a container, the one that the path is in."""
         device = os.stat(path).st_dev
-        number = f"{os.major(device)}:{os.minor(device)}"
+        number, real = f"{os.major(device)}:{os.minor(device)}", os.path.realpath(path)
+        found: list[tuple[bool, int, tuple[str, str, str]]] = []
         with suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
             for line in mounts:
                 fields, _, rest = line.partition(" - ")
-                _, _, where, _, _, options, *_ = fields.split(" ")
+                _, _, where, _, point, options, *_ = fields.split(" ")
                 if where == number:
                     kind, _, own = rest.split()[:3]
-                    return kind, options, own
-        return "", "", ""
+                    is_above = f"{real}/".startswith(f"{point.rstrip('/')}/")
+                    found.append((is_above, len(point), (kind, options, own)))
+        return max(found, default=(False, 0, ("", "", "")))[2]
 
 
 def _holder(text: bytes) -> int | None:

@@ -62,3 +62,9 @@ def test_mail_that_everybody_can_list(tmp_path: Path) -> None:
     (tmp_path / "mail").chmod(0o755)
     assert said(tmp_path, local={**local, "maildir": f"mail/{{domain}}{'x' * 245}/{{local_part}}"}) == []
     assert len(said(tmp_path, local={**local, "maildir": "mail/{local_part}"})) == 1
+
+
+def test_variables_of_another_image_that_mean_less_here() -> None:
+    environ = {"ASYNCMTA_COMPAT": "boky", "ALLOWED_SENDER_DOMAINS": "example.org", "DKIM_SELECTOR": "mail"}
+    (remark,) = remarks(Settings.load(environ=environ))
+    assert remark.startswith("environment: DKIM_SELECTOR: nothing is signed with DKIM here")

@@ -5,6 +5,7 @@ import errno
 import pytest
 
 from asyncmta.mail.envelope import QueueId
+from asyncmta.spool.facts import doubt
 from asyncmta.spool.meter import BatchMeter, Meter
 from asyncmta.spool.records import Accepted, Attempted
 from asyncmta.spool.store import JournalFailed, SpoolSettings
@@ -60,8 +61,18 @@ async def test_a_mount_that_does_not_flush_the_device_is_said() -> None:
     witness = Witness()
     store = make_store(Unflushed(), settings=SpoolSettings(min_free_space=0), witness=witness)
     await store.open()
-    assert witness.events == [("file_system_doubtful", {"file_system": "fake", "options": "nobarrier"})]
+    told = {"file_system": "fake", "options": "nobarrier", "reason": "mounted so, it may lose what was synced"}
+    assert witness.events == [("file_system_doubtful", told)]
+    assert store.facts().is_doubtful
     await store.close()
+
+
+def test_what_is_doubtful_about_a_file_system() -> None:
+    assert doubt("ext4", frozenset({"rw", "relatime"})) == doubt("xfs") == ""
+    assert "mount a volume" in doubt("overlay")
+    assert "use a local disk" in doubt("nfs4")
+    assert "use a local disk" in doubt("fuse.sshfs")
+    assert "mounted so" in doubt("ext4", frozenset({"ro"}))
 
 
 def message(queue_id: QueueId, wire: bytes) -> Accepted:
@@ -75,7 +86,9 @@ async def test_a_store_says_how_it_is_and_on_what_it_stands() -> None:
     store = make_store(disk, settings=settings, clock=clock, witness=witness)
     recovery = await store.open()
     assert (recovery.file_system, round(recovery.sync_seconds, 3)) == ("tmpfs", 0.03)
-    assert witness.events == [("file_system_doubtful", {"file_system": "tmpfs", "options": ""})]
+    told = {"file_system": "tmpfs", "options": "", "reason": doubt("tmpfs")}
+    assert witness.events == [("file_system_doubtful", told)]
+    assert (store.facts().file_system, store.facts().is_doubtful) == ("tmpfs", True)
     before = store.facts()
     assert (before.messages, before.live, before.segments, before.sync_seconds.count) == (0, 0, 1, 0)
     ids = [store.next_queue_id() for _ in range(4)]

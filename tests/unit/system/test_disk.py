@@ -194,6 +194,25 @@ def test_its_options_are_those_of_the_mount_and_of_the_file_system(
     assert disk.mount_options("/proc") == frozenset()
 
 
+def test_of_several_mounts_of_one_device_that_counts_in_which_the_path_is(
+    disk: PosixDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container with --read-only: resolv.conf is of the same disk as the volume, and cannot be written to."""
+    device = os.stat(tmp_path).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        f"1 0 {number} /a /etc/a/name/that/is/longer/than/those/of/all/the/others/by/very/far ro - ext4 a ro\n"
+        f"2 0 {number} /b {tmp_path} rw,relatime - ext4 b rw\n"
+        f"3 0 {number} /c {tmp_path}/mount ro - ext4 c ro\n"
+        f"4 0 {number} /d / ro - ext4 d ro\n"
+        "5 0 0:1 / /proc rw - proc proc rw\n"
+    )
+    (tmp_path / "mountain").mkdir()
+    monkeypatch.setattr(module, "open", lambda *_, **__: mounts.open(), raising=False)
+    assert disk.mount_options(str(tmp_path / "mountain")) == {"rw", "relatime"}
+
+
 def test_the_file_system_is_named_or_unknown(disk: PosixDisk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert disk.file_system("/proc") == "proc"
     monkeypatch.setattr(module.os, "major", lambda _: 4095)
