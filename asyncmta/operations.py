@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
+from asyncmta.delivery.equipment import SiteView
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.injection import AS_USUAL, Reports, envelope_of
 from asyncmta.inbound.intake import Intake
@@ -154,6 +155,10 @@ class Operations:
         origin = parse_address(sender, smtputf8=True) if sender else None
         asked = Asked(client, login, self.settings.relay.networks, origin, address)
         return await report(self.rooms, self.settings, asked)
+
+    def sites(self) -> list[SiteView]:
+        """Where mail is sent, as far as it is known just now."""
+        return self.rooms.remote.sites()
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
