@@ -18,6 +18,7 @@ from asyncmta.admin.shapes import (
     Count,
     Flush,
     Health,
+    Mailbox,
     MessageShown,
     NewMessage,
     QueueCounts,
@@ -146,7 +147,7 @@ PATHS = (
         {202: Taken},
         (
             Parameter("from", "The reverse-path; none, or empty, is the null one."),
-            Parameter("to", "A recipient.", repeated=True),
+            Parameter("to", "A recipient.", Mailbox, repeated=True),
             *REPORTS,
         ),
         {MESSAGE: OCTETS, JSON: NewMessage, DROP_FILE: OCTETS},
@@ -159,7 +160,7 @@ PATHS = (
         "What would become of a recipient; nothing is sent.",
         {200: Route},
         (
-            Parameter("recipient", "The address.", required=True),
+            Parameter("recipient", "The address.", Mailbox, required=True),
             Parameter("sender", "The reverse-path; `<>` is the null one."),
             Parameter("client", "The IP address of who would send it."),
             Parameter("login", "As whom the client would have logged in."),

@@ -14,6 +14,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 Domain = Annotated[str, Meta(description="A domain, in any spelling: U-labels and A-labels are the same.")]
+Mailbox = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 Text = Annotated[str, Meta(max_length=1000)]
 Age = Annotated[str, Meta(description='A duration: "90s", "20m", "4h", "5d".', pattern=r"^[0-9]{1,9}[smhdw]$")]
 State = Annotated[
@@ -58,7 +59,7 @@ class Flush(Filters, forbid_unknown_fields=True, omit_defaults=True):
 class NewMessage(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A message as JSON. `from` null or "" is the null reverse-path; `notify`, `ret` and `envid` are RFC 3461's."""
 
-    to: list[str]
+    to: list[Mailbox]
     content: str
     notify: str | None = None
     ret: str | None = None
