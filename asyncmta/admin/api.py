@@ -18,6 +18,7 @@ from aiohttp import web
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import (
     HEADERS,
+    PATIENCE,
     ApiError,
     answer,
     bounded_body,
@@ -61,10 +62,11 @@ class Operated(Operating, Protocol):
 class Api:
     """What the paths do: the operations of `paths`, by name. `message_size` bounds the body of a message."""
 
-    def __init__(self, mta: Operated, *, message_size: int, on_error: OnError) -> None:
+    def __init__(self, mta: Operated, *, message_size: int, on_error: OnError, patience: float = PATIENCE) -> None:
         self._mta = mta
         self._message_size = message_size
         self._on_error = on_error
+        self._body = partial(bounded_body, patience=patience)
 
     def application(self, guard: Guard | None) -> web.Application:
         """An application for one way in; `guard` None is for the control socket."""
@@ -189,14 +191,14 @@ class Api:
 
     async def bulk(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
-        bulk = decode(await bounded_body(request, SMALL_BODY), Bulk)
+        bulk = decode(await self._body(request, SMALL_BODY), Bulk)
         must_be_clear(bulk)
         return await self._carry_out(path.verb, bulk)
 
     async def flush(self, request: web.Request, path: Path) -> web.Response:
         """Everything that waits is tried now, or what the filters name."""
         parameters(request, path)
-        body = await bounded_body(request, SMALL_BODY)
+        body = await self._body(request, SMALL_BODY)
         flush = decode(body, Flush) if body.strip() else Flush()
         return await self._carry_out("retry", msgspec.convert(msgspec.to_builtins(flush), Bulk))
 
@@ -208,12 +210,12 @@ class Api:
         if kind == JSON:
             no_parameters(request)
             # JSON spells one octet in up to six.
-            message = decode(await bounded_body(request, 6 * self._message_size + SMALL_BODY), NewMessage)
+            message = decode(await self._body(request, 6 * self._message_size + SMALL_BODY), NewMessage)
             sender, recipients, content = message.from_, message.to, message.content.encode("utf-8", "replace")
             reports = Reports(message.notify, message.ret, message.envid, message.verp)
         elif kind == DROP_FILE:  # more recipients than a query has room for
             no_parameters(request)
-            dropped = drop_file.read(await bounded_body(request, self._message_size + drop_file.ROOM))
+            dropped = drop_file.read(await self._body(request, self._message_size + drop_file.ROOM))
             if isinstance(dropped, str):
                 raise ApiError(400, "bad_message", dropped)
             directions, content = dropped.directions, dropped.content
@@ -222,7 +224,7 @@ class Api:
             query = parameters(request, path)
             reports = Reports(query.get("notify"), query.get("ret"), query.get("envid"), query.get("verp") == "1")
             sender, recipients = query.get("from"), query.get("to", [])
-            content = await bounded_body(request, self._message_size)
+            content = await self._body(request, self._message_size)
         else:
             raise ApiError(415, "unsupported_media_type", f"{MESSAGE} or {JSON}")
         if len(content) > self._message_size:
