@@ -58,10 +58,10 @@ def queue_id(text: str) -> str:
         raise ApiError(400, "bad_queue_id", str(error)) from None
 
 
-def parameters(request: web.Request, path: Path) -> Mapping[str, Any]:
+def parameters(request: web.Request, path: Path | None = None) -> Mapping[str, Any]:
     """The query as it is declared, with only the keys that are known, each once, of the types that they have: a
-    misspelt filter must not widen an operation. Of those that may be repeated, the list."""
-    known = {each.name: each for each in path.query}
+    misspelt filter must not widen an operation. Of those that may be repeated, the list. Without a path: none."""
+    known = {each.name: each for each in path.query} if path is not None else {}
     seen: dict[str, Any] = {}
     for key in request.query:
         if key not in known:
