@@ -85,11 +85,12 @@ class Error(Struct, forbid_unknown_fields=True):
 
 
 class Health(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`status` is "ok", or "failing" for these `reasons`."""
+    """`status` is "ok", or "failing" for these `reasons`; `paused`: what an operator has paused."""
 
     status: str
     reasons: list[str]
     error: ErrorText | None = None
+    paused: list[str] = []
 
 
 class RecipientShown(Struct, forbid_unknown_fields=True):
@@ -136,6 +137,7 @@ class QueueCounts(Struct, forbid_unknown_fields=True):
     oldest_accepted_at: float | None
     states: dict[str, Group]
     destinations: dict[str, Group]
+    paused: list[str] = []
 
 
 class Count(Struct, forbid_unknown_fields=True):
