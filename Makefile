@@ -78,7 +78,7 @@ bench: $(VENV) test-tools
 docs: $(VENV)
 	$(BIN)/python .ci/file_table.py
 	$(BIN)/python .ci/fault_page.py
-	$(BIN)/python .ci/fault_page.py
+	$(BIN)/python .ci/api_page.py
 
 lock:
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt

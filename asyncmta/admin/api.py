@@ -7,10 +7,11 @@ A 202 for a message is given only after it is durable. Never: decisions about ma
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
@@ -24,13 +25,12 @@ from asyncmta.admin.http import (
     bounded_body,
     decode,
     failure,
-    no_parameters,
     parameters,
     queue_id,
 )
 from asyncmta.admin.openapi import document
-from asyncmta.admin.paths import DROP_FILE, JSON, MESSAGE, PATHS, USUAL_ROWS, Path
-from asyncmta.admin.rows import MessageView, Tally, behind, newest_page, show
+from asyncmta.admin.paths import DROP_FILE, JSON, MESSAGE, PATHS, USUAL_ROWS, USUAL_STORIES, Path
+from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, newest_page, show
 from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
 from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.inbound import drop_file
@@ -54,6 +54,7 @@ class Operated(Operating, Protocol):
     ) -> str: ...
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes: ...
     async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
+    async def why(self, queue_id: str) -> object | None: ...
     def sites(self) -> Sequence[object]: ...
     def not_ready(self) -> list[str]: ...
     def alive(self) -> list[str]: ...
@@ -80,7 +81,11 @@ class Api:
 
         app = web.Application(middlewares=[gate], client_max_size=0)
         for path in PATHS:
-            app.router.add_route(path.method, path.path, partial(getattr(self, path.operation), path=path))
+            serve = partial(getattr(self, path.operation), path=path)
+            if path.method == "GET":
+                app.router.add_get(path.path, serve)  # and HEAD, which some probes use
+            else:
+                app.router.add_route(path.method, path.path, serve)
         return app
 
     async def _guarded(self, request: web.Request, serve: Serve) -> web.StreamResponse:
@@ -119,13 +124,15 @@ class Api:
 
     async def queue(self, request: web.Request, path: Path) -> web.Response:
         query = parameters(request, path)
+        rows, following = await self._page(query, selection(query, SystemClock().now()), USUAL_ROWS)
+        return answer({"messages": rows, "next": following})
+
+    async def _page(self, query: Mapping[str, Any], wanted: Selection, usual: int) -> tuple[list[Shown], str | None]:
         try:
             before = queue_id(behind(query["cursor"])) if query.get("cursor") else None
         except ValueError as error:
             raise ApiError(400, "bad_parameter", f"cursor: {error}") from None
-        wanted = selection(query, SystemClock().now())
-        rows, following = await newest_page(self._mta.newest(before), wanted, limit=query.get("limit", USUAL_ROWS))
-        return answer({"messages": rows, "next": following})
+        return await newest_page(self._mta.newest(before), wanted, limit=query.get("limit", usual))
 
     async def stats(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
@@ -165,6 +172,32 @@ class Api:
             return response
         await response.write_eof()
         return response
+
+    async def history(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        return answer(await self._story(request.match_info["id"]))
+
+    async def why(self, request: web.Request, path: Path) -> web.Response:
+        query = parameters(request, path)
+        address = query.get("address")
+        if ("id" in query) == (address is not None):
+            raise ApiError(400, "bad_parameter", "say id or address: one of the two")
+        if address is None:
+            return answer({"messages": [await self._story(query["id"])], "next": None, "route": None})
+        route = await self._mta.route(address, None, None, None)
+        rows, following = await self._page(query, Selection(address=address), USUAL_STORIES)
+        stories = []
+        for row in rows:
+            stories.append(await self._mta.why(row["queue_id"]))
+            await asyncio.sleep(0)  # one may have to be read from the disk
+        left = [story for story in stories if story is not None]  # the others have ended meanwhile
+        return answer({"messages": left, "next": following, "route": msgspec.to_builtins(route)})
+
+    async def _story(self, text: str) -> object:
+        story = await self._mta.why(queue_id(text))
+        if story is None:
+            raise ApiError(404, "not_found", "no such message is queued (any more): the log says what became of it")
+        return story
 
     async def sites(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
@@ -208,13 +241,13 @@ class Api:
     async def submit(self, request: web.Request, path: Path) -> web.Response:
         kind = request.content_type
         if kind == JSON:
-            no_parameters(request)
+            parameters(request)
             # JSON spells one octet in up to six.
             message = decode(await self._body(request, 6 * self._message_size + SMALL_BODY), NewMessage)
             sender, recipients, content = message.from_, message.to, message.content.encode("utf-8", "replace")
             reports = Reports(message.notify, message.ret, message.envid, message.verp)
         elif kind == DROP_FILE:  # more recipients than a query has room for
-            no_parameters(request)
+            parameters(request)
             dropped = drop_file.read(await self._body(request, self._message_size + drop_file.ROOM))
             if isinstance(dropped, str):
                 raise ApiError(400, "bad_message", dropped)

@@ -90,12 +90,6 @@ def _typed(parameter: Parameter, value: str) -> Any:
         raise ApiError(400, "bad_parameter", f"{parameter.name}: {error}. {parameter.about}") from None
 
 
-def no_parameters(request: web.Request) -> None:
-    """For a way of asking that takes none."""
-    if request.query:
-        raise ApiError(400, "bad_parameter", "no parameter goes with such a body")
-
-
 async def bounded_body(request: web.Request, limit: int, *, patience: float = PATIENCE) -> bytes:
     """The whole body; 413 as soon as it is known to be longer than `limit`, 408 when it comes too slowly."""
     if request.content_length is not None and request.content_length > limit:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from asyncmta.admin.shapes import (
+    Age,
     Bulk,
     Count,
     Flush,
@@ -25,11 +26,16 @@ from asyncmta.admin.shapes import (
     QueuePage,
     Route,
     Sites,
+    State,
+    Story,
     Taken,
+    Why,
 )
 
 MOST_ROWS = 10_000
 USUAL_ROWS = 100
+MOST_STORIES = 100
+USUAL_STORIES = 20
 DROP_FILE = "application/vnd.asyncmta.drop"  # a message with its envelope: `inbound/drop_file`
 MESSAGE = "message/rfc822"
 JSON = "application/json"
@@ -75,8 +81,6 @@ ID = Parameter(
     required=True,
 )
 _Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
-_AGE = Annotated[str, Meta(pattern="^[0-9]{1,9}[smhdw]$")]
-_STATE = Annotated[str, Meta(pattern="^(held|deferred|ready|active|damaged)$")]
 
 PAGING = (
     Parameter("limit", f"At most so many, {USUAL_ROWS} if it is not said.", _Limit),
@@ -86,9 +90,9 @@ FILTERS = (
     Parameter("domain", "Only with a recipient in this domain that is not done."),
     Parameter("sender", "Only from this reverse-path; `<>` is the null one."),
     Parameter("recipient", "Only with this recipient, not done yet."),
-    Parameter("state", "held, deferred, ready, active or damaged.", _STATE),
-    Parameter("min_age", 'Accepted at least so long ago: "90s", "20m", "4h", "5d".', _AGE),
-    Parameter("max_age", "Accepted at most so long ago.", _AGE),
+    Parameter("state", "held, deferred, ready, active or damaged.", State),
+    Parameter("min_age", 'Accepted at least so long ago: "90s", "20m", "4h", "5d".', Age),
+    Parameter("max_age", "Accepted at most so long ago.", Age),
     Parameter("reply", 'A piece of a last reply, as in "over quota", or its enhanced code, as in "4.2.2".'),
 )
 REPORTS = (
@@ -107,6 +111,7 @@ PATHS = (
     Path("GET", "/v1/queue", "queue", "The queue, the newest first.", {200: QueuePage}, FILTERS + PAGING),
     Path("GET", "/v1/queue/stats", "stats", "Counts and oldest age by state and next hop.", {200: QueueCounts}),
     Path("GET", "/v1/queue/{id}", "show", "One message.", {200: MessageShown}),
+    Path("GET", "/v1/queue/{id}/history", "history", "One message with all that is known of it.", {200: Story}),
     Path(
         "GET",
         "/v1/queue/{id}/content",
@@ -151,6 +156,24 @@ PATHS = (
             *REPORTS,
         ),
         {MESSAGE: OCTETS, JSON: NewMessage, DROP_FILE: OCTETS},
+    ),
+    Path(
+        "GET",
+        "/v1/why",
+        "why",
+        "What became of a message so far, what is next, and which rule or limit decides: by id, or by an address that "
+        "is its sender or a recipient.",
+        {200: Why},
+        (
+            Parameter("id", "A queue id.", ID.kind),
+            Parameter("address", "An address.", Mailbox),
+            Parameter(
+                "limit",
+                f"At most so many messages of an address, {USUAL_STORIES} if it is not said.",
+                Annotated[int, Meta(ge=1, le=MOST_STORIES)],
+            ),
+            PAGING[1],
+        ),
     ),
     Path("GET", "/v1/sites", "sites", "The sites that are known just now.", {200: Sites}),
     Path(

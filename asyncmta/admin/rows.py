@@ -74,7 +74,7 @@ class MessageView(Protocol):
 class Selection(Struct, frozen=True):
     """Which messages: all that pass every filter that is set. `domain` is the normal form of a recipient's domain;
     `sender` "" or "<>" is the null reverse-path; accepted not before `since` and not after `until`; `reply` is a piece
-    of a last reply, or its enhanced status code."""
+    of a last reply, or its enhanced status code; `address` is the sender or a recipient."""
 
     domain: str | None = None
     sender: str | None = None
@@ -83,6 +83,7 @@ class Selection(Struct, frozen=True):
     since: float | None = None
     until: float | None = None
     reply: str | None = None
+    address: str | None = None
 
     def covers(self, row: MessageView) -> bool:
         if self.state is not None and row.state != self.state:
@@ -97,6 +98,10 @@ class Selection(Struct, frozen=True):
         if self.domain is not None and not any(_domain(each.address) == self.domain for each in people):
             return False
         if self.recipient is not None and not any(each.address.lower() == self.recipient.lower() for each in people):
+            return False
+        if self.address is not None and not any(
+            each.lower() == self.address.lower() for each in (row.sender or "", *(each.address for each in people))
+        ):
             return False
         return self.reply is None or self._is_said(row)
 

@@ -140,6 +140,50 @@ class QueueCounts(Struct, forbid_unknown_fields=True):
     paused: list[str] = []
 
 
+class LastAttempt(Struct, forbid_unknown_fields=True):
+    """The last attempt at a recipient that did not deliver it. `at` is not known of one that has failed."""
+
+    at: float | None
+    outcome: str
+    cause: str
+    scope: str
+    reply: str
+    host: str | None
+    ip: str | None
+    tls: str | None
+
+
+class RecipientStory(Struct, forbid_unknown_fields=True):
+    """A recipient, also one that is done: `state` is then "delivered" or "reported". `rule` is the route that has
+    chosen the next hop; `decided_by` names the rule or limit that decides now, for programs, and `why` for people."""
+
+    address: str
+    state: str
+    next_hop: str | None
+    rule: str | None
+    next_due: float | None
+    decided_by: str | None
+    why: str | None
+    last: LastAttempt | None
+
+
+class Story(Struct, forbid_unknown_fields=True):
+    """A message with its history, as far as the journal has it. From `ends_at` on a deferral is a failure."""
+
+    queue_id: str
+    state: str
+    sender: str | None
+    size: int
+    accepted_at: float
+    client: str | None
+    login: str | None
+    attempts: int
+    ends_at: float | None
+    sender_was_warned: bool
+    reason: str | None
+    recipients: list[RecipientStory]
+
+
 class Count(Struct, forbid_unknown_fields=True):
     """How many messages it was done to, or would be."""
 
@@ -181,3 +225,11 @@ class Route(Struct, forbid_unknown_fields=True):
     tls: str
     policy: list[str]
     address: list[str] = []
+
+
+class Why(Struct, forbid_unknown_fields=True):
+    """The messages that are meant, and what would become of a new one to that address. `next` as in a page."""
+
+    messages: list[Story]
+    next: str | None
+    route: Route | None

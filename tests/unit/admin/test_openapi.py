@@ -6,6 +6,9 @@ import asyncio
 import contextlib
 import http.client
 import json
+import re
+import runpy
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,6 +21,7 @@ from asyncmta.admin.paths import DROP_FILE, OCTETS, PATHS
 from asyncmta.admin.shapes import Error
 from asyncmta.delivery.equipment import SiteView
 
+ROOT = Path(__file__).parents[3]
 ONE = "0000000000000001"
 
 ASKED = [
@@ -27,6 +31,8 @@ ASKED = [
     ("GET", "/v1/queue", None),
     ("GET", "/v1/queue/stats", None),
     ("GET", f"/v1/queue/{ONE}", None),
+    ("GET", f"/v1/queue/{ONE}/history", None),
+    ("GET", f"/v1/why?id={ONE}", None),
     ("GET", "/v1/sites", None),
     ("GET", "/v1/route?recipient=you@example.net", None),
     ("POST", "/v1/queue/flush", None),
@@ -122,6 +128,19 @@ async def test_every_refusal_is_of_the_one_type(ask, method, target, body):
 def test_all_that_is_asked_here_is_all_there_is():
     asked = {(method, target.partition("?")[0].replace(ONE, "{id}")) for method, target, _ in ASKED}
     assert asked == {(path.method, path.path) for path in PATHS if OCTETS not in path.answers.values()}
+
+
+def test_the_page_has_the_table_of_what_is_declared():
+    script = runpy.run_path(str(ROOT / ".ci" / "api_page.py"))
+    page = (ROOT / "docs" / "api.md").read_text()
+    assert page == script["renewed"](page), "run .venv/bin/python .ci/api_page.py"
+    assert all(f"| `{path.method} {path.path}` |" in page for path in PATHS)
+
+
+def test_the_page_says_what_each_decision_means():
+    decided = set(re.findall(r'Decision\("(\w+)"', (ROOT / "asyncmta" / "reasons.py").read_text()))
+    table = (ROOT / "docs" / "api.md").read_text().partition("| `decided_by` |")[2].partition("\n\n")[0]
+    assert decided == {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
 
 
 def test_the_small_client_names_the_same_content_type():

@@ -90,6 +90,19 @@ def test_a_cursor_stands_for_an_id_and_does_not_show_it():
     assert ONE not in cursor_behind(ONE)
 
 
+async def test_many_are_done_in_parts_and_counted_together(client, mixed):
+    ids = [f"{number:016d}" for number in range(2_500)]
+    assert await asyncio.to_thread(client.post, "/v1/queue/hold", {"ids": [*ids, ids[0]]}) == {"count": 2_500}
+    assert [len(asked[1]) for asked in mixed.asked] == [1000, 1000, 500]
+    assert [each for asked in mixed.asked for each in asked[1]] == ids
+
+
+async def test_one_bad_id_among_many_does_nothing(client, mixed):
+    with pytest.raises(Refused):
+        await asyncio.to_thread(client.post, "/v1/queue/hold", {"ids": [ONE] * 2_500 + ["nonsense"]})
+    assert mixed.asked == []
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90s", 90), ("20m", 1200), ("4h", 14400), ("5d", 432000), ("1w", 604800)]
 )
