@@ -58,10 +58,13 @@ def queue_id(text: str) -> str:
         raise ApiError(400, "bad_queue_id", str(error)) from None
 
 
-def parameters(request: web.Request, path: Path | None = None) -> Mapping[str, Any]:
+def parameters(request: web.Request, *allowed: Path | str) -> Mapping[str, Any]:
     """The query as it is declared, with only the keys that are known, each once, of the types that they have: a
-    misspelt filter must not widen an operation. Of those that may be repeated, the list. Without a path: none."""
-    known = {each.name: each for each in path.query} if path is not None else {}
+    misspelt filter must not widen an operation. Of those that may be repeated, the list. `allowed`: a path with its
+    declared query, or names of texts; with nothing, no key is."""
+    known: dict[str, Parameter] = {}
+    for each in allowed:
+        known |= {each: Parameter(each, "")} if isinstance(each, str) else {one.name: one for one in each.query}
     seen: dict[str, Any] = {}
     for key in request.query:
         if key not in known:

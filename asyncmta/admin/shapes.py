@@ -85,12 +85,14 @@ class Error(Struct, forbid_unknown_fields=True):
 
 
 class Health(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`status` is "ok", or "failing" for these `reasons`; `paused`: what an operator has paused."""
+    """`status` is "ok", or "failing" for these `reasons`; `paused`: what an operator has paused; `warnings`:
+    what is well and should still be known."""
 
     status: str
     reasons: list[str]
     error: ErrorText | None = None
     paused: list[str] = []
+    warnings: list[str] = []
 
 
 class RecipientShown(Struct, forbid_unknown_fields=True):

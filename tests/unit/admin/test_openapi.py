@@ -84,6 +84,11 @@ ELSEWHERE = {
     ("GET", "/v1/drain"),
     ("POST", "/v1/drain"),
     ("DELETE", "/v1/drain"),
+    ("GET", "/v1/suppressions"),
+    ("POST", "/v1/suppressions"),
+    ("POST", "/v1/suppressions/reload"),
+    ("GET", "/v1/suppressions/{address}"),
+    ("DELETE", "/v1/suppressions/{address}"),
 }
 
 
