@@ -16,8 +16,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from asyncmta import why
+from asyncmta.admin.shapes import Story
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
+from asyncmta.delivery.equipment import SiteView
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.injection import AS_USUAL, Reports, envelope_of
 from asyncmta.inbound.intake import Intake
@@ -155,6 +158,17 @@ class Operations:
         asked = Asked(client, login, self.settings.relay.networks, origin, address)
         return await report(self.rooms, self.settings, asked)
 
+    def sites(self) -> list[SiteView]:
+        """Where mail is sent, as far as it is known just now."""
+        return self.rooms.remote.sites()
+
+    async def why(self, queue_id: str) -> Story | None:
+        """What became of it so far, what is next, and what decides; None when it is not queued (any more)."""
+        row = self.message(queue_id)
+        if row is not None and row.state == "damaged":
+            return why.damaged(row)
+        return why.explain(self.rooms, self.settings, parse_queue_id(queue_id))
+
     # -- changing ----------------------------------------------------------------------------------------------------
 
     async def retry(
@@ -226,6 +240,7 @@ class Operations:
         """Those that can be had, a chunk at a time."""
         left = iter(queue_ids)
         while chunk := list(islice(left, READ_AT_ONCE)):
+            await asyncio.sleep(0)  # those that are not parked are at hand
             for entry in await self.rooms.store.peek_many(chunk):
                 if entry is not None:
                     yield entry

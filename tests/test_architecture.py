@@ -43,6 +43,7 @@ PARTS = {
     "mta_local": "mta",
     "turning": "mta",
 }
+PARTS |= {"why": "mta", "reasons": "mta"}
 PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}

@@ -7,80 +7,68 @@ A 202 for a message is given only after it is durable. Never: decisions about ma
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
-from asyncmta.admin.client import DROP_FILE
 from asyncmta.admin.guard import Guard
-from asyncmta.admin.http import HEADERS, ApiError, answer, bounded_body, decode, failure, parameters, queue_id
-from asyncmta.admin.rows import STATES, MessageView, Selection, Tally, newest_page, show
+from asyncmta.admin.http import (
+    HEADERS,
+    PATIENCE,
+    ApiError,
+    answer,
+    bounded_body,
+    decode,
+    failure,
+    parameters,
+    queue_id,
+)
+from asyncmta.admin.openapi import document
+from asyncmta.admin.paths import DROP_FILE, JSON, MESSAGE, PATHS, USUAL_ROWS, USUAL_STORIES, Path
+from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, newest_page, show
+from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
+from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import AS_USUAL, Reports
-from asyncmta.mail.address import InvalidAddress, domain_key, is_ip_address, parse_address
+from asyncmta.mail.address import InvalidAddress, is_ip_address, parse_address
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.reply import Reply
+from asyncmta.system.clock import SystemClock
 
 SMALL_BODY = 1 << 20
-MOST_ROWS = 10_000
-USUAL_ROWS = 100
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnError = Callable[[str, Exception], None]
 
 
-class Operated(Protocol):
+class Operated(Operating, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
         self, reverse_path: str | None, recipients: list[str], content: bytes, reports: Reports = AS_USUAL
     ) -> str: ...
-    def newest(self, before: str | None = None) -> AsyncIterator[MessageView]: ...
-    def message(self, queue_id: str) -> MessageView | None: ...
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes: ...
-    async def retry(self, ids: list[str] | None, domain: str | None = None, sender: str | None = None) -> int: ...
-    async def hold(self, ids: list[str] | None, domain: str | None = None, sender: str | None = None) -> int: ...
-    async def release(self, ids: list[str] | None, domain: str | None = None, sender: str | None = None) -> int: ...
-    async def remove(
-        self, ids: list[str] | None, domain: str | None = None, sender: str | None = None, *, bounce: bool = False
-    ) -> int: ...
     async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
+    async def why(self, queue_id: str) -> object | None: ...
+    def sites(self) -> Sequence[object]: ...
     def not_ready(self) -> list[str]: ...
     def alive(self) -> list[str]: ...
     async def metrics(self, accept: str) -> tuple[bytes, str]: ...
 
 
-class Bulk(msgspec.Struct, forbid_unknown_fields=True):
-    """Which messages an operation is for: the named ones, or those that pass the filters, or all."""
-
-    ids: list[str] | None = None
-    domain: str | None = None
-    sender: str | None = None
-    all: bool = False
-    bounce: bool = False
-
-
-class NewMessage(msgspec.Struct, forbid_unknown_fields=True):
-    """A message as JSON. `from` null or "" is the null reverse-path."""
-
-    to: list[str]
-    content: str
-    notify: str | None = None
-    ret: str | None = None
-    envid: str | None = None
-    verp: bool = False
-    from_: str | None = msgspec.field(default=None, name="from")
-
-
 class Api:
-    """The paths. `message_size` bounds the body of a message."""
+    """What the paths do: the operations of `paths`, by name. `message_size` bounds the body of a message."""
 
-    def __init__(self, mta: Operated, *, message_size: int, on_error: OnError) -> None:
+    def __init__(self, mta: Operated, *, message_size: int, on_error: OnError, patience: float = PATIENCE) -> None:
         self._mta = mta
         self._message_size = message_size
         self._on_error = on_error
+        self._body = partial(bounded_body, patience=patience)
 
     def application(self, guard: Guard | None) -> web.Application:
         """An application for one way in; `guard` None is for the control socket."""
@@ -93,23 +81,13 @@ class Api:
             return await self._guarded(request, handler)
 
         app = web.Application(middlewares=[gate], client_max_size=0)
-        app.add_routes(
-            [
-                web.get("/livez", self._livez),
-                web.get("/readyz", self._readyz),
-                web.get("/metrics", self._metrics),
-                web.get("/v1/queue", self._list),
-                web.get("/v1/queue/stats", self._stats),
-                web.get("/v1/queue/{id}", self._show),
-                web.get("/v1/queue/{id}/content", self._content),
-                web.delete("/v1/queue/{id}", self._delete),
-                web.post("/v1/queue/flush", self._flush),
-                web.post("/v1/queue/{verb:retry|hold|release|delete}", self._bulk),
-                web.post("/v1/queue/{id}/{verb:retry|hold|release}", self._single),
-                web.post("/v1/messages", self._submit),
-                web.get("/v1/route", self._route),
-            ]
-        )
+        for path in PATHS:
+            serve = partial(getattr(self, path.operation), path=path)
+            if path.method == "GET":
+                app.router.add_get(path.path, serve)  # and HEAD, which some probes use
+            else:
+                app.router.add_route(path.method, path.path, serve)
+        app.router.add_get("/metrics", self._metrics)
         return app
 
     async def _guarded(self, request: web.Request, serve: Serve) -> web.StreamResponse:
@@ -134,10 +112,10 @@ class Api:
 
     # -- health -----------------------------------------------------------------------------------------------------
 
-    async def _livez(self, _: web.Request) -> web.Response:
+    async def livez(self, _: web.Request, path: Path) -> web.Response:
         return _health(self._mta.alive())
 
-    async def _readyz(self, _: web.Request) -> web.Response:
+    async def readyz(self, _: web.Request, path: Path) -> web.Response:
         return _health(self._mta.not_ready())
 
     async def _metrics(self, request: web.Request) -> web.Response:
@@ -146,35 +124,36 @@ class Api:
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
-    async def _list(self, request: web.Request) -> web.Response:
-        query = parameters(request, "domain", "sender", "state", "limit", "cursor")
-        state = query.get("state")
-        if state is not None and state not in STATES:
-            raise ApiError(400, "bad_parameter", f"state is one of {', '.join(STATES)}")
-        limit = query.get("limit", str(USUAL_ROWS))
-        if not (limit.isascii() and limit.isdigit() and len(limit) < 10 and 1 <= int(limit) <= MOST_ROWS):
-            raise ApiError(400, "bad_parameter", f"limit is a number from 1 to {MOST_ROWS}")
-        cursor = query.get("cursor")
-        domain = query.get("domain")
-        selection = Selection(domain_key(domain) if domain is not None else None, query.get("sender"), state)
-        newest = self._mta.newest(queue_id(cursor) if cursor else None)
-        rows, following = await newest_page(newest, selection, limit=int(limit))
+    async def openapi(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        return answer(document(version("asyncmta")))
+
+    async def queue(self, request: web.Request, path: Path) -> web.Response:
+        query = parameters(request, path)
+        rows, following = await self._page(query, selection(query, SystemClock().now()), USUAL_ROWS)
         return answer({"messages": rows, "next": following})
 
-    async def _stats(self, request: web.Request) -> web.Response:
-        parameters(request)
+    async def _page(self, query: Mapping[str, Any], wanted: Selection, usual: int) -> tuple[list[Shown], str | None]:
+        try:
+            before = queue_id(behind(query["cursor"])) if query.get("cursor") else None
+        except ValueError as error:
+            raise ApiError(400, "bad_parameter", f"cursor: {error}") from None
+        return await newest_page(self._mta.newest(before), wanted, limit=query.get("limit", usual))
+
+    async def stats(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
         tally = Tally()
         async for row in self._mta.newest():
             tally.add(row)
         return answer(tally.show())
 
-    async def _show(self, request: web.Request) -> web.Response:
-        parameters(request)
+    async def show(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
         return answer(show(self._row(request)))
 
-    async def _content(self, request: web.Request) -> web.StreamResponse:
+    async def content(self, request: web.Request, path: Path) -> web.StreamResponse:
         """The octets as they will be sent. Damage found on the way ends the connection, never the body."""
-        parameters(request)
+        parameters(request, path)
         row = self._row(request)
         try:
             content = await self._mta.content(row.queue_id)
@@ -183,9 +162,9 @@ class Api:
             raise ApiError(410, "content_unavailable", str(error) or "the content cannot be read") from None
         headers = HEADERS | {"Content-Disposition": f'attachment; filename="{row.queue_id}.eml"'}
         if isinstance(content, bytes):
-            return web.Response(body=content, content_type="message/rfc822", headers=headers)
+            return web.Response(body=content, content_type=MESSAGE, headers=headers)
         response = web.StreamResponse(headers=headers)
-        response.content_type = "message/rfc822"
+        response.content_type = MESSAGE
         await response.prepare(request)
         try:
             await response.write(first)
@@ -200,10 +179,38 @@ class Api:
         await response.write_eof()
         return response
 
-    async def _route(self, request: web.Request) -> web.Response:
-        query = parameters(request, "recipient", "sender", "client", "login")
-        if not query.get("recipient"):
-            raise ApiError(400, "bad_parameter", "recipient is needed")
+    async def history(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        return answer(await self._story(request.match_info["id"]))
+
+    async def why(self, request: web.Request, path: Path) -> web.Response:
+        query = parameters(request, path)
+        address = query.get("address")
+        if ("id" in query) == (address is not None):
+            raise ApiError(400, "bad_parameter", "say id or address: one of the two")
+        if address is None:
+            return answer({"messages": [await self._story(query["id"])], "next": None, "route": None})
+        route = await self._mta.route(address, None, None, None)
+        rows, following = await self._page(query, Selection(address=address), USUAL_STORIES)
+        stories = []
+        for row in rows:
+            stories.append(await self._mta.why(row["queue_id"]))
+            await asyncio.sleep(0)  # one may have to be read from the disk
+        left = [story for story in stories if story is not None]  # the others have ended meanwhile
+        return answer({"messages": left, "next": following, "route": msgspec.to_builtins(route)})
+
+    async def _story(self, text: str) -> object:
+        story = await self._mta.why(queue_id(text))
+        if story is None:
+            raise ApiError(404, "not_found", "no such message is queued (any more): the log says what became of it")
+        return story
+
+    async def sites(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        return answer({"sites": [msgspec.to_builtins(site) for site in self._mta.sites()]})
+
+    async def route(self, request: web.Request, path: Path) -> web.Response:
+        query = parameters(request, path)
         client, sender = query.get("client"), query.get("sender")
         if client is not None and not is_ip_address(client):
             raise ApiError(400, "bad_parameter", "client is an IP address")
@@ -213,63 +220,52 @@ class Api:
 
     # -- changing ---------------------------------------------------------------------------------------------------
 
-    async def _single(self, request: web.Request) -> web.Response:
-        parameters(request)
-        row = self._row(request)
-        count = await self._carry_out(request.match_info["verb"], Bulk(ids=[row.queue_id]))
-        return answer({"count": count})
+    async def single(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        return await self._carry_out(path.verb, Bulk(ids=[self._row(request).queue_id]))
 
-    async def _delete(self, request: web.Request) -> web.Response:
-        bounce = parameters(request, "bounce").get("bounce", "false")
-        if bounce not in ("true", "false"):
-            raise ApiError(400, "bad_parameter", "bounce is true or false")
-        row = self._row(request)
-        return answer({"count": await self._carry_out("delete", Bulk(ids=[row.queue_id], bounce=bounce == "true"))})
+    async def delete(self, request: web.Request, path: Path) -> web.Response:
+        bounce = parameters(request, path).get("bounce", False)
+        return await self._carry_out("delete", Bulk(ids=[self._row(request).queue_id], bounce=bounce))
 
-    async def _bulk(self, request: web.Request) -> web.Response:
-        parameters(request)
-        bulk = decode(await bounded_body(request, SMALL_BODY), Bulk)
-        named = [bulk.ids is not None, bulk.domain is not None or bulk.sender is not None, bulk.all]
-        if sum(named) != 1:
-            raise ApiError(400, "bad_selection", "say ids, or domain and sender, or all: one of the three")
-        return answer({"count": await self._carry_out(request.match_info["verb"], bulk)})
+    async def bulk(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        bulk = decode(await self._body(request, SMALL_BODY), Bulk)
+        must_be_clear(bulk)
+        return await self._carry_out(path.verb, bulk)
 
-    async def _flush(self, request: web.Request) -> web.Response:
+    async def flush(self, request: web.Request, path: Path) -> web.Response:
         """Everything that waits is tried now, or what the filters name."""
-        parameters(request)
-        body = await bounded_body(request, SMALL_BODY)
-        bulk = decode(body, Bulk) if body.strip() else Bulk()
-        return answer({"count": await self._carry_out("retry", bulk)})
+        parameters(request, path)
+        body = await self._body(request, SMALL_BODY)
+        flush = decode(body, Flush) if body.strip() else Flush()
+        return await self._carry_out("retry", msgspec.convert(msgspec.to_builtins(flush), Bulk))
 
-    async def _carry_out(self, verb: str, bulk: Bulk) -> int:
-        ids = [queue_id(text) for text in bulk.ids] if bulk.ids is not None else None
-        if verb == "delete":
-            return await self._mta.remove(ids, domain=bulk.domain, sender=bulk.sender, bounce=bulk.bounce)
-        operations = {"retry": self._mta.retry, "hold": self._mta.hold, "release": self._mta.release}
-        return await operations[verb](ids, domain=bulk.domain, sender=bulk.sender)
+    async def _carry_out(self, verb: str, bulk: Bulk) -> web.Response:
+        return answer({"count": await carry_out(self._mta, verb, bulk, SystemClock().now())})
 
-    async def _submit(self, request: web.Request) -> web.Response:
+    async def submit(self, request: web.Request, path: Path) -> web.Response:
         kind = request.content_type
-        if kind == "application/json":
+        if kind == JSON:
             parameters(request)
             # JSON spells one octet in up to six.
-            message = decode(await bounded_body(request, 6 * self._message_size + SMALL_BODY), NewMessage)
+            message = decode(await self._body(request, 6 * self._message_size + SMALL_BODY), NewMessage)
             sender, recipients, content = message.from_, message.to, message.content.encode("utf-8", "replace")
             reports = Reports(message.notify, message.ret, message.envid, message.verp)
         elif kind == DROP_FILE:  # more recipients than a query has room for
             parameters(request)
-            dropped = drop_file.read(await bounded_body(request, self._message_size + drop_file.ROOM))
+            dropped = drop_file.read(await self._body(request, self._message_size + drop_file.ROOM))
             if isinstance(dropped, str):
                 raise ApiError(400, "bad_message", dropped)
             directions, content = dropped.directions, dropped.content
-            sender, recipients, reports = directions.sender, list(directions.recipients), directions.reports
-        elif kind == "message/rfc822":
-            query = parameters(request, "from", "to", "notify", "ret", "envid", "verp", repeated=("to",))
+            sender, recipients, reports = directions.sender, [*directions.recipients], directions.reports
+        elif kind == MESSAGE:
+            query = parameters(request, path)
             reports = Reports(query.get("notify"), query.get("ret"), query.get("envid"), query.get("verp") == "1")
-            sender, recipients = query.get("from"), request.query.getall("to", [])
-            content = await bounded_body(request, self._message_size)
+            sender, recipients = query.get("from"), query.get("to", [])
+            content = await self._body(request, self._message_size)
         else:
-            raise ApiError(415, "unsupported_media_type", "message/rfc822 or application/json")
+            raise ApiError(415, "unsupported_media_type", f"{MESSAGE} or {JSON}")
         if len(content) > self._message_size:
             raise ApiError(413, "too_large", f"a message has at most {self._message_size} octets")
         if not recipients:

@@ -1,26 +1,31 @@
 """The sockets of the operator's door: the control socket, and `admin.listen` where it is set.
 
-Promises: a control socket that only its owner can open; no TCP on an address beyond loopback without a token; on the
-way out what is being answered is finished within the grace time, and the socket's file is taken away. Never: what is
-answered; that is `api`.
+Promises: a control socket that only its owner can open; no TCP on an address beyond loopback without a token; who says
+nothing over TCP, or too slowly, is hung up on; on the way out what is being answered is finished within the grace time,
+and the socket's file is taken away. Never: what is answered; that is `api`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import socket
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
 from asyncmta.admin import control_socket
 from asyncmta.admin.api import Api, OnError, Operated
 from asyncmta.admin.guard import Guard, is_loopback
+from asyncmta.admin.http import PATIENCE
 from asyncmta.system.addresses import binding
 
 MAX_HEADER = 8190
+MOST_CONNECTIONS = 256  # over TCP
 GRACE = 1.0  # seconds for what is being answered when the door closes
 
 
@@ -38,12 +43,22 @@ class Nameless(web.Request):
 
 
 class Door:
-    """One for each running `Mta`. `listen` is "" or "ADDRESS:PORT"; port 0 takes a free one."""
+    """One for each running `Mta`. `listen` is "" or "ADDRESS:PORT"; port 0 takes a free one. `patience`: seconds for
+    the first request of a connection over TCP, and for the beginning of a body."""
 
     def __init__(
-        self, mta: Operated, *, socket_path: str, listen: str, token: str, message_size: int, on_error: OnError
+        self,
+        mta: Operated,
+        *,
+        socket_path: str,
+        listen: str,
+        token: str,
+        message_size: int,
+        on_error: OnError,
+        patience: float = PATIENCE,
     ) -> None:
-        self._api = Api(mta, message_size=message_size, on_error=on_error)
+        self._api = Api(mta, message_size=message_size, on_error=on_error, patience=patience)
+        self._patience = patience
         self._socket_path = socket_path
         self._listen = listen
         self._token = token
@@ -82,7 +97,17 @@ class Door:
         await runner.setup()
         if runner.server is not None:
             runner.server.request_factory = partial(runner.app._make_request, _cls=Nameless)
+            if guard is not None:
+                vars(runner.server)["connection_made"] = partial(self._welcome, runner.server.connection_made)
         await web.SockSite(runner, sock).start()
+
+    def _welcome(self, take: Callable[..., None], handler: Any, transport: asyncio.Transport) -> None:
+        """aiohttp waits for ever for the first request of a connection, and takes any number of connections."""
+        take(handler, transport)
+        if sum(len(runner.server.connections) for runner in self._runners if runner.server) > MOST_CONNECTIONS:
+            transport.abort()
+            return
+        asyncio.get_running_loop().call_later(self._patience, _hang_up, handler, transport)
 
     async def close(self) -> None:
         """Safe to call twice."""
@@ -93,6 +118,11 @@ class Door:
         if mine:
             with contextlib.suppress(OSError):
                 os.unlink(self._socket_path)
+
+
+def _hang_up(handler: Any, transport: asyncio.Transport) -> None:
+    if not handler._request_count:  # no request came whole; a test shows that this is still so
+        transport.abort()
 
 
 def _unheard() -> logging.Logger:

@@ -50,9 +50,10 @@ class Guard(Struct, frozen=True):
 
 
 def host_name(host: str) -> str:
-    """The name or address in a Host field, without port and brackets."""
+    """The name or address in a Host field, without port and brackets; "" for what is neither."""
     if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
+        name, _, rest = host[1:].partition("]")
+        return name.lower() if not rest or rest.startswith(":") else ""
     return host.partition(":")[0].lower()
 
 

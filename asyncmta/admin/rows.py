@@ -7,6 +7,9 @@ ledger or the agenda (rows come from the `Mta`, or from the CLI's reader of a st
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -15,6 +18,9 @@ from msgspec import Struct
 from asyncmta.mail.address import domain_key
 
 STATES = ("held", "deferred", "ready", "active", "damaged")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LOOKS = 20_000  # messages that one page looks at: a filter that finds nothing must not keep a client for minutes
+_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 Shown = dict[str, Any]
 
@@ -67,18 +73,69 @@ class MessageView(Protocol):
 
 class Selection(Struct, frozen=True):
     """Which messages: all that pass every filter that is set. `domain` is the normal form of a recipient's domain;
-    `sender` "" or "<>" is the null reverse-path."""
+    `sender` "" or "<>" is the null reverse-path; accepted not before `since` and not after `until`; `reply` is a piece
+    of a last reply, or its enhanced status code; `address` is the sender or a recipient."""
 
     domain: str | None = None
     sender: str | None = None
     state: str | None = None
+    recipient: str | None = None
+    since: float | None = None
+    until: float | None = None
+    reply: str | None = None
+    address: str | None = None
 
     def covers(self, row: MessageView) -> bool:
         if self.state is not None and row.state != self.state:
             return False
         if self.sender is not None and (row.sender or "").lower() != self.sender.strip("<>").lower():
             return False
-        return self.domain is None or any(_domain(recipient.address) == self.domain for recipient in row.recipients)
+        if self.since is not None and row.accepted_at < self.since:
+            return False
+        if self.until is not None and row.accepted_at > self.until:
+            return False
+        people = row.recipients
+        if self.domain is not None and not any(_domain(each.address) == self.domain for each in people):
+            return False
+        if self.recipient is not None and not any(each.address.lower() == self.recipient.lower() for each in people):
+            return False
+        if self.address is not None and not any(
+            each.lower() == self.address.lower() for each in (row.sender or "", *(each.address for each in people))
+        ):
+            return False
+        return self.reply is None or self._is_said(row)
+
+    def _is_said(self, row: MessageView) -> bool:
+        assert self.reply is not None
+        wanted = self.reply.lower()
+        said = [row.reason, *(each.last_reply for each in row.recipients)]
+        if _CODE.fullmatch(wanted):
+            return any(wanted in (text or "").split() for text in said)
+        return any(wanted in (text or "").lower() for text in said)
+
+
+def age(text: str) -> float:
+    """Seconds of a duration as "90s", "20m", "4h", "5d"; ValueError for what is none."""
+    if not re.fullmatch("[0-9]{1,9}[smhdw]", text):
+        raise ValueError('a duration is written as "90s", "20m", "4h" or "5d"')
+    return float(int(text[:-1]) * UNITS[text[-1]])
+
+
+def cursor_behind(queue_id: str) -> str:
+    """The cursor of the page that begins behind this message. Nobody else needs to know what is in it."""
+    return base64.urlsafe_b64encode(b"1" + queue_id.encode()).decode().rstrip("=")
+
+
+def behind(cursor: str) -> str:
+    """The id that a cursor stands for; ValueError for what is no cursor."""
+    try:
+        octets = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        version, queue_id = octets[:1], octets[1:].decode("ascii")
+    except (binascii.Error, ValueError):
+        version, queue_id = b"", ""
+    if version != b"1":
+        raise ValueError("no cursor: it is the `next` of a page before")
+    return queue_id
 
 
 def _domain(address: str) -> str:
@@ -124,14 +181,18 @@ def page(
 
 
 async def newest_page(
-    rows: AsyncIterator[MessageView], selection: Selection, *, limit: int
+    rows: AsyncIterator[MessageView], selection: Selection, *, limit: int, looks: int = LOOKS
 ) -> tuple[list[Shown], str | None]:
-    """The same of rows that come newest first, from behind the cursor on; no more are asked for than it takes."""
+    """The same of rows that come newest first, from behind the cursor on; no more are asked for than it takes, and no
+    more than so many are looked at: the next page goes on from there."""
     chosen: list[MessageView] = []
+    last = ""
     async for row in rows:
+        if looks == 0 or (len(chosen) == limit and selection.covers(row)):
+            return [show(each) for each in chosen], cursor_behind(last)
+        looks -= 1
+        last = row.queue_id
         if selection.covers(row):
-            if len(chosen) == limit:
-                return [show(each) for each in chosen], chosen[-1].queue_id
             chosen.append(row)
     return [show(each) for each in chosen], None
 

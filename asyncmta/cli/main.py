@@ -22,6 +22,7 @@ COMMANDS = {
     "journal": ("journal", "Look into the journal: verify, stat, dump."),
     "send": ("send", "Hand a message from standard input to the running MTA."),
     "route": ("route", "Say what would happen to an address."),
+    "why": ("why", "Say why a message is not gone, and what decides."),
     "list": ("lists", "See mailing lists, and whose mail bounces."),
     "user": ("user", "See and change who may log in."),
     "dsn": ("dsn", "See the words of reports to senders."),

@@ -1,7 +1,8 @@
 """`asyncmta queue`: list, show, cat and stats, also of a stopped MTA; retry, hold, release and delete on a running one.
 
 Off a terminal `list` and `stats` print tab-separated columns, with --json the same objects as the HTTP interface.
-A change names its messages, or a filter, or --all: never nothing at all. 69: not running; 65: no such message.
+A change names its messages, or filters, or --all: never nothing at all; --dry-run counts them.
+69: not running; 65: no such message.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import click
 import msgspec
 
 from asyncmta.admin.client import NotRunning, Refused
-from asyncmta.admin.rows import STATES, Selection
+from asyncmta.admin.rows import STATES, Selection, age
 from asyncmta.cli import queue_table
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.queue_source import running, said_no, source
 from asyncmta.cli.where import config_option
 from asyncmta.mail.address import InvalidAddress, domain_key
+
+FILTERS = ("domain", "sender", "recipient", "state", "min_age", "max_age", "reply")
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -57,21 +60,55 @@ def command() -> None:
     """See and change what is queued."""
 
 
+class Age(click.ParamType[float]):
+    """A duration as "90s", "20m", "4h", "5d"; in seconds."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return age(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def filtering(command: F) -> F:
+    """The filters that a listing and a change have in common."""
+    for option in (
+        click.option("--reply", help="With this in a last reply, or with this enhanced code."),
+        click.option("--max-age", type=Age(), help="Accepted at most so long ago: 90s, 20m, 4h, 5d."),
+        click.option("--min-age", type=Age(), help="Accepted at least so long ago."),
+        click.option("--state", type=click.Choice(STATES)),
+        click.option("--recipient", help="With this recipient, not done yet."),
+        click.option("--sender", help="From this reverse-path; <> for the null one."),
+        click.option("--domain", help="With a recipient in this domain."),
+    ):
+        command = option(command)
+    return command
+
+
 @command.command(name="list")
 @as_json_option
-@click.option("--domain", help="Only with a recipient in this domain.")
-@click.option("--sender", help="Only from this reverse-path; <> for the null one.")
-@click.option("--state", type=click.Choice(STATES))
+@filtering
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, newest first.")
 @config_option
-def list_command(as_json: bool, domain: str | None, sender: str | None, state: str | None, limit: int | None) -> None:
+def list_command(as_json: bool, limit: int | None, **filters: Any) -> None:
     """Who waits, since when, for which next hop, the last reply, the next time."""
-    selection = Selection(domain_of(domain), sender, state)
+    at = now()
+    youngest, oldest = filters["min_age"], filters["max_age"]
+    selection = Selection(
+        domain=domain_of(filters["domain"]),
+        sender=filters["sender"],
+        state=filters["state"],
+        recipient=filters["recipient"],
+        reply=filters["reply"],
+        since=at - oldest if oldest is not None else None,
+        until=at - youngest if youngest is not None else None,
+    )
     rows = ask(lambda: list(source().rows(selection, limit)))
     if as_json:
         click.echo(msgspec.json.encode({"messages": rows}))
         return
-    at = now()
     queue_table.show(queue_table.COLUMNS, (queue_table.cells(row, at) for row in rows), terminal=sys.stdout.isatty())
 
 
@@ -117,14 +154,13 @@ def stats_command(as_json: bool) -> None:
 
 
 def selecting(command: F) -> F:
-    """ID..., --domain, --sender, --all: which messages a change is for; they reach it as `chosen`."""
+    """ID..., the filters, --all: which messages a change is for; they reach it as `chosen`."""
+    command = filtering(click.argument("ids", nargs=-1, metavar="ID...")(command))
     for option in (
         config_option,
         as_json_option,
+        click.option("--dry-run", is_flag=True, help="Say for how many it would be, and do nothing."),
         click.option("--all", "everything", is_flag=True, help="Every message."),
-        click.option("--sender", help="All from this reverse-path; <> for the null one."),
-        click.option("--domain", help="All with a recipient in this domain."),
-        click.argument("ids", nargs=-1, metavar="ID..."),
     ):
         command = option(command)
     return command
@@ -133,17 +169,23 @@ def selecting(command: F) -> F:
 def selected(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The selection as the HTTP interface takes it."""
     ids, everything = list(chosen["ids"]), chosen["everything"]
-    filters = {key: chosen[key] for key in ("domain", "sender") if chosen[key] is not None}
+    filters = {key: chosen[key] for key in FILTERS if chosen[key] is not None}
+    for key in ("min_age", "max_age"):
+        if key in filters:
+            filters[key] = f"{filters[key]:.0f}s"
     if sum((bool(ids), bool(filters), everything)) != 1:
-        raise click.UsageError("name messages by ID, or use --domain and --sender, or --all: one of the three")
+        raise click.UsageError("name messages by ID, or by --domain, --sender and the like, or --all: one of the three")
     return filters or ({"all": True} if everything else {"ids": ids})
 
 
 def change(verb: str, chosen: Mapping[str, Any], **more: bool) -> None:
     """Have it done, and say to how many."""
     selection = selected(chosen)
+    is_dry = chosen["dry_run"]
+    more |= {"dry_run": True} if is_dry else {}
     found = ask(lambda: running().post(f"/v1/queue/{verb}", selection | more))
-    click.echo(msgspec.json.encode(found) if chosen["as_json"] else f"{found['count']} messages")
+    said = f"{found['count']} messages" + (", if it were done" if is_dry else "")
+    click.echo(msgspec.json.encode(found) if chosen["as_json"] else said)
     if found["count"] < len(set(selection.get("ids", ()))):
         raise Stop(Exit.DATA, "some of them are not queued, or not in a state for this")
 
@@ -175,6 +217,6 @@ def release_command(**chosen: Any) -> None:
 @selecting
 def delete_command(bounce: bool, yes: bool, **chosen: Any) -> None:
     """Take them out of the queue; an attempt that runs ends first."""
-    if chosen["everything"] and not yes:
+    if chosen["everything"] and not (yes or chosen["dry_run"]):
         raise click.UsageError("--all deletes every message in the queue: say --yes, too")
     change("delete", chosen, bounce=bounce)

@@ -39,6 +39,10 @@ class RunningQueue:
                 ("domain", selection.domain),
                 ("sender", selection.sender),
                 ("state", selection.state),
+                ("recipient", selection.recipient),
+                ("reply", selection.reply),
+                ("max_age", _age(selection.since)),
+                ("min_age", _age(selection.until)),
             )
             if value is not None
         ]
@@ -64,6 +68,15 @@ class RunningQueue:
     def stats(self) -> Shown:
         found: Shown = self._client.get("/v1/queue/stats")
         return found
+
+
+def _age(at: float | None) -> str | None:
+    """How long ago, for the running MTA, which counts from its own time."""
+    if at is None:
+        return None
+    from asyncmta.system.clock import SystemClock  # noqa: PLC0415 - brings asyncio
+
+    return f"{max(0.0, SystemClock().now() - at):.0f}s"
 
 
 def running() -> ControlClient:

@@ -6,6 +6,7 @@ at a time and off the loop, and stay parked. Never: a change of anything.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 
@@ -81,6 +82,7 @@ class Listing:
         """All, or those below that id, the newest first; they may come and go meanwhile."""
         ids = self._store.ids(before)
         while chunk := list(islice(ids, CHUNK)):
+            await asyncio.sleep(0)  # those that are not parked are at hand: nothing else here would wait
             for entry in await self._store.peek_many(chunk):
                 shown = self._row(entry) if entry is not None else None
                 if shown is not None:

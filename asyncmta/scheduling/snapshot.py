@@ -13,20 +13,22 @@ from msgspec import Struct
 from asyncmta.mail.envelope import format_queue_id
 from asyncmta.mail.headers import rfc5322_date
 from asyncmta.mail.outcome import Failed
-from asyncmta.scheduling.task import WAITING, Lane, Task
+from asyncmta.scheduling.task import PARKED, WAITING, Lane, Task
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.recovery import Damage
 
 
 class RecipientRow(Struct, frozen=True):
     """A recipient that is not done. `state`: "held", "deferred", "ready", "active", or "failed", which is about to be
-    reported; `next_hop`: its destination; `next_due` in Unix seconds, None where it is on no agenda."""
+    reported; `next_hop`: its destination; `next_due` in Unix seconds, None where it is on no agenda; `is_crowded`: it
+    is due, and held back until others of its destination have ended."""
 
     address: str
     state: str
     next_hop: str
     last_reply: str | None
     next_due: float | None
+    is_crowded: bool = False
 
 
 class QueueRow(Struct, frozen=True):
@@ -75,6 +77,7 @@ def row(entry: Entry, standing: Standing) -> QueueRow:
                 next_hop=standing.destination_of(ordinal),
                 last_reply=str(said) if said is not None else None,
                 next_due=standing.to_wall(task.due) if task is not None else None,
+                is_crowded=task is not None and task.place == PARKED,
             )
         )
     sender = entry.envelope.reverse_path

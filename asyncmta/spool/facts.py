@@ -74,7 +74,7 @@ class Recovery(Struct, frozen=True, kw_only=True):
 class StoreFacts(Struct, frozen=True, kw_only=True):
     """How a spool is, as plain numbers. `sync_seconds`: from the first octet of a batch until it is durable; `live`:
     about how many octets open messages need, `dead` the others; `damages`: what was set aside at start or by the
-    scrub; `freed`: segments that compaction made unneeded; `oldest`: when the oldest message was accepted, to within some
+    scrub; `freed`: segments that compaction made unneeded; `oldest`: when the oldest message was accepted, to some
     seconds; `free_space`, `free_inodes`: of the disk, as last measured; `scrub_found`: what the scrub found broken,
     `scrub_repaired` of that; `file_system`: the type; `is_doubtful`: what is synced there may be lost (`doubt`)."""
 

@@ -6,6 +6,7 @@ import pytest
 from msgspec import Struct
 
 from asyncmta.admin.door import Door
+from asyncmta.admin.shapes import LastAttempt, RecipientStory, Story
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
 
@@ -56,6 +57,7 @@ class FakeMta:
         self.refusal: Reply | None = None
         self.bug: Exception | None = None
         self.reasons: list[str] = []
+        self.known_sites: list[object] = []
 
     async def submit(self, reverse_path, recipients, content, reports):
         if self.bug is not None:
@@ -108,6 +110,13 @@ class FakeMta:
             policy,
         )
 
+    async def why(self, queue_id):
+        row = self.message(queue_id)
+        return None if row is None else story(row)
+
+    def sites(self):
+        return self.known_sites
+
     def not_ready(self):
         return self.reasons
 
@@ -116,6 +125,45 @@ class FakeMta:
 
     def refuse(self, code, enhanced, text):
         self.refusal = reply(code, enhanced, text)
+
+
+def story(row):
+    """What decides about it is known: it is the schedule."""
+    return Story(
+        queue_id=row.queue_id,
+        state=row.state,
+        sender=row.sender,
+        size=row.size,
+        accepted_at=row.accepted_at,
+        client="192.0.2.7",
+        login="carol",
+        attempts=row.attempts,
+        ends_at=5e9,
+        sender_was_warned=True,
+        reason="a reason",
+        recipients=[
+            RecipientStory(
+                address=each.address,
+                state=each.state,
+                next_hop=each.next_hop,
+                rule="no route matches; example.net is not local",
+                next_due=each.next_due,
+                decided_by="schedule",
+                why="the retry schedule",
+                last=LastAttempt(
+                    at=1500.0,
+                    outcome="deferred",
+                    cause="refused",
+                    scope="recipient",
+                    reply=each.last_reply,
+                    host="mx.example.net",
+                    ip=None,
+                    tls=None,
+                ),
+            )
+            for each in row.recipients
+        ],
+    )
 
 
 def identity(number: int) -> str:

@@ -204,6 +204,37 @@ async def test_a_route_is_explained(client):
     assert await refusal(client.get, "/v1/route", nonsense) == (400, "bad_parameter")
 
 
+async def test_why_by_id_and_by_address(client, fake):
+    said = await asyncio.to_thread(client.get, "/v1/why", [("id", TWO)])
+    assert ([each["queue_id"] for each in said["messages"]], said["route"]) == ([TWO], None)
+    assert said["messages"][0]["recipients"][0]["decided_by"] == "schedule"
+    assert await asyncio.to_thread(client.get, f"/v1/queue/{TWO}/history") == said["messages"][0]
+    for address in ("YOU@example.net", "me@example.org"):
+        said = await asyncio.to_thread(client.get, "/v1/why", [("address", address), ("limit", "2")])
+        assert [each["queue_id"] for each in said["messages"]] == [THREE, TWO]
+        assert said["route"]["destination"] == "mx:example.net"
+        said = await asyncio.to_thread(client.get, "/v1/why", [("address", address), ("cursor", said["next"])])
+        assert ([each["queue_id"] for each in said["messages"]], said["next"]) == ([ONE], None)
+    said = await asyncio.to_thread(client.get, "/v1/why", [("address", "nobody@example.net")])
+    assert (said["messages"], said["next"]) == ([], None)
+
+
+async def test_why_of_what_is_gone_and_of_nothing(client):
+    assert await refusal(client.get, "/v1/why", [("id", "9" * 16)]) == (404, "not_found")
+    assert await refusal(client.get, f"/v1/queue/{'9' * 16}/history") == (404, "not_found")
+    assert await refusal(client.get, "/v1/why", [("address", "nonsense")]) == (400, "invalid_address")
+    for query in ([], [("id", ONE), ("address", "a@b")], [("id", "x")], [("address", "a@b"), ("limit", "101")]):
+        assert await refusal(client.get, "/v1/why", query) == (400, "bad_parameter")
+
+
+async def test_of_an_address_only_what_is_still_there(client, fake):
+    """A message may end between the page that found it and its story."""
+    told = fake.why
+    fake.why = lambda queue_id: told(queue_id if queue_id != TWO else "9" * 16)
+    said = await asyncio.to_thread(client.get, "/v1/why", [("address", "you@example.net")])
+    assert [each["queue_id"] for each in said["messages"]] == [THREE, ONE]
+
+
 # -- changing -------------------------------------------------------------------------------------------------------
 
 
@@ -347,6 +378,15 @@ async def test_paths_and_methods_that_are_not_there(ask):
     status, headers, said = await ask("PUT", "/v1/queue")
     assert (status, said["error"]["code"]) == (405, "method_not_allowed")
     assert "GET" in headers["Allow"]
+
+
+async def test_a_probe_may_use_head(door):
+    def blocking():
+        with contextlib.closing(http.client.HTTPConnection(*door.address, timeout=10)) as connection:
+            connection.request("HEAD", "/livez")
+            return connection.getresponse().status
+
+    assert await asyncio.to_thread(blocking) == 200
 
 
 async def test_a_bug_tells_nothing_of_the_inside_and_is_reported(ask, fake, errors):

@@ -37,7 +37,10 @@ def test_without_a_token_loopback_names_come_in(host):
     assert status(OPEN, host=host) is None
 
 
-@pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example:8025", "192.0.2.1", "[", "::1"])
+LED_HERE = ["", "evil.example", "localhost.evil.example:8025", "192.0.2.1", "[", "::1", "[::1].evil.example"]
+
+
+@pytest.mark.parametrize("host", LED_HERE)
 def test_without_a_token_a_name_that_was_led_here_stays_outside(host):
     assert status(OPEN, host=host) == 403
 

@@ -38,6 +38,15 @@ def test_the_keys_are_those_that_scripts_rely_on(rows):
         (Selection(state="deferred"), True),
         (Selection(state="held"), False),
         (Selection(state="held", domain="example.net"), False),
+        (Selection(address="ME@example.org"), True),
+        (Selection(address="you@example.net"), True),
+        (Selection(address="you@example.org"), False),
+        (Selection(since=1000.0, until=1000.0, recipient="you@example.net", reply="4.2.0"), True),
+        (Selection(since=1000.1), False),
+        (Selection(until=999.9), False),
+        (Selection(recipient="me@example.org"), False),
+        (Selection(reply="4.2"), True),
+        (Selection(reply="4.2.1"), False),
     ],
 )
 def test_a_selection_covers_what_passes_every_filter(rows, selection, covered):

@@ -33,6 +33,23 @@ def test_the_list_as_json_with_a_limit_and_filters(run, mta):
     assert run("queue", "list", "--domain", "-no-").code == 65
 
 
+def test_all_filters_reach_the_list_and_the_changes(run, mta):
+    """Three messages of 1970: any younger than that are none."""
+    said = ["--recipient", "you@example.net", "--reply", "4.2.0", "--min-age", "1h", "--state", "deferred"]
+    assert len(json.loads(run("queue", "list", "--json", *said).out)["messages"]) == 3
+    assert json.loads(run("queue", "list", "--json", "--max-age", "5d").out) == {"messages": []}
+    assert run("queue", "list", "--max-age", "soon").code == 64
+    assert json.loads(run("queue", "hold", "--json", *said).out) == {"count": 3}
+    assert mta.asked == [("hold", [ONE, TWO, THREE], None, None, False)]
+    assert json.loads(run("queue", "hold", "--json", "--max-age", "5d").out) == {"count": 0}
+
+
+def test_a_dry_run_says_for_how_many_it_would_be(run, mta):
+    assert run("queue", "delete", "--all", "--dry-run").out == "3 messages, if it were done\n"
+    assert run("queue", "delete", "--dry-run", ONE, "9" * 16).code == 65
+    assert mta.asked == []
+
+
 def test_more_than_a_page(run, mta):
     row = type(mta.rows[0])
     mta.rows = [row(f"{number:016d}") for number in range(10_500)]

@@ -1,0 +1,192 @@
+"""The paths of the HTTP interface, declared once: the router is made of them, and so is the OpenAPI document. Pure.
+
+Promises: what is not here is not served; a query key that is not here is refused. Never: what a path does; that is the
+method of `api.Api` with the name of its `operation`.
+
+contract.md section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from asyncmta.admin.shapes import (
+    Age,
+    Bulk,
+    Count,
+    Flush,
+    Health,
+    Mailbox,
+    MessageShown,
+    NewMessage,
+    QueueCounts,
+    QueuePage,
+    Route,
+    Sites,
+    State,
+    Story,
+    Taken,
+    Why,
+)
+
+MOST_ROWS = 10_000
+USUAL_ROWS = 100
+MOST_STORIES = 100
+USUAL_STORIES = 20
+DROP_FILE = "application/vnd.asyncmta.drop"  # a message with its envelope: `inbound/drop_file`
+MESSAGE = "message/rfc822"
+JSON = "application/json"
+OCTETS = "octets"  # a body that is no JSON
+
+Kind = Any  # a type that msgspec knows
+
+
+class Parameter(Struct, frozen=True):
+    """One key of a query, or a piece of the path. `kind`: its type; `repeated`: it may come several times."""
+
+    name: str
+    about: str
+    kind: Kind = str
+    required: bool = False
+    repeated: bool = False
+
+
+class Path(Struct, frozen=True):
+    """`bodies`: by content type, the type of what may be sent, or OCTETS; `answers`: by status the type of the JSON,
+    or OCTETS with its content type in `content`. `verb` is handed to the operation where several paths share one."""
+
+    method: str
+    path: str
+    operation: str
+    about: str
+    answers: Mapping[int, Kind]
+    query: tuple[Parameter, ...] = ()
+    bodies: Mapping[str, Kind] = {}
+    verb: str = ""
+    content: str = JSON
+    needs_body: bool = True
+
+    @property
+    def has_id(self) -> bool:
+        return "{id}" in self.path
+
+
+ID = Parameter(
+    "id",
+    "The queue id.",
+    Annotated[str, Meta(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{16}$")],
+    required=True,
+)
+_Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
+
+PAGING = (
+    Parameter("limit", f"At most so many, {USUAL_ROWS} if it is not said.", _Limit),
+    Parameter("cursor", "The `next` of the page before."),
+)
+FILTERS = (
+    Parameter("domain", "Only with a recipient in this domain that is not done."),
+    Parameter("sender", "Only from this reverse-path; `<>` is the null one."),
+    Parameter("recipient", "Only with this recipient, not done yet."),
+    Parameter("state", "held, deferred, ready, active or damaged.", State),
+    Parameter("min_age", 'Accepted at least so long ago: "90s", "20m", "4h", "5d".', Age),
+    Parameter("max_age", "Accepted at most so long ago.", Age),
+    Parameter("reply", 'A piece of a last reply, as in "over quota", or its enhanced code, as in "4.2.2".'),
+)
+REPORTS = (
+    Parameter("notify", "NOTIFY of RFC 3461 for all recipients."),
+    Parameter("ret", "RET of RFC 3461: FULL or HDRS."),
+    Parameter("envid", "ENVID of RFC 3461, in xtext."),
+    Parameter("verp", "1: each recipient gets a reverse-path of his own."),
+)
+
+_ALL = {JSON: Bulk}
+
+PATHS = (
+    Path("GET", "/livez", "livez", "Is the process to be kept? Needs no token.", {200: Health, 503: Health}),
+    Path("GET", "/readyz", "readyz", "May mail be sent here now? Needs no token.", {200: Health, 503: Health}),
+    Path("GET", "/v1/openapi.json", "openapi", "This document.", {200: dict[str, Any]}),
+    Path("GET", "/v1/queue", "queue", "The queue, the newest first.", {200: QueuePage}, FILTERS + PAGING),
+    Path("GET", "/v1/queue/stats", "stats", "Counts and oldest age by state and next hop.", {200: QueueCounts}),
+    Path("GET", "/v1/queue/{id}", "show", "One message.", {200: MessageShown}),
+    Path("GET", "/v1/queue/{id}/history", "history", "One message with all that is known of it.", {200: Story}),
+    Path(
+        "GET",
+        "/v1/queue/{id}/content",
+        "content",
+        "The content of a message as it will be sent.",
+        {200: OCTETS},
+        content=MESSAGE,
+    ),
+    Path(
+        "DELETE",
+        "/v1/queue/{id}",
+        "delete",
+        "Take a message out of the queue; an attempt that runs ends first.",
+        {200: Count},
+        (Parameter("bounce", "true: report it to the sender as failed.", bool),),
+    ),
+    Path(
+        "POST",
+        "/v1/queue/flush",
+        "flush",
+        "Try now what waits, all of it or what the filters name.",
+        {200: Count},
+        bodies={JSON: Flush},
+        needs_body=False,
+    ),
+    Path("POST", "/v1/queue/retry", "bulk", "Try messages now.", {200: Count}, bodies=_ALL, verb="retry"),
+    Path("POST", "/v1/queue/hold", "bulk", "Try messages no more.", {200: Count}, bodies=_ALL, verb="hold"),
+    Path("POST", "/v1/queue/release", "bulk", "Let held messages go.", {200: Count}, bodies=_ALL, verb="release"),
+    Path("POST", "/v1/queue/delete", "bulk", "Take messages out.", {200: Count}, bodies=_ALL, verb="delete"),
+    Path("POST", "/v1/queue/{id}/retry", "single", "Try a message now.", {200: Count}, verb="retry"),
+    Path("POST", "/v1/queue/{id}/hold", "single", "Try a message no more.", {200: Count}, verb="hold"),
+    Path("POST", "/v1/queue/{id}/release", "single", "Let a held message go.", {200: Count}, verb="release"),
+    Path(
+        "POST",
+        "/v1/messages",
+        "submit",
+        "Hand in a message: as it is with its envelope in the query, or as JSON. 202 when it is durable.",
+        {202: Taken},
+        (
+            Parameter("from", "The reverse-path; none, or empty, is the null one."),
+            Parameter("to", "A recipient.", Mailbox, repeated=True),
+            *REPORTS,
+        ),
+        {MESSAGE: OCTETS, JSON: NewMessage, DROP_FILE: OCTETS},
+    ),
+    Path(
+        "GET",
+        "/v1/why",
+        "why",
+        "What became of a message so far, what is next, and which rule or limit decides: by id, or by an address that "
+        "is its sender or a recipient.",
+        {200: Why},
+        (
+            Parameter("id", "A queue id.", ID.kind),
+            Parameter("address", "An address.", Mailbox),
+            Parameter(
+                "limit",
+                f"At most so many messages of an address, {USUAL_STORIES} if it is not said.",
+                Annotated[int, Meta(ge=1, le=MOST_STORIES)],
+            ),
+            PAGING[1],
+        ),
+    ),
+    Path("GET", "/v1/sites", "sites", "The sites that are known just now.", {200: Sites}),
+    Path(
+        "GET",
+        "/v1/route",
+        "route",
+        "What would become of a recipient; nothing is sent.",
+        {200: Route},
+        (
+            Parameter("recipient", "The address.", Mailbox, required=True),
+            Parameter("sender", "The reverse-path; `<>` is the null one."),
+            Parameter("client", "The IP address of who would send it."),
+            Parameter("login", "As whom the client would have logged in."),
+        ),
+    ),
+)
