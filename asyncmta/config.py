@@ -31,6 +31,7 @@ from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntr
 from asyncmta.config_reader import Reader
 from asyncmta.config_route_table import RouteTable
 from asyncmta.config_routes import rule_of
+from asyncmta.config_sandbox import SandboxTable
 from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.config_sources import Sources
 from asyncmta.config_tables import (
@@ -108,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin: AdminTable
     log: LogTable
     drop: DropTable
+    sandbox: SandboxTable
     source: Source
 
     @classmethod
@@ -175,6 +177,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
             drop=tables.drop,
+            sandbox=tables.sandbox,
             source=Source(None if file is None else os.path.abspath(file), root, sources.variables()),
         )
 

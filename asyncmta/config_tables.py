@@ -34,6 +34,7 @@ from asyncmta.config_local import DomainTable, LocalTable
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
+from asyncmta.config_sandbox import SandboxTable
 from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.inbound.throttle import Rate
 
@@ -193,6 +194,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     admin: AdminTable
     log: LogTable
     drop: DropTable
+    sandbox: SandboxTable
 
 
 TABLES: dict[str, type[Struct]] = {
@@ -215,6 +217,7 @@ TABLES: dict[str, type[Struct]] = {
     "log": LogTable,
     "subscriptions": SubscriptionsTable,
     "drop": DropTable,
+    "sandbox": SandboxTable,
 }
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,

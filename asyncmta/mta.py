@@ -16,7 +16,6 @@ from typing import BinaryIO, Self
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.resolver import Resolver
-from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.copying import CopyingIntake
@@ -35,10 +34,12 @@ from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_s
 from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
+from asyncmta.mta_sandbox import within_sandbox
 from asyncmta.operations import Operations, Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
+from asyncmta.scheduling.transport import Transport
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.addresses import binding
 from asyncmta.system.clock import Clock, SystemClock
@@ -146,7 +147,8 @@ class Mta(Operations):
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
         self._verping = build_verping(queueing, transport=dispatch)
-        self._scheduler = self._build_scheduler(self._verping, routing)
+        transport = within_sandbox(settings, transport=self._verping, maillog=maillog)
+        self._scheduler = self._build_scheduler(transport, routing)
         self._intake = self._build_intake()
         self._listeners = self._build_listeners(routing)
         self._rooms = Rooms(
@@ -160,7 +162,7 @@ class Mta(Operations):
             policy=self._policy,
         )
 
-    def _build_scheduler(self, transport: Verping, routing: Routing) -> Scheduler:
+    def _build_scheduler(self, transport: Transport, routing: Routing) -> Scheduler:
         bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
         return Scheduler(
             clock=self._clock,

@@ -27,6 +27,7 @@ from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import Unstuffer
 from asyncmta.mailboxes.directory import Directory
 from asyncmta.mta_policy import Asked, Policy
+from asyncmta.mta_sandbox import warnings_of
 from asyncmta.route_report import RouteReport, report
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import Scheduler
@@ -141,6 +142,10 @@ class Operations:
         async with asyncio.timeout(timeout):
             await self.rooms.scheduler.wait_idle()
             await self.rooms.store.flush()
+
+    def warnings(self) -> list[str]:
+        """What whoever asks how this MTA is should know, although mail may be sent here."""
+        return warnings_of(self.settings)
 
     def next_due(self) -> float | None:
         """When the next attempt is due, in Unix seconds; None when nothing waits."""

@@ -49,6 +49,7 @@ class Operated(Protocol):
     async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
     def not_ready(self) -> list[str]: ...
     def alive(self) -> list[str]: ...
+    def warnings(self) -> list[str]: ...
 
 
 class Bulk(msgspec.Struct, forbid_unknown_fields=True):
@@ -133,10 +134,10 @@ class Api:
     # -- health -----------------------------------------------------------------------------------------------------
 
     async def _livez(self, _: web.Request) -> web.Response:
-        return _health(self._mta.alive())
+        return _health(self._mta.alive(), self._mta.warnings())
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _health(self._mta.not_ready())
+        return _health(self._mta.not_ready(), self._mta.warnings())
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -279,8 +280,8 @@ class Api:
         return row
 
 
-def _health(reasons: list[str]) -> web.Response:
+def _health(reasons: list[str], warnings: list[str]) -> web.Response:
     if reasons:
         error = {"code": "failing", "message": "; ".join(reasons)}
         return answer({"status": "failing", "reasons": reasons, "error": error}, 503)
-    return answer({"status": "ok", "reasons": []})
+    return answer({"status": "ok", "reasons": []} | ({"warnings": warnings} if warnings else {}))

@@ -56,6 +56,7 @@ class FakeMta:
         self.refusal: Reply | None = None
         self.bug: Exception | None = None
         self.reasons: list[str] = []
+        self.said: list[str] = []
 
     async def submit(self, reverse_path, recipients, content, reports):
         if self.bug is not None:
@@ -107,6 +108,9 @@ class FakeMta:
             "opportunistic",
             policy,
         )
+
+    def warnings(self):
+        return self.said
 
     def not_ready(self):
         return self.reasons
