@@ -36,6 +36,8 @@ from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntr
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sandbox import SandboxTable
 from asyncmta.config_sites import SiteTable, SourceTable
+from asyncmta.config_suppression import SuppressionTable
+from asyncmta.config_webhook import WebhookTable
 from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -195,6 +197,8 @@ class Tables(Struct, frozen=True, kw_only=True):
     log: LogTable
     drop: DropTable
     sandbox: SandboxTable
+    suppression: SuppressionTable
+    webhook: tuple[WebhookTable, ...]
 
 
 TABLES: dict[str, type[Struct]] = {
@@ -218,6 +222,7 @@ TABLES: dict[str, type[Struct]] = {
     "subscriptions": SubscriptionsTable,
     "drop": DropTable,
     "sandbox": SandboxTable,
+    "suppression": SuppressionTable,
 }
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
@@ -230,6 +235,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "rule": RuleEntry,
     "site": SiteTable,
     "source": SourceTable,
+    "webhook": WebhookTable,
 }
 
 

@@ -18,8 +18,8 @@ from asyncmta.forwarding.leaving import Delivers, Leaving
 from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.services import Answers, Services
 from asyncmta.forwarding.verping import Verping
+from asyncmta.inbound.entry_door import EntryDoor, nobody
 from asyncmta.inbound.readdressing import Readdressing, is_plain
-from asyncmta.inbound.sandboxing import SandboxedReaddressing
 from asyncmta.lists.desk import Desk
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key, parse_address, unquote
@@ -31,6 +31,7 @@ from asyncmta.mailboxes.srs import Srs, Unusable, is_srs
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
 from asyncmta.spool.store import Store
+from asyncmta.suppression.keeper import Keeper
 from asyncmta.system.clock import Clock
 
 
@@ -110,11 +111,15 @@ def build_srs(settings: Settings) -> Srs | None:
     return Srs(secrets=srs.secrets, domain=srs.domain or settings.hostname, days=int(srs.max_age // DAY))
 
 
-def build_readdressing(settings: Settings, *, routing: Routing, clock: Clock, maillog: MailLog) -> Readdressing | None:
-    """None: addresses are taken as they come."""
+def build_readdressing(
+    settings: Settings, *, routing: Routing, clock: Clock, maillog: MailLog, keeper: Keeper | None = None
+) -> Readdressing | None:
+    """None: addresses are taken as they come. `keeper` has the suppression list."""
     senders, recipients = (rewriting(settings.rewrites, at="entry", of=of) for of in ("sender", "recipient"))
     srs, sandbox = build_srs(settings), sandbox_of(settings.sandbox)
-    if srs is None and sandbox is None and not senders and not recipients:
+    if keeper is not None and settings.suppression.action != "refuse":
+        keeper = None
+    if srs is None and sandbox is None and keeper is None and not senders and not recipients:
         return None
 
     def serves(address: Address) -> bool:
@@ -123,14 +128,19 @@ def build_readdressing(settings: Settings, *, routing: Routing, clock: Clock, ma
     def tell(of: str, given: Address, now: Address, by: str) -> None:
         maillog.note("info", "rewritten", of=of, address=given, to=now, by=by)
 
-    kind = Readdressing if sandbox is None else partial(SandboxedReaddressing, sandbox=sandbox)
-    return kind(
+    return EntryDoor(
+        sandbox=sandbox,
+        refuses=nobody if keeper is None else partial(_is_listed, keeper),
         senders=senders,
         recipients=recipients,
         returned=lambda address: _returned(settings, srs, address, clock.now()),
         serves=serves,
         tell=tell,
     )
+
+
+def _is_listed(keeper: Keeper, address: Address) -> bool:
+    return keeper.of(address) is not None
 
 
 def _srs_domain(settings: Settings) -> str:

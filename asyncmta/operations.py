@@ -26,14 +26,15 @@ from asyncmta.mail.envelope import QueueId, format_queue_id, parse_queue_id
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import Unstuffer
 from asyncmta.mailboxes.directory import Directory
+from asyncmta.mta_doors import warnings_of
 from asyncmta.mta_policy import Asked, Policy
-from asyncmta.mta_sandbox import warnings_of
 from asyncmta.route_report import RouteReport, report
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.scheduling.snapshot import QueueRow, damaged_row
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.store import Store
+from asyncmta.suppression.keeper import Keeper
 
 READ_AT_ONCE = 500  # messages that are read back together, when an operator's filter has to look at them
 
@@ -69,6 +70,7 @@ class Operations:
     _rooms: Rooms | None
     _handing_in: set[asyncio.Future[Any]]  # for which a drain waits
     settings: Settings
+    suppressions: Keeper  # who gets no mail
 
     @property
     def rooms(self) -> Rooms:
@@ -158,7 +160,10 @@ class Operations:
         address = parse_address(recipient, smtputf8=True)
         origin = parse_address(sender, smtputf8=True) if sender else None
         asked = Asked(client, login, self.settings.relay.networks, origin, address)
-        return await report(self.rooms, self.settings, asked)
+        found = await report(self.rooms, self.settings, asked)
+        if (listed := self.suppressions.of(address)) is not None:
+            found.rules.insert(0, f"suppressed: {listed.address} is on the list ({listed.reason or 'no reason given'})")
+        return found
 
     # -- changing ----------------------------------------------------------------------------------------------------
 

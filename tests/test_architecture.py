@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"mail", "system"},
     {"maillog", "routing"},
     {"spool", "policy"},
-    {"bounce", "mailboxes", "auth", "lists"},
+    {"bounce", "mailboxes", "auth", "lists", "suppression", "webhooks"},
     {"inbound", "scheduling", "delivery", "forwarding"},
     {"admin", "config"},
     {"mta"},
@@ -46,7 +46,7 @@ PARTS = {
 PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
-PARTS |= {"mta_sandbox": "mta"}
+PARTS |= {"mta_doors": "mta", "mta_watching": "mta"}
 
 # A library is used in these places only; to change it is to change them.
 HOMES = {
@@ -58,7 +58,7 @@ HOMES = {
     "pycares": ["delivery/resolver.py"],
     "aiofiles": ["delivery/maildir.py", "system/disk.py"],
     "uvloop": ["cli/serve.py"],
-    "aiohttp": ["admin/", "delivery/token_endpoint.py"],
+    "aiohttp": ["admin/", "delivery/token_endpoint.py", "webhooks/posting.py"],
     "structlog": ["maillog.py"],
     "click": ["cli/"],
     "rich": ["cli/"],

@@ -17,6 +17,7 @@ from asyncmta.admin.client import DROP_FILE
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import HEADERS, ApiError, answer, bounded_body, decode, failure, parameters, queue_id
 from asyncmta.admin.rows import STATES, MessageView, Selection, Tally, newest_page, show
+from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import AS_USUAL, Reports
 from asyncmta.mail.address import InvalidAddress, domain_key, is_ip_address, parse_address
@@ -50,6 +51,8 @@ class Operated(Protocol):
     def not_ready(self) -> list[str]: ...
     def alive(self) -> list[str]: ...
     def warnings(self) -> list[str]: ...
+    @property
+    def suppressions(self) -> Suppresses: ...
 
 
 class Bulk(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,6 +110,7 @@ class Api:
                 web.post("/v1/queue/{id}/{verb:retry|hold|release}", self._single),
                 web.post("/v1/messages", self._submit),
                 web.get("/v1/route", self._route),
+                *SuppressionPaths(self._mta.suppressions).routes(),
             ]
         )
         return app

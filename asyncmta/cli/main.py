@@ -23,6 +23,7 @@ COMMANDS = {
     "send": ("send", "Hand a message from standard input to the running MTA."),
     "route": ("route", "Say what would happen to an address."),
     "list": ("lists", "See mailing lists, and whose mail bounces."),
+    "suppress": ("suppress", "See and change who is to get no more mail."),
     "user": ("user", "See and change who may log in."),
     "dsn": ("dsn", "See the words of reports to senders."),
     "health": ("health", "Say whether the running MTA is well."),

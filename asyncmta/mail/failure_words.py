@@ -99,7 +99,8 @@ _WORDS: Final[tuple[tuple[FailureClass, re.Pattern[str]], ...]] = tuple(
         (
             FailureClass.CONTENT,
             r"""
-            virus | malware | attachment | eight\ bit | \bcontent\ (?:rejected|is\ not|not\ accept|filter) | not\ rfc\ ?\d*
+            virus | malware | attachment | eight\ bit
+            | \bcontent\ (?:rejected|is\ not|not\ accept|filter) | not\ rfc\ ?\d*
             | rfc\ ?5?322 | missing\ (?:a\ |valid\ )?.{0,40}header | header\ (?:is\ )?(?:missing|line)
             | bare\ (?:lf|cr|line) | message\ .{0,20}malformed | infected | line\ too\ long | duplicate\ header
             | blocked\ .{0,20}(?:url|link) | 8-?bit | file\ type | message-id | multiple\ .{0,12}addresses\ in
@@ -108,7 +109,8 @@ _WORDS: Final[tuple[tuple[FailureClass, re.Pattern[str]], ...]] = tuple(
         (
             FailureClass.SPAM,
             r"""
-            \bspam(?:my)?\b | \buce\b | unsolicited | junk\ mail | bulk\ mail | looks\ like\ .{0,20}spam | phish | dt:spm
+            \bspam(?:my)?\b | \buce\b | unsolicited | junk\ mail | bulk\ mail | looks\ like\ .{0,20}spam
+            | phish | dt:spm
             | high\ probability\ of | \bham\b | spam\ ?score | suspicious
             """,
         ),

@@ -8,6 +8,7 @@ from msgspec import Struct
 from asyncmta.admin.door import Door
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
+from asyncmta.suppression.entries import Suppression
 
 
 class Person(Struct):
@@ -46,6 +47,29 @@ class SaidNo(Exception):
         self.reply = said
 
 
+class Listed:
+    """A suppression list without a file."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, Suppression] = {}
+        self.loads = 0
+
+    def entries(self):
+        return [self.table[key] for key in sorted(self.table)]
+
+    def get(self, key):
+        return self.table.get(key)
+
+    async def add(self, entries):
+        self.table |= {each.address: each for each in entries}
+
+    async def remove(self, keys):
+        return sum(self.table.pop(key, None) is not None for key in keys)
+
+    async def load(self):
+        self.loads += 1
+
+
 class FakeMta:
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -57,6 +81,7 @@ class FakeMta:
         self.bug: Exception | None = None
         self.reasons: list[str] = []
         self.said: list[str] = []
+        self.listed = Listed()
 
     async def submit(self, reverse_path, recipients, content, reports):
         if self.bug is not None:
@@ -108,6 +133,10 @@ class FakeMta:
             "opportunistic",
             policy,
         )
+
+    @property
+    def suppressions(self):
+        return self.listed
 
     def warnings(self):
         return self.said

@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 
-from asyncmta.delivery.sandboxed import DISCARDED, Sandboxed
-from asyncmta.mail.address import parse_address
+from asyncmta.delivery.exit_door import ExitDoor, Stopped
+from asyncmta.mail import replies
+from asyncmta.mail.address import Address, parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
 from asyncmta.mail.outcome import Delivered, Postponed, Recorded, Result
 from asyncmta.mail.reply import reply
-from asyncmta.policy.sandbox import Sandbox
-from asyncmta.routing import parse_pattern
 
 TAKEN = Delivered(reply(250, "2.0.0", "ok"))
-SANDBOX = Sandbox(allow=(parse_pattern("good.example"),))
+DISCARDED = Delivered(replies.DISCARDED, discarded=True)
+
+
+def judge(recipient: Address, sender: Address | None) -> Stopped | None:
+    assert sender is None
+    return None if recipient.domain_key == "good.example" else Stopped("sandboxed", DISCARDED)
 
 
 class Taker:
@@ -51,7 +55,7 @@ def taken(each: Consignment) -> Result:
 def run(taker: Taker, *given: Consignment) -> tuple[list[tuple[Consignment, Result]], list[str]]:
     answers: list[tuple[Consignment, Result]] = []
     notes = Notes()
-    Sandboxed(sandbox=SANDBOX, transport=taker, maillog=notes).deliver(given, lambda *said: answers.append(said))
+    ExitDoor(judge=judge, transport=taker, maillog=notes).deliver(given, lambda *said: answers.append(said))
     return answers, notes.said
 
 
