@@ -88,6 +88,19 @@ async def test_killed_before_it_was_written_and_nothing_that_was_committed_is_lo
     assert len(program.of("accepted")) == 20
 
 
+async def test_killed_when_a_message_waits(world, program):
+    mta = await world.mta("a.example", webhook=hook(program, "deferred"))
+    sink = await world.sink("b.example")
+    sink.script("RCPT", "450 4.2.2 Mailbox full")
+    await mta.mta.submit("me@a.example", ["x@b.example"], CONTENT)
+    await world.idle()
+    await mta.kill()
+    await mta.open()
+    await world.until(lambda: program.told)
+    [event] = program.told
+    assert (event["event"], event["recipient"], event["class"]) == ("deferred", "x@b.example", "full")
+
+
 async def test_a_power_cut(world, program):
     mta = await world.mta("a.example", webhook=hook(program, "delivered"))
     for number in range(5):
