@@ -32,8 +32,10 @@ from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntr
 from asyncmta.config_reader import Reader
 from asyncmta.config_route_table import RouteTable
 from asyncmta.config_routes import rule_of
+from asyncmta.config_sandbox import SandboxTable
 from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.config_sources import Sources
+from asyncmta.config_suppression import SuppressionTable
 from asyncmta.config_tables import (
     ARRAYS,
     TABLES,
@@ -51,6 +53,7 @@ from asyncmta.config_tables import (
     TlsTable,
     kinds,
 )
+from asyncmta.config_webhook import WebhookTable
 from asyncmta.inbound.certificate_files import TlsFiles
 from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address
 
@@ -110,6 +113,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin: AdminTable
     log: LogTable
     drop: DropTable
+    sandbox: SandboxTable
+    suppression: SuppressionTable
+    webhooks: tuple[WebhookTable, ...]
     source: Source
 
     @classmethod
@@ -178,6 +184,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             log=tables.log,
             drop=tables.drop,
             source=Source(None if file is None else os.path.abspath(file), root, sources.variables(), sources.notes),
+            sandbox=tables.sandbox,
+            suppression=tables.suppression,
+            webhooks=tables.webhook,
         )
 
     @staticmethod

@@ -25,9 +25,11 @@ from asyncmta.config_local import alias_files, check_local
 from asyncmta.config_maildir import check_bcc
 from asyncmta.config_policy import check_dnsbl, check_rule
 from asyncmta.config_routes import check_transport
+from asyncmta.config_sandbox import check_sandbox
 from asyncmta.config_sites import check_site, check_source
 from asyncmta.config_tables import ListenerTable, Tables
 from asyncmta.config_texts import is_loopback, split_port
+from asyncmta.config_webhook import check_webhooks
 
 SHORTEST_TOKEN = 16
 SMTP_PORT = 25
@@ -66,6 +68,8 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
         check_rewrite(f"rewrite.{index}", rewrite, report)
     check_srs(tables.srs, report)
     _check_mode(tables, report)
+    check_webhooks(tables.webhook, tables.general.mode, report)
+    check_sandbox(tables.sandbox, tables.rewrite, tables.general.mode, report)
 
 
 def _check_listener(path: str, listener: ListenerTable, tables: Tables, report: Report) -> None:

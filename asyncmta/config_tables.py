@@ -34,7 +34,10 @@ from asyncmta.config_local import DomainTable, LocalTable
 from asyncmta.config_maildir import BccTable, MaildirTable
 from asyncmta.config_policy import DnsblTable, HooksTable, PolicyTable, RuleEntry
 from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
+from asyncmta.config_sandbox import SandboxTable
 from asyncmta.config_sites import SiteTable, SourceTable
+from asyncmta.config_suppression import SuppressionTable
+from asyncmta.config_webhook import WebhookTable
 from asyncmta.inbound.throttle import Rate
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -193,6 +196,9 @@ class Tables(Struct, frozen=True, kw_only=True):
     admin: AdminTable
     log: LogTable
     drop: DropTable
+    sandbox: SandboxTable
+    suppression: SuppressionTable
+    webhook: tuple[WebhookTable, ...]
 
 
 TABLES: dict[str, type[Struct]] = {
@@ -215,6 +221,8 @@ TABLES: dict[str, type[Struct]] = {
     "log": LogTable,
     "subscriptions": SubscriptionsTable,
     "drop": DropTable,
+    "sandbox": SandboxTable,
+    "suppression": SuppressionTable,
 }
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,
@@ -227,6 +235,7 @@ ARRAYS: dict[str, type[Struct]] = {
     "rule": RuleEntry,
     "site": SiteTable,
     "source": SourceTable,
+    "webhook": WebhookTable,
 }
 
 

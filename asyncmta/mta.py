@@ -14,10 +14,8 @@ from functools import partial
 from typing import BinaryIO, Self
 
 from asyncmta.config import Settings
-from asyncmta.counted_log import CountedLog
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.resolver import Resolver
-from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.copying import CopyingIntake
@@ -28,20 +26,22 @@ from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_dispatch, build_pipe
+from asyncmta.mta_doors import build_exit_door
 from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
-from asyncmta.mta_front import build_access, build_certificates, given
+from asyncmta.mta_front import build_access, build_certificates, given, listen
 from asyncmta.mta_lists import build_lists, sending
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
 from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_metrics import Measured
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
+from asyncmta.mta_watching import build_log, build_watching
 from asyncmta.operations import Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
+from asyncmta.scheduling.transport import Transport
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
-from asyncmta.system.addresses import binding
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
 from asyncmta.turning import turns_of
@@ -75,10 +75,9 @@ class Mta(Measured):
         self._resolver = resolver
         self._authenticator = authenticator
         self._hooks, self._recipients = hooks, recipients
-        log = settings.log
-        self.maillog = CountedLog(
-            clock=self._clock, stream=log_stream, format=log.format, level=log.level, addresses=log.addresses
-        )
+        self.maillog = build_log(settings, clock=self._clock, stream=log_stream)
+        self._watching = build_watching(settings, disk=self._disk, clock=self._clock, maillog=self.maillog)
+        self.suppressions = self._watching.keeper
         self._own_resolver: Resolver | None = None
         self._access: Access | None = None
         self._certificates: Certificates | None = None
@@ -115,19 +114,20 @@ class Mta(Measured):
             on_event=self._on_spool_event,
         )
         self._routing = self.settings.routing()
+        await self._watching.look_back()
         self.recovery = found = await self._store.open(marks_of(self._routing, look_at=HOLD))
         self.maillog.note("warning" if found.damaged else "info", "spool_opened", **found.told())
 
     def _build(self) -> None:
         """Every room, bottom floor first. Nothing runs yet."""
         settings, clock, store, maillog = self.settings, self._clock, self._store, self.maillog
-        routing = self._routing
+        routing, keeper = self._routing, self.suppressions
         resolver = self._resolver
         if resolver is None:
             resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
         self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
         mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
-        self._readdressing = build_readdressing(settings, routing=routing, clock=clock, maillog=maillog)
+        self._readdressing = build_readdressing(settings, routing=routing, clock=clock, maillog=maillog, keeper=keeper)
         lists = self._lists = build_lists(settings, disk=self._disk, clock=clock, maillog=maillog)
         self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
         self._dialer = build_dialer(
@@ -147,7 +147,8 @@ class Mta(Measured):
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
         self._verping = build_verping(queueing, transport=dispatch)
-        self._scheduler = self._build_scheduler(self._verping, routing)
+        transport = build_exit_door(settings, keeper=keeper, transport=self._verping, maillog=maillog)
+        self._scheduler = self._build_scheduler(transport, routing)
         self._intake = self._build_intake()
         self._listeners = self._build_listeners(routing)
         self._rooms = Rooms(
@@ -161,7 +162,7 @@ class Mta(Measured):
             policy=self._policy,
         )
 
-    def _build_scheduler(self, transport: Verping, routing: Routing) -> Scheduler:
+    def _build_scheduler(self, transport: Transport, routing: Routing) -> Scheduler:
         bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
         return Scheduler(
             clock=self._clock,
@@ -222,16 +223,12 @@ class Mta(Measured):
 
     async def _start(self) -> None:
         """The listeners come last: whoever can reach us is served by the whole of us."""
+        await self._watching.open(self._store)
         await self._directory.load()
         if self._lists is not None:
             await self._lists.open(sending(self._intake.submit))
         self._scheduler.start()
-        await self._listen()
-
-    async def _listen(self) -> None:
-        for listener in self._listeners:
-            with binding():
-                await listener.start()
+        await listen(self._listeners)
 
     async def drain(self, grace: float) -> None:
         """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off.
@@ -261,6 +258,7 @@ class Mta(Measured):
         try:
             await self._store.close()
         finally:
+            await self._watching.close()
             await asyncio.gather(*(listener.stop(0.0) for listener in listeners))  # whom the loop was just accepting
             await asyncio.to_thread(self.maillog.close)
 

@@ -6,16 +6,19 @@ A part of the composition root. Never: a decision.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
 from asyncmta.config import Settings
 from asyncmta.config_forwarding import DAY, rewriting
+from asyncmta.config_sandbox import sandbox_of
 from asyncmta.forwarding.forwarder import Forwarder
 from asyncmta.forwarding.leaving import Delivers, Leaving
 from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.services import Answers, Services
 from asyncmta.forwarding.verping import Verping
+from asyncmta.inbound.entry_door import EntryDoor, nobody
 from asyncmta.inbound.readdressing import Readdressing, is_plain
 from asyncmta.lists.desk import Desk
 from asyncmta.mail import replies
@@ -28,6 +31,7 @@ from asyncmta.mailboxes.srs import Srs, Unusable, is_srs
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
 from asyncmta.spool.store import Store
+from asyncmta.suppression.keeper import Keeper
 from asyncmta.system.clock import Clock
 
 
@@ -107,11 +111,15 @@ def build_srs(settings: Settings) -> Srs | None:
     return Srs(secrets=srs.secrets, domain=srs.domain or settings.hostname, days=int(srs.max_age // DAY))
 
 
-def build_readdressing(settings: Settings, *, routing: Routing, clock: Clock, maillog: MailLog) -> Readdressing | None:
-    """None: addresses are taken as they come."""
+def build_readdressing(
+    settings: Settings, *, routing: Routing, clock: Clock, maillog: MailLog, keeper: Keeper | None = None
+) -> Readdressing | None:
+    """None: addresses are taken as they come. `keeper` has the suppression list."""
     senders, recipients = (rewriting(settings.rewrites, at="entry", of=of) for of in ("sender", "recipient"))
-    srs = build_srs(settings)
-    if srs is None and not senders and not recipients:
+    srs, sandbox = build_srs(settings), sandbox_of(settings.sandbox)
+    if keeper is not None and settings.suppression.action != "refuse":
+        keeper = None
+    if srs is None and sandbox is None and keeper is None and not senders and not recipients:
         return None
 
     def serves(address: Address) -> bool:
@@ -120,13 +128,19 @@ def build_readdressing(settings: Settings, *, routing: Routing, clock: Clock, ma
     def tell(of: str, given: Address, now: Address, by: str) -> None:
         maillog.note("info", "rewritten", of=of, address=given, to=now, by=by)
 
-    return Readdressing(
+    return EntryDoor(
+        sandbox=sandbox,
+        refuses=nobody if keeper is None else partial(_is_listed, keeper),
         senders=senders,
         recipients=recipients,
         returned=lambda address: _returned(settings, srs, address, clock.now()),
         serves=serves,
         tell=tell,
     )
+
+
+def _is_listed(keeper: Keeper, address: Address) -> bool:
+    return keeper.of(address) is not None
 
 
 def _srs_domain(settings: Settings) -> str:
@@ -181,6 +195,18 @@ class Readdressed(Struct, frozen=True):
 
 def explain_entry(settings: Settings, sender: Address | None, recipient: Address, now: float) -> Readdressed:
     """What the entrance makes of two addresses at this moment (Unix seconds)."""
+    found = _explain_tables(settings, sender, recipient, now)
+    sandbox = sandbox_of(settings.sandbox)
+    if sandbox is None:
+        return found
+    found.lines.append(str(sandbox))
+    target = sandbox.redirect_to
+    if target is None or sandbox.allows(found.recipient):
+        return found
+    return Readdressed(found.sender, target, found.lines)
+
+
+def _explain_tables(settings: Settings, sender: Address | None, recipient: Address, now: float) -> Readdressed:
     lines: list[str] = []
     if sender is not None:
         sender = _explained(rewriting(settings.rewrites, at="entry", of="sender"), "at entry, sender", sender, lines)

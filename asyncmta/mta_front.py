@@ -7,6 +7,7 @@ contract.md section 3.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -15,13 +16,22 @@ from asyncmta.config import Settings
 from asyncmta.inbound.access import Access, AccessSettings, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.limits import Limits
+from asyncmta.inbound.listener import Listener
 from asyncmta.maillog import MailLog
+from asyncmta.system.addresses import binding
 from asyncmta.system.clock import Clock
 
 
 def given(kind: type[Struct], table: Struct) -> dict[str, Any]:
     """The values of a table of config.toml that a room has settings for; both call them by the same names."""
     return {name: getattr(table, name) for name in kind.__struct_fields__ if hasattr(table, name)}
+
+
+async def listen(listeners: Iterable[Listener]) -> None:
+    """From now on clients are served. Raises AddressUnavailable."""
+    for listener in listeners:
+        with binding():
+            await listener.start()
 
 
 def build_access(

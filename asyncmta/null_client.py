@@ -22,7 +22,7 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.sessions import Reception
 from asyncmta.mta import Mta
-from asyncmta.mta_front import build_access, build_certificates, given
+from asyncmta.mta_front import build_access, build_certificates, given, listen
 from asyncmta.mta_remote import build_dialer, build_resolver
 from asyncmta.routing import Routing
 
@@ -98,7 +98,7 @@ class NullClient(Mta):
         )
 
     async def _start(self) -> None:
-        await self._listen()
+        await listen(self._listeners)
 
     async def drain(self, grace: float) -> None:
         """No new sessions; messages that the smarthost has before it get `grace` seconds to be answered."""

@@ -29,6 +29,7 @@ from asyncmta.mail.envelope import QueueId, format_queue_id, parse_queue_id
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import Unstuffer
 from asyncmta.mailboxes.directory import Directory
+from asyncmta.mta_doors import warnings_of
 from asyncmta.mta_policy import Asked, Policy
 from asyncmta.route_report import RouteReport, report
 from asyncmta.routing import Routing
@@ -36,6 +37,7 @@ from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.scheduling.snapshot import QueueRow, damaged_row
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.store import Store
+from asyncmta.suppression.keeper import Keeper
 
 READ_AT_ONCE = 500  # messages that are read back together, when an operator's filter has to look at them
 
@@ -71,6 +73,7 @@ class Operations:
     _rooms: Rooms | None
     _handing_in: set[asyncio.Future[Any]]  # for which a drain waits
     settings: Settings
+    suppressions: Keeper  # who gets no mail
 
     @property
     def rooms(self) -> Rooms:
@@ -145,6 +148,10 @@ class Operations:
             await self.rooms.scheduler.wait_idle()
             await self.rooms.store.flush()
 
+    def warnings(self) -> list[str]:
+        """What whoever asks how this MTA is should know, although mail may be sent here."""
+        return warnings_of(self.settings)
+
     def next_due(self) -> float | None:
         """When the next attempt is due, in Unix seconds; None when nothing waits."""
         return self.rooms.scheduler.next_due()
@@ -156,7 +163,10 @@ class Operations:
         address = parse_address(recipient, smtputf8=True)
         origin = parse_address(sender, smtputf8=True) if sender else None
         asked = Asked(client, login, self.settings.relay.networks, origin, address)
-        return await report(self.rooms, self.settings, asked)
+        found = await report(self.rooms, self.settings, asked)
+        if (listed := self.suppressions.of(address)) is not None:
+            found.rules.insert(0, f"suppressed: {listed.address} is on the list ({listed.reason or 'no reason given'})")
+        return found
 
     def sites(self) -> list[SiteView]:
         """Where mail is sent, as far as it is known just now."""

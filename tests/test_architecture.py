@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"mail", "system"},
     {"maillog", "routing"},
     {"spool", "policy"},
-    {"bounce", "mailboxes", "auth", "lists"},
+    {"bounce", "mailboxes", "auth", "lists", "suppression", "webhooks"},
     {"inbound", "scheduling", "delivery", "forwarding"},
     {"admin", "config", "stats"},
     {"mta"},
@@ -47,6 +47,7 @@ PARTS |= {"why": "mta", "reasons": "mta"}
 PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
+PARTS |= {"mta_doors": "mta", "mta_watching": "mta"}
 
 PARTS |= {"tally": "maillog", "counted_log": "maillog"}
 PARTS |= {"metrics": "mta", "metric_names": "mta", "mta_metrics": "mta"}
@@ -61,7 +62,7 @@ HOMES = {
     "pycares": ["delivery/resolver.py"],
     "aiofiles": ["delivery/maildir.py", "system/disk.py"],
     "uvloop": ["cli/serve.py"],
-    "aiohttp": ["admin/", "delivery/token_endpoint.py"],
+    "aiohttp": ["admin/", "delivery/token_endpoint.py", "webhooks/posting.py"],
     "structlog": ["maillog.py"],
     "click": ["cli/"],
     "prometheus_client": ["metrics.py"],

@@ -33,6 +33,7 @@ from asyncmta.admin.paths import DROP_FILE, JSON, MESSAGE, PATHS, USUAL_ROWS, US
 from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, newest_page, show
 from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
 from asyncmta.admin.shapes import Bulk, Flush, NewMessage
+from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import AS_USUAL, Reports
 from asyncmta.mail.address import InvalidAddress, is_ip_address, parse_address
@@ -59,6 +60,9 @@ class Operated(Operating, Protocol):
     def not_ready(self) -> list[str]: ...
     def alive(self) -> list[str]: ...
     async def metrics(self, accept: str) -> tuple[bytes, str]: ...
+    def warnings(self) -> list[str]: ...
+    @property
+    def suppressions(self) -> Suppresses: ...
 
 
 class Api:
@@ -88,6 +92,7 @@ class Api:
             else:
                 app.router.add_route(path.method, path.path, serve)
         app.router.add_get("/metrics", self._metrics)
+        app.add_routes(SuppressionPaths(self._mta.suppressions).routes())
         return app
 
     async def _guarded(self, request: web.Request, serve: Serve) -> web.StreamResponse:
@@ -113,10 +118,10 @@ class Api:
     # -- health -----------------------------------------------------------------------------------------------------
 
     async def livez(self, _: web.Request, path: Path) -> web.Response:
-        return _health(self._mta.alive())
+        return _health(self._mta.alive(), self._mta.warnings())
 
     async def readyz(self, _: web.Request, path: Path) -> web.Response:
-        return _health(self._mta.not_ready())
+        return _health(self._mta.not_ready(), self._mta.warnings())
 
     async def _metrics(self, request: web.Request) -> web.Response:
         page, content_type = await self._mta.metrics(request.headers.get("Accept", ""))
@@ -281,8 +286,8 @@ class Api:
         return row
 
 
-def _health(reasons: list[str]) -> web.Response:
+def _health(reasons: list[str], warnings: list[str]) -> web.Response:
     if reasons:
         error = {"code": "failing", "message": "; ".join(reasons)}
         return answer({"status": "failing", "reasons": reasons, "error": error}, 503)
-    return answer({"status": "ok", "reasons": []})
+    return answer({"status": "ok", "reasons": []} | ({"warnings": warnings} if warnings else {}))

@@ -24,6 +24,7 @@ COMMANDS = {
     "route": ("route", "Say what would happen to an address."),
     "why": ("why", "Say why a message is not gone, and what decides."),
     "list": ("lists", "See mailing lists, and whose mail bounces."),
+    "suppress": ("suppress", "See and change who is to get no more mail."),
     "user": ("user", "See and change who may log in."),
     "dsn": ("dsn", "See the words of reports to senders."),
     "stats": ("stats", "Say what the log adds up to."),

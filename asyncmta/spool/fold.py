@@ -25,6 +25,10 @@ OWN_NOTES_WAIT = 1.0
 """Seconds that the spool's own notes wait for a batch to ride with: nobody is in a hurry for them."""
 
 
+OnApplied = Callable[[Record, Entry | Parked], None]
+"""Hears of each record that is durable, with its message as it is then. It may not raise."""
+
+
 class Fold:
     """A tail with more than `renew_above`
     octets in which nothing lives is replaced, so that a drained journal is small. `on_shift` is called when a segment
@@ -43,6 +47,7 @@ class Fold:
         self._on_event = on_event
         self._has_shifted = False
         self.on_shift: Callable[[], None] = _nothing
+        self.on_applied: OnApplied | None = None
 
     def start(self, journal: Journal, content: ContentFiles) -> None:
         """Take up what recovery left: the messages in the ledger, and those among them that are closed."""
@@ -136,6 +141,8 @@ class Fold:
         entry = self.ledger.apply(record, segment, offset)  # type: ignore[arg-type]
         if entry is None:
             return
+        if self.on_applied is not None:
+            self.on_applied(record, entry)  # type: ignore[arg-type]
         if kind is Accepted:
             self.census.arrive(segment, size)
             if not entry.large:

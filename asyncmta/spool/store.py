@@ -23,7 +23,7 @@ from asyncmta.spool.census import Census
 from asyncmta.spool.compaction import Compactor
 from asyncmta.spool.content import ContentCache, ContentFiles
 from asyncmta.spool.facts import DOUBTFUL_OPTIONS, Recovery, SpoolSettings, StoreFacts, doubt, summed
-from asyncmta.spool.fold import Fold
+from asyncmta.spool.fold import Fold, OnApplied
 from asyncmta.spool.journal import Journal, JournalFailed, OnDurable, resolve
 from asyncmta.spool.large import LargeContent
 from asyncmta.spool.ledger import Entry, ParkAs
@@ -193,6 +193,10 @@ class Store(Recalling):
         )
         self._space.measure()
         return opened
+
+    def watch(self, on_applied: OnApplied) -> None:
+        """From now on it hears of each record that is durable. After `open`."""
+        self._fold.on_applied = on_applied
 
     def next_queue_id(self) -> QueueId:
         return self._ids.next()

@@ -377,6 +377,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "local": {"mailboxes": ["alice"], "unknown_user": "relay:MX.example.org:25", "delimiters": "+-"},
         "maildir": {"quota": "1GiB", "mode": "2770", "owner": "5000:5000"},
         "bcc": [{"to": "copies@example.org"}],
+        "webhook": [{"url": "https://app.example.org/x", "secret": "breathed by nobody"}],
         "domain": [{"name": "A.example", "mailboxes": "sqlite:users.db", "query": "SELECT 1 WHERE :address = 'a'"}],
         "list": [{"address": "dev@A.example", "members": str(pem), "verp": True, "subscribe": "confirm"}],
         "rewrite": [{"match": "@old.example", "to": "@a.example"}],
@@ -388,6 +389,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
     assert "hush" not in text
     assert "murmur" not in text
     assert "whispered" not in text
+    assert "breathed" not in text
     assert shown["queue"] == {
         "lifetime": "5d",
         "bounce_lifetime": "36h",

@@ -9,6 +9,7 @@ from asyncmta.admin.door import Door
 from asyncmta.admin.shapes import LastAttempt, RecipientStory, Story
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
+from asyncmta.suppression.entries import Suppression
 
 
 class Person(Struct):
@@ -47,6 +48,29 @@ class SaidNo(Exception):
         self.reply = said
 
 
+class Listed:
+    """A suppression list without a file."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, Suppression] = {}
+        self.loads = 0
+
+    def entries(self):
+        return [self.table[key] for key in sorted(self.table)]
+
+    def get(self, key):
+        return self.table.get(key)
+
+    async def add(self, entries):
+        self.table |= {each.address: each for each in entries}
+
+    async def remove(self, keys):
+        return sum(self.table.pop(key, None) is not None for key in keys)
+
+    async def load(self):
+        self.loads += 1
+
+
 class FakeMta:
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -58,6 +82,8 @@ class FakeMta:
         self.bug: Exception | None = None
         self.reasons: list[str] = []
         self.known_sites: list[object] = []
+        self.said: list[str] = []
+        self.listed = Listed()
 
     async def submit(self, reverse_path, recipients, content, reports):
         if self.bug is not None:
@@ -116,6 +142,13 @@ class FakeMta:
 
     def sites(self):
         return self.known_sites
+
+    @property
+    def suppressions(self):
+        return self.listed
+
+    def warnings(self):
+        return self.said
 
     def not_ready(self):
         return self.reasons

@@ -50,6 +50,8 @@ async def refusal(call, *args):
 
 async def test_health_tells_the_reasons(client, fake):
     assert (await asyncio.to_thread(client.get, "/livez"))["status"] == "ok"
+    fake.said = ["sandbox: on"]
+    assert (await asyncio.to_thread(client.get, "/livez"))["warnings"] == ["sandbox: on"]
     fake.reasons = ["recovering"]
     assert await refusal(client.get, "/readyz") == (503, "failing")
 
