@@ -52,7 +52,7 @@ def flush(call: Call, posting: Posting) -> None:
         key, value = call.selection
         selection = {"ids": [value]} if key == "id" else {key: value}
     try:
-        ControlClient(posting.socket).post("/v1/queue/flush", selection)
+        ControlClient(posting.socket).post("/v1/queue/retry" if "ids" in selection else "/v1/queue/flush", selection)
     except NotRunning as error:
         may_look(posting)
         raise Stop(Exit.UNAVAILABLE, f"not running: {error}") from None
