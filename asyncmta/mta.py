@@ -30,6 +30,7 @@ from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_dispatch, build_pipe
 from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
 from asyncmta.mta_front import build_access, build_certificates, given
+from asyncmta.mta_life import LAST_WORDS, Life
 from asyncmta.mta_lists import build_lists, sending
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
 from asyncmta.mta_maildir import bcc_rules, build_maildir
@@ -45,10 +46,8 @@ from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
 from asyncmta.turning import turns_of
 
-DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
 
-
-class Mta(Operations):
+class Mta(Operations, Life):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
     authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a
@@ -102,7 +101,7 @@ class Mta(Operations):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.drain(DRAIN)
+        await self.drain(max(0.0, self.settings.queue.drain_timeout - LAST_WORDS))
 
     async def _open_spool(self) -> None:
         self._store = Store(
@@ -231,37 +230,6 @@ class Mta(Operations):
         for listener in self._listeners:
             with binding():
                 await listener.start()
-
-    async def drain(self, grace: float) -> None:
-        """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off.
-
-        Nothing is lost by a grace of nothing: what was not recorded is tried again. Safe to call twice.
-        """
-        self._is_draining = True
-        listeners, self._listeners = self._listeners, []
-        rooms, self._rooms = self._rooms, None
-        if rooms is not None:
-            await asyncio.gather(*(listener.stop(grace) for listener in listeners))
-            await rooms.intake.drain()
-            while self._handing_in:
-                await asyncio.wait(self._handing_in)
-            if self._lists is not None:
-                await self._lists.close()
-            rooms.policy.consultation.close()
-            await rooms.scheduler.stop(grace)
-            await self._remote.close()
-            await self._verping.close()
-            await self._local.close()
-            await self._maildir.close()
-            await self._pipe.close()
-        for opened in (self._own_resolver, self._access, self._certificates):
-            if opened is not None:
-                await opened.close()
-        try:
-            await self._store.close()
-        finally:
-            await asyncio.gather(*(listener.stop(0.0) for listener in listeners))  # whom the loop was just accepting
-            await asyncio.to_thread(self.maillog.close)
 
     # -- how it stands -----------------------------------------------------------------------------------------------
 

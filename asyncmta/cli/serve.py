@@ -2,7 +2,8 @@
 
 SIGTERM and SIGINT drain and end with 0; a second one ends at once, which is as safe as kill -9 and no safer. 78: bad
 configuration; 73: a spool that is locked or cannot be made; 69: an address that cannot be bound; 74: a disk that
-failed. The control socket is open while the MTA runs. Never: anything about mail.
+failed. A supervisor (systemd) hears when it is ready and when it stops. The control socket is open while the MTA runs.
+Never: anything about mail.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from asyncmta.mta_drop import build_pickup
 from asyncmta.null_client import NullClient
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.addresses import AddressUnavailable
+from asyncmta.system.clock import SystemClock
 from asyncmta.system.disk import Locked
+from asyncmta.system.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from asyncmta.config import Settings
@@ -80,6 +83,7 @@ class Service:
         self._stopping = asyncio.Event()
         self._starting: asyncio.Task[Exit] | None = None
         self._signals = 0
+        self._supervisor = Supervisor(environ=os.environ, clock=SystemClock())
 
     async def run(self) -> Exit:
         """Until it is told to stop or cannot go on."""
@@ -102,6 +106,7 @@ class Service:
             self._log.note("critical", "cannot_start", reason=str(error))
             raise Stop(code, f"asyncmta: {error}") from None
         finally:
+            self._supervisor.close()
             self._log.close()
 
     async def _serve(self) -> Exit:
@@ -110,6 +115,7 @@ class Service:
             if isinstance(mta, NullClient):  # nothing that an operator could ask about, and no disk for a socket
                 self._starting = None
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
+                self._say_ready()
                 return await self._until_the_end()
             door = Door(
                 mta,
@@ -127,11 +133,16 @@ class Service:
                 freeze()
                 self._starting = None
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)), admin=shown(door.address))
+                self._say_ready()
                 return await self._until_the_end()
             finally:
                 if pickup is not None:
                     await pickup.close()
                 await door.close()
+
+    def _say_ready(self) -> None:
+        self._supervisor.say("READY=1")
+        self._supervisor.watch(self._mta.alive)
 
     async def _until_the_end(self) -> Exit:
         stopping = asyncio.ensure_future(self._stopping.wait())
@@ -154,6 +165,7 @@ class Service:
         if self._signals > 1:
             os._exit(128 + number)
         self._log.note("info", "draining", signal=signal.Signals(number).name)
+        self._supervisor.say("STOPPING=1")
         self._stopping.set()
         if self._starting is not None:
             self._starting.cancel()

@@ -116,6 +116,18 @@ class ActiveSite:
         self._idle.clear()
         self._endings.postpone(self.backlog.drain())
 
+    def let_go(self) -> None:
+        """Take nothing more; what waits, and what sessions have begun without any content yet, is postponed."""
+        self._is_closing = self._standing.is_closing = True
+        waiting = self.backlog.drain()
+        for session in tuple(self._sessions):
+            transaction = session.transaction
+            if transaction is not None and session.is_before_content:
+                session.abandon()
+                self._part(session)
+                waiting.append(transaction)
+        self._endings.postpone(waiting)
+
     @property
     def needs_sweep(self) -> bool:
         return bool(self._sessions) or (self.backlog.pace is not None and bool(self.backlog.waiting))

@@ -1,0 +1,138 @@
+"""A stop in full work, of the real program: SIGTERM under load, with hosts that hang, and what a supervisor hears."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+from peerkit.client import letter, wire
+from peerkit.receiver import wait
+
+pytestmark = pytest.mark.peers
+
+TIMEOUT = 8.0
+LIFE = f'[queue]\ndrain_timeout = "{TIMEOUT:g}s"\n'
+
+
+class Load:
+    """Sessions that send all the time, in small steps, until they hear 421 or the port is closed. What became of a
+    session that ended in the middle of a transaction is written down."""
+
+    def __init__(self, port: int, sessions: int) -> None:
+        self.port = port
+        self.taken: list[str] = []
+        self.cut: list[str] = []
+        self._numbers = itertools.count()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(sessions)]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join(30)
+            assert not thread.is_alive()
+
+    def _run(self) -> None:
+        step = "connecting"
+        with socket.create_connection(("127.0.0.1", self.port), 10) as sock:
+            sock.settimeout(30)
+            lines = sock.makefile("rb")
+            try:
+                self._say(sock, lines, b"")
+                self._say(sock, lines, b"EHLO load.test\r\n")
+                while True:
+                    step, number = "", next(self._numbers)
+                    identity = f"load-{number}"
+                    if not self._say(sock, lines, b"MAIL FROM:<sender@load.test>\r\n").startswith(b"250"):
+                        return  # 421: between two transactions
+                    step = f"RCPT of {identity}"
+                    assert self._say(sock, lines, b"RCPT TO:<r%d@next.test>\r\n" % number).startswith(b"250")
+                    step = f"DATA of {identity}"
+                    assert self._say(sock, lines, b"DATA\r\n").startswith(b"354")
+                    octets = wire(letter(identity, number))
+                    sock.sendall(octets[: len(octets) // 2])
+                    time.sleep(0.05)  # so that a stop finds many in the middle
+                    step = f"dot of {identity}"
+                    assert self._say(sock, lines, octets[len(octets) // 2 :]).startswith(b"250")
+                    self.taken.append(identity)
+            except (OSError, AssertionError) as error:
+                if step:
+                    self.cut.append(f"{step}: {error!r}")
+
+    @staticmethod
+    def _say(sock: socket.socket, lines, octets: bytes) -> bytes:
+        """The last line of the reply; b"" when there is none."""
+        sock.sendall(octets)
+        line = lines.readline()
+        while line[3:4] == b"-":
+            line = lines.readline()
+        return line
+
+
+def identity_of(content: bytes) -> str:
+    for line in content.split(b"\r\n"):
+        if line.startswith(b"X-Identity: "):
+            return line.removeprefix(b"X-Identity: ").decode()
+    raise AssertionError("a message of somebody else")
+
+
+def test_a_stop_under_load_loses_nothing_and_cuts_nobody_off(serving, receiver, smarthost):
+    mta = serving(LIFE + smarthost.format(port=receiver.port)).start()
+    load = Load(mta.port, 20)
+    assert wait(lambda: len(load.taken) > 100, 30)
+    began = time.monotonic()
+    mta.process.send_signal(signal.SIGTERM)
+    assert mta.end() == 0
+    assert time.monotonic() - began < TIMEOUT + 2
+    load.join()
+    assert load.cut == []
+    mta.start()
+    assert wait(lambda: len(receiver.taken) >= len(load.taken), 60)
+    assert mta.stop() == 0
+    assert sorted(identity_of(taken.content) for taken in receiver.taken) == sorted(load.taken)
+
+
+@contextlib.contextmanager
+def mute_host():
+    """Takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        yield listening.getsockname()[1]
+
+
+def test_hosts_that_hang_do_not_hold_up_a_stop(serving, smarthost):
+    with mute_host() as port:
+        mta = serving('[queue]\ndrain_timeout = "60s"\n' + smarthost.format(port=port)).start()
+        load = Load(mta.port, 5)
+        assert wait(lambda: len(load.taken) > 20, 30)
+        began = time.monotonic()
+        assert mta.stop(30) == 0
+        assert time.monotonic() - began < 20
+        load.join()
+    assert load.cut == []
+    assert len(json.loads(mta.asyncmta("queue", "list", "--json", "--limit", "10000").stdout)["messages"]) == len(
+        load.taken
+    )
+
+
+def test_a_supervisor_hears_of_its_life(serving, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiving:
+        receiving.bind(str(tmp_path / "notify"))
+        receiving.settimeout(20)
+        mta = serving(prefix=("env", f"NOTIFY_SOCKET={tmp_path}/notify", "WATCHDOG_USEC=400000")).start()
+        assert receiving.recv(1000) == b"READY=1"
+        assert [receiving.recv(1000) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        os.kill(mta.process.pid, signal.SIGTERM)
+        assert mta.end() == 0
+        heard = []
+        receiving.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(receiving.recv(1000))
+        assert b"STOPPING=1" in heard
