@@ -46,6 +46,7 @@ PARTS = {
 PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
+PARTS |= {"mta_life": "mta", "pausing": "mta", "reloading": "mta", "mta_reload": "mta", "handing_off": "mta"}
 
 # A library is used in these places only; to change it is to change them.
 HOMES = {

@@ -50,16 +50,21 @@ class Pump:
         self._recalls: set[asyncio.Task[None]] = set()
         self._timer: Timer | None = None
         self._timer_at = 0.0
-        self._is_open = self._is_woken = False
+        self.is_open = self._is_woken = False
 
     def open(self) -> None:
-        self._is_open = True
+        self.is_open = True
+
+    def pause(self) -> None:
+        """Hand nothing out until it is opened again."""
+        self.is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def close(self) -> None:
         """Take nothing more."""
-        self._is_open = False
-        if self._timer is not None:
-            self._timer.cancel()
+        self.pause()
         recalls = tuple(self._recalls)
         for recall in recalls:
             recall.cancel()
@@ -67,7 +72,7 @@ class Pump:
 
     def wake(self) -> None:
         """Look at the agenda in the next turn of the loop: once, however often this is said in this one."""
-        if not self._is_woken and self._is_open:
+        if not self._is_woken and self.is_open:
             self._is_woken = True
             asyncio.get_running_loop().call_soon(self._woken)
 
@@ -78,7 +83,7 @@ class Pump:
     def run(self) -> None:
         """Hand out what is due: as much as there is room for, and one turn may take."""
         self._is_woken = False
-        if not self._is_open:
+        if not self.is_open:
             return
         if self._waiting.run():
             self.wake()
@@ -113,7 +118,7 @@ class Pump:
 
     def set_timer(self, due: float) -> None:
         """There is one for all, for the next due time. One that is too early is harmless, and is left."""
-        if not self._is_open:
+        if not self.is_open:
             return
         if self._timer is not None:
             if self._timer_at <= due:

@@ -24,7 +24,9 @@ from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.listing import Listing
 from asyncmta.scheduling.loading import Loading
 from asyncmta.scheduling.means import Conditions, Means, SchedulerSettings
+from asyncmta.scheduling.promotion import promote
 from asyncmta.scheduling.pump import Pump
+from asyncmta.scheduling.replanning import HOLD, Goes, Replanning
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.settle import lead_of, plan, wait_for_release
 from asyncmta.scheduling.snapshot import QueueRow
@@ -35,11 +37,9 @@ from asyncmta.spool.ledger import Entry
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
-__all__ = ["Done", "QueueRow", "Scheduler", "SchedulerSettings", "Transport"]
+__all__ = ["HOLD", "Done", "QueueRow", "Scheduler", "SchedulerSettings", "Transport"]
 
 ROUNDING = 1e-6  # seconds; Unix time in a float is good to a quarter of that
-HOLD = "hold"  # the destination of a route that holds (`routing`)
-
 _ONLY = (0,)
 _FRESH, _BOUNCE = Lane.FRESH, Lane.BOUNCE
 
@@ -60,7 +60,7 @@ class Scheduler:
     ) -> None:
         self._clock = clock
         self._store = store
-        self._routing = routing
+        self._destination: Goes = routing.destination
         self._maillog = maillog
         self._settings = settings
         self._agenda = Agenda(share=settings.share, quantum=settings.quantum, head_starts=settings.head_starts)
@@ -70,12 +70,16 @@ class Scheduler:
         self._reports = Reports(means, bouncer=bouncer, on_reported=self._reported, on_change=self._conditions.look)
         self._waiting = Waiting(means, schedule=settings.retry, owner=self)
         self._held = HeldBack(means, reports=self._reports, waiting=self._waiting, owner=self)
+        held = self._held
+        self.hold, self.release, self.remove = held.hold, held.release, held.remove  # when it is durable
+        self._replanning = Replanning(means, held=self._held, destinations=self._destinations, put=self.put)
         self._attempts = Attempts(
             means,
             transport=transport,
             settings=settings,
             held=self._held,
             reports=self._reports,
+            lay_out=self._replanning.lay_out,
             on_change=self._changed,
         )
         listing = Listing(
@@ -155,11 +159,12 @@ class Scheduler:
         recipients = envelope.recipients
         if len(recipients) == 1 and envelope.timing is None:  # the way of most messages
             sender = envelope.reverse_path
-            destination = self._routing.destination(recipients[0].address, sender)
+            destination = self._destination(recipients[0].address, sender)
             lane = _BOUNCE if sender is None else _FRESH
             task = Task(queue_id, destination, _ONLY, lane, self._clock.monotonic())
             agenda = self._agenda
-            if destination != HOLD and agenda.in_hand < self._settings.in_hand and agenda.begin(task):
+            has_room = self._pump.is_open and agenda.in_hand < self._settings.in_hand
+            if destination != HOLD and has_room and agenda.begin(task):
                 self._attempts.deliver(entry, (task,))
                 return
         if queue_id not in self._agenda and queue_id not in self._held:
@@ -199,8 +204,8 @@ class Scheduler:
 
     def _destinations(self, entry: Entry) -> Callable[[int], str]:
         """The destination of each ordinal, as the routes of today say."""
-        recipients, sender, routing = entry.envelope.recipients, entry.envelope.reverse_path, self._routing
-        return lambda ordinal: routing.destination(recipients[ordinal].address, sender)
+        recipients, sender, destination = entry.envelope.recipients, entry.envelope.reverse_path, self._destination
+        return lambda ordinal: destination(recipients[ordinal].address, sender)
 
     def _changed(self, due: float | None) -> None:
         """An attempt has ended; somebody is due again then."""
@@ -245,38 +250,32 @@ class Scheduler:
     # -- what operators say -----------------------------------------------------------------------------------------
 
     def retry(self, queue_ids: Iterable[QueueId] | None = None, *, destination: str | None = None) -> int:
-        """What waits of these messages, for this destination, or (with neither) at all, is due now; but a destination
-        is not given what its sender wants to go later. How many messages, or for destinations how many tasks."""
-        now = self._clock.monotonic()
-        if queue_ids is not None:
-            agenda, waiting = self._agenda, self._waiting
-            promoted = sum(1 for each in queue_ids if agenda.promote(each, now) or waiting.promote(each, now))
-        else:
-            names, all_of_it = (
-                [destination] if destination is not None else self._agenda.destinations(),
-                not destination,
-            )
-            promoted = sum(self._agenda.promote_destination(name, now, scheduled=all_of_it) for name in names)
-            promoted += self._waiting.promote_destination(destination, now)
+        """See `promote`."""
+        promoted = promote(self._agenda, self._waiting, self._clock.monotonic(), queue_ids, destination)
         self._pump.wake()
         return promoted
+
+    async def replan(self, destination: Goes) -> int:
+        """From now on this says where a recipient of a sender goes; for how many messages that wait it is news."""
+        self._destination = destination
+        await self.loaded()
+        self._waiting.forget_names()
+        moved = await self._replanning.run(self._store.whole_ids())
+        self._pump.wake()
+        return moved
+
+    def pause(self) -> None:
+        """Begin no attempt, until `resume`; what is in hand goes on."""
+        self._pump.pause()
+
+    def resume(self) -> None:
+        if self._is_open:
+            self._pump.open()
+            self._pump.wake()
 
     async def loaded(self) -> None:
         """Return when everything that the start has found is laid out, or parked."""
         await self.until(lambda: not self._is_loading)
-
-    async def hold(self, queue_ids: Iterable[QueueId]) -> int:
-        """See `HeldBack` for this and the two below: all return when it is durable."""
-        await self.loaded()
-        return await self._held.hold(queue_ids)
-
-    async def release(self, queue_ids: Iterable[QueueId]) -> int:
-        await self.loaded()
-        return await self._held.release(queue_ids)
-
-    async def remove(self, queue_ids: Iterable[QueueId], *, by: str, bounce: bool = False) -> int:
-        await self.loaded()
-        return await self._held.remove(queue_ids, by=by, bounce=bounce)
 
     def lay_out(self, entry: Entry, due: float | None) -> None:
         """Said by `Waiting`: it is in memory again."""

@@ -139,6 +139,11 @@ class Waiting:
         """Nothing can be tried there before."""
         self._suspended[tag_of(destination)] = until
 
+    def forget_names(self) -> None:
+        """Destinations may mean something else from now on."""
+        self._names.clear()
+        self._suspended.clear()
+
     # -- coming ------------------------------------------------------------------------------------------------------
 
     def run(self) -> bool:
