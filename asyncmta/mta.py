@@ -16,7 +16,7 @@ from typing import BinaryIO, Self
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.resolver import Resolver
-from asyncmta.forwarding.verping import Verping
+from asyncmta.handing_off import HandingOff
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.copying import CopyingIntake
@@ -36,7 +36,8 @@ from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_s
 from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
-from asyncmta.operations import Operations, Rooms
+from asyncmta.operations import Rooms
+from asyncmta.pausing import Paused
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
@@ -47,7 +48,7 @@ from asyncmta.system.disk import Disk, PosixDisk
 from asyncmta.turning import turns_of
 
 
-class Mta(Operations, Life):
+class Mta(Life):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
     authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a
@@ -86,6 +87,7 @@ class Mta(Operations, Life):
         self._failed = asyncio.Event()
         self._failure = ""
         self._is_draining = False
+        self._paused = Paused()
         self.recovery: Recovery | None = None
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -131,7 +133,9 @@ class Mta(Operations, Life):
         self._dialer = build_dialer(
             settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
         )
-        self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
+        self._remote = build_remote(
+            dialer=self._dialer, clock=clock, maillog=maillog, store=store, route_of=self._route_of
+        )
         self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
         leaving = build_leaving(settings, remote=self._remote, clock=clock)
         queueing = Queueing(settings, store, clock, maillog, lambda made: self._scheduler.add(made))  # noqa: PLW0108 - later
@@ -145,7 +149,8 @@ class Mta(Operations, Life):
         pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
         dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
         self._verping = build_verping(queueing, transport=dispatch)
-        self._scheduler = self._build_scheduler(self._verping, routing)
+        self._handing_off = HandingOff(transport=self._verping, remote=self._remote)
+        self._scheduler = self._build_scheduler(self._handing_off, routing)
         self._intake = self._build_intake()
         self._listeners = self._build_listeners(routing)
         self._rooms = Rooms(
@@ -159,7 +164,7 @@ class Mta(Operations, Life):
             policy=self._policy,
         )
 
-    def _build_scheduler(self, transport: Verping, routing: Routing) -> Scheduler:
+    def _build_scheduler(self, transport: HandingOff, routing: Routing) -> Scheduler:
         bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
         return Scheduler(
             clock=self._clock,
@@ -203,7 +208,7 @@ class Mta(Operations, Life):
             routing=routing,
             lookup=lookup_in(self._directory),
             refusal=self._store.refusal,
-            pressure=self._scheduler.pressure,
+            pressure=self.pressure,
             limits=self._limits(),
             networks=self.settings.relay.networks,
             etrn_from=self.settings.relay.etrn_from,
@@ -247,7 +252,7 @@ class Mta(Operations, Life):
         reasons = self.alive()
         if self._is_draining or self._rooms is None:
             reasons.append("draining")
-        elif not reasons and (refusal := self._store.refusal()) is not None:
+        elif not reasons and (refusal := self._store.refusal() or self.refusal()) is not None:
             reasons.append(str(refusal))
         return reasons
 

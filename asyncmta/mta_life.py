@@ -1,12 +1,14 @@
-"""How an MTA comes to its end: top first, with one deadline for all of it.
+"""What an MTA is told about itself: how it is steered while it runs, and how it comes to its end.
 
-A part of the composition root, which `Mta` has its end from. Promises: nothing is lost by an end, however short: what
-was not recorded is tried again after the next start. Never: a room is built here.
+A part of the composition root, which `Mta` has this from. An end is top first, with one deadline for all of it, and
+nothing is lost by it, however short: what was not recorded is tried again after the next start. Pauses and a hand-over
+of the queue are in memory alone. Never: a room is built here.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from asyncmta.delivery.pipe import PipeTransport
@@ -14,12 +16,17 @@ from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import Resolver
 from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.verping import Verping
+from asyncmta.handing_off import HandingOff, Progress
 from asyncmta.inbound.access import Access
 from asyncmta.inbound.certificates import Certificates
+from asyncmta.inbound.injection import AS_USUAL, Reports
 from asyncmta.inbound.listener import Listener
 from asyncmta.lists.desk import Desk
+from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
-from asyncmta.operations import Rooms
+from asyncmta.operations import Operations, SubmitRefused
+from asyncmta.pausing import Paused, What, replaced, steered
+from asyncmta.routing import Route, Routing, Smarthost
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
@@ -27,12 +34,10 @@ LAST_WORDS = 2.0  # seconds of a stop that are for the 421 of sessions that did 
 LET_GO = 5.0  # seconds that an attempt in hand gets to begin with the content
 
 
-class Life:
-    """The end of an `Mta`."""
+class Life(Operations):
+    """The part of `Mta` that is about itself."""
 
     maillog: MailLog
-    _rooms: Rooms | None
-    _handing_in: set[asyncio.Future[Any]]
     _listeners: list[Listener]
     _is_draining: bool
     _clock: Clock
@@ -46,6 +51,9 @@ class Life:
     _own_resolver: Resolver | None
     _access: Access | None
     _certificates: Certificates | None
+    _paused: Paused
+    _routing: Routing
+    _handing_off: HandingOff
 
     async def drain(self, grace: float) -> None:
         """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off;
@@ -80,3 +88,75 @@ class Life:
         finally:
             await asyncio.gather(*(listener.stop(0.0) for listener in listeners))  # whom the loop was just accepting
             await asyncio.to_thread(self.maillog.close)
+
+    # -- steering ----------------------------------------------------------------------------------------------------
+
+    async def submit(
+        self, reverse_path: str | None, recipients: Sequence[str], content: bytes, reports: Reports = AS_USUAL
+    ) -> str:
+        """See `Operations`; while input is paused nothing is taken."""
+        if (refusal := self.refusal()) is not None:
+            raise SubmitRefused(refusal)
+        return await super().submit(reverse_path, recipients, content, reports)
+
+    def refusal(self) -> Reply | None:
+        """What new mail hears while input is paused."""
+        return self._paused.refusal()
+
+    def pressure(self) -> Reply | None:
+        """What new mail hears while input is paused, or output far behind."""
+        return self._paused.refusal() or self.rooms.scheduler.pressure()
+
+    @property
+    def paused(self) -> Paused:
+        return self._paused
+
+    async def pause(self, what: What, name: str = "") -> Paused:
+        """Take no more mail, begin no attempt, or none to this site or domain, until `resume` or a restart; what is in
+        hand goes on. Raises Unnamed."""
+        return await self._steer(self._paused.with_(what, name, True))
+
+    async def resume(self, what: What, name: str = "") -> Paused:
+        return await self._steer(self._paused.with_(what, name, False))
+
+    async def _steer(self, paused: Paused) -> Paused:
+        scheduler, before = self.rooms.scheduler, self._paused
+        self._paused = paused
+        self.maillog.note("info", "steered", reason="; ".join(paused.reasons()) or "nothing is paused")
+        if paused.output != before.output:
+            (scheduler.pause if paused.output else scheduler.resume)()
+        if (paused.sites, paused.domains, paused.handing_over) != (before.sites, before.domains, before.handing_over):
+            await scheduler.replan(steered(self._routing, paused))
+        return self._paused
+
+    def _route_of(self, destination: str) -> Route:
+        """For whoever goes over the network: also the route of a hand-over."""
+        return self._handing_off.route_of(destination, self._routing)
+
+    # -- handing the queue over --------------------------------------------------------------------------------------
+
+    async def hand_over(self, to: str, tls: str = "opportunistic") -> Progress:
+        """Take no more mail, and send everything that is queued to this relay ("host:port") now, whenever it is due and
+        wherever it would go; but not what an operator holds. Said again, what failed meanwhile is tried once more."""
+        rooms = self.rooms
+        await rooms.scheduler.loaded()
+        self._handing_off.begin(Smarthost(to, (to,), tls), self._left())
+        await self._steer(replaced(self._paused, input=True, output=False, handing_over=to))
+        rooms.remote.resume(None)
+        rooms.scheduler.retry()
+        progress = self.handing_over()
+        assert progress is not None
+        return progress
+
+    def handing_over(self) -> Progress | None:
+        """How it stands; None: the queue is not handed over."""
+        return self._handing_off.progress(left=self._left(), held=self.rooms.scheduler.held.stopped)
+
+    async def end_hand_over(self) -> Paused:
+        """What is left goes where the routes say, and new mail is taken again."""
+        paused = await self._steer(replaced(self._paused, input=False, handing_over=""))
+        self._handing_off.end()
+        return paused
+
+    def _left(self) -> int:
+        return self.rooms.store.facts().messages

@@ -16,6 +16,7 @@ from aiohttp import web
 from asyncmta.admin.client import DROP_FILE
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import HEADERS, ApiError, answer, bounded_body, decode, failure, parameters, queue_id
+from asyncmta.admin.life import Steered, life_routes
 from asyncmta.admin.rows import STATES, MessageView, Selection, Tally, newest_page, show
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import AS_USUAL, Reports
@@ -31,7 +32,7 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnError = Callable[[str, Exception], None]
 
 
-class Operated(Protocol):
+class Operated(Steered, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
@@ -108,6 +109,7 @@ class Api:
                 web.get("/v1/route", self._route),
             ]
         )
+        app.add_routes(life_routes(self._mta))
         return app
 
     async def _guarded(self, request: web.Request, serve: Serve) -> web.StreamResponse:

@@ -25,6 +25,9 @@ COMMANDS = {
     "list": ("lists", "See mailing lists, and whose mail bounces."),
     "user": ("user", "See and change who may log in."),
     "dsn": ("dsn", "See the words of reports to senders."),
+    "pause": ("pause", "Take no more mail, or begin no more attempts."),
+    "resume": ("resume", "End a pause."),
+    "drain": ("drain", "Hand the whole queue to another relay."),
     "health": ("health", "Say whether the running MTA is well."),
     "version": ("version", "Say which versions run here."),
 }

@@ -71,6 +71,11 @@ class HeldBack:
         """Is any recipient of this message kept back?"""
         return bool(self._ordinals.get(queue_id))
 
+    @property
+    def stopped(self) -> int:
+        """How many messages an operator holds."""
+        return len(self._stopped)
+
     def ordinals(self, queue_id: QueueId) -> set[int]:
         return self._ordinals.get(queue_id, set())
 

@@ -70,7 +70,7 @@ class Scheduler:
         self._reports = Reports(means, bouncer=bouncer, on_reported=self._reported, on_change=self._conditions.look)
         self._waiting = Waiting(means, schedule=settings.retry, owner=self)
         self._held = HeldBack(means, reports=self._reports, waiting=self._waiting, owner=self)
-        held = self._held
+        self.held = held = self._held
         self.hold, self.release, self.remove = held.hold, held.release, held.remove  # when it is durable
         self._replanning = Replanning(means, held=self._held, destinations=self._destinations, put=self.put)
         self._attempts = Attempts(

@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from peerkit.client import letter, wire
+from peerkit.client import Client, letter, wire
 from peerkit.receiver import wait
 
 pytestmark = pytest.mark.peers
@@ -136,3 +136,90 @@ def test_a_supervisor_hears_of_its_life(serving, tmp_path):
             while True:
                 heard.append(receiving.recv(1000))
         assert b"STOPPING=1" in heard
+
+
+def said(mta, *arguments):
+    found = mta.asyncmta(*arguments, "--json")
+    assert found.returncode == 0, found.stderr
+    return json.loads(found.stdout)
+
+
+def count(mta):
+    return said(mta, "queue", "stats")["messages"]
+
+
+def test_input_that_is_paused_refuses_and_says_so(serving, receiver, smarthost):
+    mta = serving(smarthost.format(port=receiver.port)).start()
+    assert said(mta, "pause", "input")["input"] is True
+    with socket.create_connection(("127.0.0.1", mta.port), 10) as sock:
+        lines = sock.makefile("rb")
+        lines.readline()
+        sock.sendall(b"HELO load.test\r\nMAIL FROM:<a@load.test>\r\n")
+        lines.readline()
+        assert lines.readline().startswith(b"452 4.3.2 Paused")
+    ready = mta.asyncmta("health", "--ready")
+    assert (ready.returncode, b"Paused" in ready.stderr) == (69, True)
+    assert mta.asyncmta("health").returncode == 0
+    assert mta.asyncmta("send", "x@next.test", stdin=b"Subject: x\n\nx\n").returncode != 0
+    assert said(mta, "resume", "input")["input"] is False
+    assert mta.asyncmta("health", "--ready").returncode == 0
+    Client(mta.port, 1, sessions=1).start().wait(1, 20)
+
+
+def test_output_a_domain_and_a_site_are_paused_and_resumed(serving, receiver, smarthost):
+    mta = serving(smarthost.format(port=receiver.port)).start()
+    for what, name in (("output", ()), ("domain", ("next.test",)), ("site", ("smarthost:0",))):
+        said(mta, "pause", what, *name)
+        already = len(receiver.taken)
+        Client(mta.port, 3, sessions=1).start().wait(3, 20)
+        assert count(mta) == 3
+        assert len(receiver.taken) == already
+        said(mta, "resume", what, *name)
+        assert wait(lambda already=already: len(receiver.taken) == already + 3, 20)
+    assert mta.asyncmta("pause", "domain").returncode == 64
+    assert mta.asyncmta("pause", "domain", "not a domain").returncode == 65
+    assert mta.asyncmta("pause").stdout == b"nothing is paused\n"
+
+
+def test_the_whole_queue_is_handed_to_another_mta_once(serving, tmp_path, smarthost, long):
+    """Stopped in the middle and said again. Nobody listens at its own next hop, so that all of it waits for later."""
+    messages = 20_000 if long else 1_000
+    other = tmp_path / "other"
+    other.mkdir()
+    second = serving(
+        '[relay]\nnetworks = ["127.0.0.0/8"]\n[[route]]\nrecipient = "*"\nvia = "hold"\n', folder=other
+    ).start()
+    first = serving(smarthost.format(port=1)).start()
+    client = Client(first.port, messages, sessions=20).start()
+    client.wait(messages, 300)
+    client.stop()
+    assert count(first) >= messages
+    before = count(first)
+    draining = threading.Thread(target=first.asyncmta, args=("drain", "--to", f"127.0.0.1:{second.port}"))
+    draining.start()
+    assert wait(lambda: count(second) > messages // 10, 60)
+    assert first.stop() == 0  # between transactions, so that nothing is sent twice
+    draining.join(30)
+    first.start()
+    found = first.asyncmta("drain", "--to", f"127.0.0.1:{second.port}", "--json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["left"] == 0
+    assert count(first) == 0
+    assert count(second) == before
+
+
+def test_a_drain_says_what_is_left_and_why(serving, receiver, smarthost):
+    mta = serving(smarthost.format(port=receiver.port)).start()
+    said(mta, "pause", "output")
+    Client(mta.port, 3, sessions=1).start().wait(3, 20)
+    (first, *_) = said(mta, "queue", "list")["messages"]
+    said(mta, "queue", "hold", first["queue_id"])
+    found = mta.asyncmta("drain", "--to", f"127.0.0.1:{receiver.port}")
+    assert found.returncode == 75
+    assert b"1 messages are left" in found.stderr
+    assert b"held by an operator" in found.stderr
+    assert len(receiver.taken) == 2
+    assert mta.asyncmta("drain", "--to", "nonsense").returncode == 65
+    assert said(mta, "drain", "--end")["input"] is False
+    said(mta, "queue", "release", "--all")
+    assert wait(lambda: len(receiver.taken) == 3, 20)
