@@ -25,8 +25,9 @@ from asyncmta.lists.desk import Desk
 from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
 from asyncmta.operations import Operations, SubmitRefused
-from asyncmta.pausing import Paused, What, replaced, steered
+from asyncmta.pausing import Goes, Paused, What, replaced, steered
 from asyncmta.routing import Route, Routing, Smarthost
+from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
@@ -54,6 +55,8 @@ class Life(Operations):
     _paused: Paused
     _routing: Routing
     _handing_off: HandingOff
+    _scheduler: Scheduler
+    _replaced: list[Any]  # `mta_reload.Replaced`
 
     async def drain(self, grace: float) -> None:
         """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off;
@@ -66,7 +69,8 @@ class Life(Operations):
         rooms, self._rooms = self._rooms, None
         if rooms is not None:
             await asyncio.gather(*(listener.stop(grace) for listener in listeners))
-            await rooms.intake.drain()
+            for intake in (rooms.intake, *(each.intake for each in self._replaced)):
+                await intake.drain()
             while self._handing_in:
                 await asyncio.wait(self._handing_in)
             if self._lists is not None:
@@ -80,6 +84,8 @@ class Life(Operations):
             await self._local.close()
             await self._maildir.close()
             await self._pipe.close()
+            for each in self._replaced:
+                await each.close()
         for opened in (self._own_resolver, self._access, self._certificates):
             if opened is not None:
                 await opened.close()
@@ -105,7 +111,7 @@ class Life(Operations):
 
     def pressure(self) -> Reply | None:
         """What new mail hears while input is paused, or output far behind."""
-        return self._paused.refusal() or self.rooms.scheduler.pressure()
+        return self._paused.refusal() or self._scheduler.pressure()
 
     @property
     def paused(self) -> Paused:
@@ -123,11 +129,17 @@ class Life(Operations):
         scheduler, before = self.rooms.scheduler, self._paused
         self._paused = paused
         self.maillog.note("info", "steered", reason="; ".join(paused.reasons()) or "nothing is paused")
-        if paused.output != before.output:
-            (scheduler.pause if paused.output else scheduler.resume)()
+        if paused.output:
+            scheduler.pause()
         if (paused.sites, paused.domains, paused.handing_over) != (before.sites, before.domains, before.handing_over):
-            await scheduler.replan(steered(self._routing, paused))
+            await scheduler.replan(self._goes)
+        if not self._paused.output:  # only now, so that nothing sets out by the old routes
+            scheduler.resume()
         return self._paused
+
+    def _goes(self) -> Goes:
+        """Where recipients go now."""
+        return steered(self._routing, self._paused)
 
     def _route_of(self, destination: str) -> Route:
         """For whoever goes over the network: also the route of a hand-over."""

@@ -138,7 +138,7 @@ class Api:
         return _health(self._mta.alive())
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _health(self._mta.not_ready())
+        return _health(self._mta.not_ready(), self._mta.paused.reasons())
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class Api:
         tally = Tally()
         async for row in self._mta.newest():
             tally.add(row)
-        return answer(tally.show())
+        return answer(tally.show() | {"paused": self._mta.paused.reasons()})
 
     async def _show(self, request: web.Request) -> web.Response:
         parameters(request)
@@ -281,8 +281,9 @@ class Api:
         return row
 
 
-def _health(reasons: list[str]) -> web.Response:
+def _health(reasons: list[str], paused: list[str] | None = None) -> web.Response:
+    more = {} if paused is None else {"paused": paused}
     if reasons:
         error = {"code": "failing", "message": "; ".join(reasons)}
-        return answer({"status": "failing", "reasons": reasons, "error": error}, 503)
-    return answer({"status": "ok", "reasons": []})
+        return answer({"status": "failing", "reasons": reasons, "error": error} | more, 503)
+    return answer({"status": "ok", "reasons": []} | more)

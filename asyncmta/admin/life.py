@@ -1,4 +1,4 @@
-"""The paths about the MTA itself: what is paused, and the queue handed over to another relay.
+"""The paths about the MTA itself: what is paused, the queue handed over to another relay, and new settings.
 
 Promises: what is said is in force when the answer comes; the answer is how it stands then. Never: decisions about mail.
 """
@@ -25,6 +25,7 @@ class Steered(Protocol):
     async def hand_over(self, to: str, tls: str = "opportunistic") -> Any: ...
     def handing_over(self) -> Any: ...
     async def end_hand_over(self) -> Any: ...
+    async def reload(self) -> Any: ...
 
 
 class Pause(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,6 +51,7 @@ def life_routes(mta: Steered) -> list[web.RouteDef]:
         web.get("/v1/drain", paths.progress),
         web.post("/v1/drain", paths.drain),
         web.delete("/v1/drain", paths.end),
+        web.post("/v1/reload", paths.reload),
     ]
 
 
@@ -87,6 +89,16 @@ class _Paths:
     async def end(self, request: web.Request) -> web.Response:
         parameters(request)
         return answer(shown(await self._mta.end_hand_over()))
+
+    async def reload(self, request: web.Request) -> web.Response:
+        parameters(request)
+        try:
+            change = await self._mta.reload()
+        except ValueError as error:  # InvalidConfig; its home is beside this floor
+            faults = list(getattr(error, "faults", ())) or [str(error)]
+            said = {"code": "invalid_config", "message": f"nothing is changed: {faults[0]}", "faults": faults}
+            return answer({"error": said}, 400)
+        return answer({"changed": change.changed, "needs_restart": change.needs_restart})
 
 
 def shown(paused: Any) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 SIGTERM and SIGINT drain and end with 0; a second one ends at once, which is as safe as kill -9 and no safer. 78: bad
 configuration; 73: a spool that is locked or cannot be made; 69: an address that cannot be bound; 74: a disk that
-failed. A supervisor (systemd) hears when it is ready and when it stops. The control socket is open while the MTA runs.
-Never: anything about mail.
+failed. SIGHUP reads the settings again. A supervisor (systemd) hears of all of it. The control socket is open while
+the MTA runs. Never: anything about mail.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import resource
 import signal
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -27,10 +28,12 @@ from asyncmta.admin.door import Door, OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, load_settings_to_serve
+from asyncmta.config import InvalidConfig
 from asyncmta.inbound.certificate_files import CertificatesRefused
 from asyncmta.mta import Mta
 from asyncmta.mta_drop import build_pickup
 from asyncmta.null_client import NullClient
+from asyncmta.operations import NotRunning
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.clock import SystemClock
@@ -83,6 +86,8 @@ class Service:
         self._stopping = asyncio.Event()
         self._starting: asyncio.Task[Exit] | None = None
         self._signals = 0
+        self._reloading: set[asyncio.Future[None]] = set()
+        self._mta.read_settings = partial(type(settings).load, settings.source.file)
         self._supervisor = Supervisor(environ=os.environ, clock=SystemClock())
 
     async def run(self) -> Exit:
@@ -171,9 +176,24 @@ class Service:
             self._starting.cancel()
 
     def _reload(self) -> None:
-        self._log.note(
-            "warning", "reload_ignored", reason="settings are read at the start only: restart to change them"
-        )
+        if isinstance(self._mta, NullClient) or self._starting is not None:
+            self._log.note("warning", "reload_ignored", reason="not by a null client, nor before the start is over")
+            return
+        self._supervisor.say_reloading()
+        self._reloading.add(reloading := asyncio.ensure_future(self._read_anew(self._mta)))
+        reloading.add_done_callback(self._reloading.discard)
+
+    async def _read_anew(self, mta: Mta) -> None:
+        try:
+            await mta.reload()
+        except InvalidConfig as error:
+            for fault in error.faults:
+                self._log.note("error", "reload_failed", reason=fault)
+        except NotRunning:  # it stops
+            return
+        except Exception as error:
+            self._log.note("error", "reload_failed", error=error)
+        self._supervisor.say("READY=1")
 
 
 def shown(address: tuple[str, int] | None) -> str:

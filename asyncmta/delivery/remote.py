@@ -136,6 +136,10 @@ class RemoteTransport:
                 self._dialer.revive(site.site)
                 site.backlog.resume()
 
+    def forget(self) -> None:
+        """Destinations may mean something else from now on. Sites stay, with what is under way there."""
+        self._known.clear()
+
     @property
     def possible_duplicates(self) -> int:
         """How often content went out and was not answered."""

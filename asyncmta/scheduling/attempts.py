@@ -81,6 +81,9 @@ class Attempts:
         self._long: deque[tuple[float, Pass]] = deque()  # passes with something to tell, and until when that waits
         self._timer: Timer | None = None
 
+    def adopt(self, settings: SchedulerSettings) -> None:
+        self._settings, self._schedule = settings, settings.retry
+
     @property
     def is_idle(self) -> bool:
         return not self._passes

@@ -51,20 +51,44 @@ class Pump:
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self.is_open = self._is_woken = False
+        self._is_started = self._is_paused = self._is_still = False
 
     def open(self) -> None:
-        self.is_open = True
+        self._is_started = True
+        self._look()
 
     def pause(self) -> None:
-        """Hand nothing out until it is opened again."""
-        self.is_open = False
-        if self._timer is not None:
+        """Hand nothing out until `resume`."""
+        self._is_paused = True
+        self._look()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        self._look()
+        self.wake()
+
+    async def stand_still(self) -> None:
+        """Hand nothing out until `go_on`; nothing is on its way to the transport either when this returns."""
+        self._is_still = True
+        self._look()
+        while self._recalls:
+            await asyncio.wait(tuple(self._recalls))
+
+    def go_on(self) -> None:
+        self._is_still = False
+        self._look()
+        self.wake()
+
+    def _look(self) -> None:
+        self.is_open = self._is_started and not (self._is_paused or self._is_still)
+        if not self.is_open and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     async def close(self) -> None:
         """Take nothing more."""
-        self.pause()
+        self._is_started = False
+        self._look()
         recalls = tuple(self._recalls)
         for recall in recalls:
             recall.cancel()

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from asyncmta.mail.address import Address
-from asyncmta.mail.envelope import QueueId
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means
+from asyncmta.scheduling.pump import Pump
 from asyncmta.scheduling.task import Task
 from asyncmta.spool.ledger import Entry
 
@@ -43,11 +43,22 @@ class Replanning:
         self._held = held
         self._destinations = destinations
         self._put = put
+        self._lock = asyncio.Lock()
 
-    async def run(self, queue_ids: Iterable[QueueId]) -> int:
-        """Lay out anew what waits of these; how many messages that was for."""
+    async def run(self, pump: Pump, swap: Callable[[], None]) -> int:
+        """While nothing is handed out, have the new routes put in force (`swap`), and lay out anew what waits; how many
+        messages that was for. What was on its way to the transport gets there by the old ones."""
+        async with self._lock:
+            await pump.stand_still()
+            try:
+                swap()
+                return await self._move_all()
+            finally:
+                pump.go_on()
+
+    async def _move_all(self) -> int:
         moved = 0
-        for number, queue_id in enumerate(queue_ids):
+        for number, queue_id in enumerate(self._store.whole_ids()):
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
             entry = self._store.entry(queue_id)

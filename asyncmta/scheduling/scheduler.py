@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import methodcaller
 
 from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.mail.envelope import QueueId
@@ -41,6 +42,7 @@ __all__ = ["HOLD", "Done", "QueueRow", "Scheduler", "SchedulerSettings", "Transp
 
 ROUNDING = 1e-6  # seconds; Unix time in a float is good to a quarter of that
 _ONLY = (0,)
+IS_LOCAL = methodcaller("startswith", LOCAL)
 _FRESH, _BOUNCE = Lane.FRESH, Lane.BOUNCE
 
 
@@ -99,6 +101,7 @@ class Scheduler:
             quantum=settings.quantum,
             on_change=self._conditions.look,
         )
+        self.pause, self.resume = self._pump.pause, self._pump.resume  # attempts; what is in hand goes on
         self._loader: asyncio.Task[None] | None = None
         self._is_open = False
 
@@ -187,9 +190,7 @@ class Scheduler:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         destination_of, schedule = self._destinations(entry), self._settings.retry
         lead, release = lead_of(entry), wait_for_release(entry, now)
-        for part in plan(
-            entry, ordinals, destination_of=destination_of, is_local=_is_local, schedule=schedule, now=now
-        ):
+        for part in plan(entry, ordinals, destination_of=destination_of, is_local=IS_LOCAL, schedule=schedule, now=now):
             if part.destination == HOLD:
                 self._held.keep(entry.queue_id, part.ordinals)
                 continue
@@ -255,23 +256,24 @@ class Scheduler:
         self._pump.wake()
         return promoted
 
-    async def replan(self, destination: Goes) -> int:
-        """From now on this says where a recipient of a sender goes; for how many messages that wait it is news."""
-        self._destination = destination
+    async def replan(self, goes: Callable[[], Goes], swap: Callable[[], None] = lambda: None) -> int:
+        """Put in force what `swap` does, and what `goes` has to say then of where a recipient goes; for how many
+        messages that wait it is news."""
+
+        def change() -> None:
+            swap()
+            self._destination = goes()
+            self._waiting.forget_names()
+
         await self.loaded()
-        self._waiting.forget_names()
-        moved = await self._replanning.run(self._store.whole_ids())
-        self._pump.wake()
-        return moved
+        return await self._replanning.run(self._pump, change)
 
-    def pause(self) -> None:
-        """Begin no attempt, until `resume`; what is in hand goes on."""
-        self._pump.pause()
-
-    def resume(self) -> None:
-        if self._is_open:
-            self._pump.open()
-            self._pump.wake()
+    def adopt(self, bouncer: Bouncer, settings: SchedulerSettings) -> None:
+        """New settings, but how much is in hand, and how that is shared, stays."""
+        self._settings = settings
+        self._reports.adopt(bouncer)
+        self._attempts.adopt(settings)
+        self._waiting.adopt(settings.retry)
 
     async def loaded(self) -> None:
         """Return when everything that the start has found is laid out, or parked."""
@@ -293,7 +295,3 @@ class Scheduler:
         """Said by `HeldBack`."""
         self._maillog.note("info", "removed", queue_id=queue_id, by=by)
         self._conditions.look()
-
-
-def _is_local(destination: str) -> bool:
-    return destination.startswith(LOCAL)

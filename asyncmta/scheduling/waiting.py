@@ -144,6 +144,9 @@ class Waiting:
         self._names.clear()
         self._suspended.clear()
 
+    def adopt(self, schedule: RetrySchedule) -> None:
+        self._schedule = schedule
+
     # -- coming ------------------------------------------------------------------------------------------------------
 
     def run(self) -> bool:

@@ -15,6 +15,8 @@ import pytest
 from peerkit.client import Client, letter, wire
 from peerkit.receiver import wait
 
+from asyncmta.admin.client import ControlClient
+
 pytestmark = pytest.mark.peers
 
 TIMEOUT = 8.0
@@ -208,6 +210,27 @@ def test_the_whole_queue_is_handed_to_another_mta_once(serving, tmp_path, smarth
     assert count(second) == before
 
 
+def test_a_drain_that_is_killed_is_said_again_and_goes_on(serving, receiver, smarthost):
+    """Nothing is lost; what was under way without a durable answer may come twice."""
+    mta = serving(smarthost.format(port=1)).start()
+    client = Client(mta.port, 400, sessions=10).start()
+    client.wait(400, 60)
+    client.stop()
+    drain = ("drain", "--to", f"127.0.0.1:{receiver.port}", "--tls", "none")
+    draining = threading.Thread(target=mta.asyncmta, args=drain)
+    draining.start()
+    assert wait(lambda: len(receiver.taken) > 50, 60)
+    mta.kill()
+    draining.join(60)
+    assert len(receiver.taken) < 400
+    mta.start()
+    assert mta.asyncmta(*drain).returncode == 0
+    assert count(mta) == 0
+    taken = [identity_of(each.content) for each in receiver.taken]
+    assert set(taken) >= set(client.acknowledged)
+    print(f"{len(taken) - len(set(taken))} came twice")
+
+
 def test_a_drain_says_what_is_left_and_why(serving, receiver, smarthost):
     mta = serving(smarthost.format(port=receiver.port)).start()
     said(mta, "pause", "output")
@@ -223,3 +246,28 @@ def test_a_drain_says_what_is_left_and_why(serving, receiver, smarthost):
     assert said(mta, "drain", "--end")["input"] is False
     said(mta, "queue", "release", "--all")
     assert wait(lambda: len(receiver.taken) == 3, 20)
+
+
+def test_sighup_and_http_read_the_settings_again(serving, tmp_path, receiver, smarthost):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiving:
+        receiving.bind(str(tmp_path / "notify"))
+        receiving.settimeout(20)
+        mta = serving(smarthost.format(port=1), prefix=("env", f"NOTIFY_SOCKET={tmp_path}/notify")).start()
+        assert receiving.recv(1000) == b"READY=1"
+        Client(mta.port, 3, sessions=1).start().wait(3, 20)
+        good = mta.config.read_text().replace('127.0.0.1:1"', f'127.0.0.1:{receiver.port}"')
+        mta.config.write_text(good + "[queue]\nlifetime = 5\n")
+        mta.process.send_signal(signal.SIGHUP)
+        assert receiving.recv(1000).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert receiving.recv(1000) == b"READY=1"
+        assert wait(lambda: "queue.lifetime" in mta.log.read_text(), 20)
+        mta.config.write_text(good + "[remote]\nport = 26\n")
+        mta.process.send_signal(signal.SIGHUP)
+        assert receiving.recv(1000).startswith(b"RELOADING=1")
+        assert receiving.recv(1000) == b"READY=1"
+    assert mta.asyncmta("queue", "retry", "--all").returncode == 0
+    assert wait(lambda: len(receiver.taken) == 3, 30)
+    assert wait(lambda: '"needs_restart":["remote.port"]' in mta.log.read_text(), 20)
+    control = ControlClient(str(tmp_path / "spool" / "control.sock"))
+    assert control.post("/v1/reload", {}) == {"changed": [], "needs_restart": ["remote.port"]}
+    assert mta.stop() == 0

@@ -8,6 +8,7 @@ from msgspec import Struct
 from asyncmta.admin.door import Door
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
+from asyncmta.pausing import Paused
 
 
 class Person(Struct):
@@ -56,6 +57,7 @@ class FakeMta:
         self.refusal: Reply | None = None
         self.bug: Exception | None = None
         self.reasons: list[str] = []
+        self.paused = Paused()
 
     async def submit(self, reverse_path, recipients, content, reports):
         if self.bug is not None:
