@@ -24,6 +24,7 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
+from asyncmta.mail.transport import Transport
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_dispatch, build_pipe
 from asyncmta.mta_doors import build_exit_door
@@ -40,7 +41,6 @@ from asyncmta.operations import Rooms
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
-from asyncmta.scheduling.transport import Transport
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk

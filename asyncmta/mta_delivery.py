@@ -6,8 +6,9 @@ Never: which route leads to it (`routing`).
 from __future__ import annotations
 
 from asyncmta.config import Settings
-from asyncmta.delivery.dispatch import Delivers, Dispatch
+from asyncmta.delivery.dispatch import Dispatch
 from asyncmta.delivery.pipe import PipeSettings, PipeTransport
+from asyncmta.mail.transport import Transport
 from asyncmta.maillog import MailLog
 from asyncmta.mta_front import given
 from asyncmta.routing import Routing
@@ -26,7 +27,7 @@ def build_pipe(settings: Settings, *, clock: Clock, maillog: MailLog, store: Sto
 
 
 def build_dispatch(
-    routing: Routing, local: Delivers, remote: Delivers, pipe: Delivers, *, clock: Clock, maillog: MailLog
+    routing: Routing, local: Transport, remote: Transport, pipe: Transport, *, clock: Clock, maillog: MailLog
 ) -> Dispatch:
     return Dispatch(
         route_of=routing.route_of,

@@ -8,10 +8,11 @@ from __future__ import annotations
 from asyncmta.config import Settings
 from asyncmta.config_sandbox import sandbox_of
 from asyncmta.config_suppression import automatic_of
-from asyncmta.delivery.exit_door import Delivers, ExitDoor, Judge, Stopped
+from asyncmta.delivery.exit_door import ExitDoor, Judge, Stopped
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.outcome import Cause, Delivered, Failed, Scope
+from asyncmta.mail.transport import Transport
 from asyncmta.maillog import MailLog
 from asyncmta.policy.sandbox import Sandbox
 from asyncmta.suppression.keeper import Keeper
@@ -34,7 +35,7 @@ def build_keeper(settings: Settings, *, clock: Clock, maillog: MailLog) -> Keepe
     return Keeper(path=list_file(settings), clock=clock, maillog=maillog, automatic=automatic)
 
 
-def build_exit_door(settings: Settings, *, keeper: Keeper, transport: Delivers, maillog: MailLog) -> Delivers:
+def build_exit_door(settings: Settings, *, keeper: Keeper, transport: Transport, maillog: MailLog) -> Transport:
     sandbox = sandbox_of(settings.sandbox)
     if sandbox is not None:
         maillog.note("warning", "sandbox", advice="mail does not go where it is addressed", settings=str(sandbox))

@@ -14,7 +14,7 @@ from asyncmta.config import Settings
 from asyncmta.config_forwarding import DAY, rewriting
 from asyncmta.config_sandbox import sandbox_of
 from asyncmta.forwarding.forwarder import Forwarder
-from asyncmta.forwarding.leaving import Delivers, Leaving
+from asyncmta.forwarding.leaving import Leaving
 from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.services import Answers, Services
 from asyncmta.forwarding.verping import Verping
@@ -26,6 +26,7 @@ from asyncmta.mail.address import Address, domain_key, parse_address, unquote
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.rewrite import Rewriting
+from asyncmta.mail.transport import Transport
 from asyncmta.mailboxes.directory import Directory
 from asyncmta.mailboxes.srs import Srs, Unusable, is_srs
 from asyncmta.maillog import MailLog
@@ -46,7 +47,7 @@ class Queueing(Struct, frozen=True, eq=False):
 
 
 def build_local(
-    queueing: Queueing, *, directory: Directory, mailboxes: Delivers, remote: Delivers, lists: Desk | None
+    queueing: Queueing, *, directory: Directory, mailboxes: Transport, remote: Transport, lists: Desk | None
 ) -> LocalTransport:
     """What stands before the mailboxes."""
     store, maillog = queueing.store, queueing.maillog
@@ -70,7 +71,7 @@ def build_local(
     )
 
 
-def build_verping(queueing: Queueing, *, transport: Delivers) -> Verping:
+def build_verping(queueing: Queueing, *, transport: Transport) -> Verping:
     """What stands before all transports."""
     return Verping(
         transport=transport,
@@ -171,7 +172,7 @@ def build_way_back(settings: Settings, *, clock: Clock) -> Callable[[Address], A
     return way_back
 
 
-def build_leaving(settings: Settings, *, remote: Delivers, clock: Clock) -> Delivers:
+def build_leaving(settings: Settings, *, remote: Transport, clock: Clock) -> Transport:
     """What stands before the network: nothing, where envelopes leave as they are."""
     senders, recipients = (rewriting(settings.rewrites, at="exit", of=of) for of in ("sender", "recipient"))
     srs = build_srs(settings)

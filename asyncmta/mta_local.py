@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 
 from asyncmta.config import Settings
 from asyncmta.config_local import ALIAS, RELAY, DomainTable, each_domain, meant
-from asyncmta.forwarding.stores import Delivers, Stores
+from asyncmta.forwarding.stores import Stores
 from asyncmta.lists.desk import Desk
 from asyncmta.mail.address import Address, parse_address
+from asyncmta.mail.transport import Transport
 from asyncmta.mailboxes.alias_file import AliasFile
 from asyncmta.mailboxes.alias_text import AliasText, Somebody, parse_aliases, parse_virtual
 from asyncmta.mailboxes.directory import Directory, DirectorySettings, LocalDomain
@@ -143,7 +144,7 @@ def _teller(maillog: MailLog) -> Callable[[str, tuple[str, ...]], None]:
     return tell
 
 
-def build_stores(settings: Settings, *, maildirs: Delivers, remote: Delivers) -> Delivers:
+def build_stores(settings: Settings, *, maildirs: Transport, remote: Transport) -> Transport:
     """Where mail for mailboxes goes: Maildirs, and where a domain has one its mail store."""
     domains = [name for name, one in each_domain(settings.local, settings.domains).items() if one.store]
     return Stores(domains=domains, maildirs=maildirs, stores=remote) if domains else maildirs

@@ -8,7 +8,6 @@ recipients are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -17,20 +16,13 @@ from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Cause, Delivered, Failed, Handover, Outcome, Postponed, Result, Scope
+from asyncmta.mail.transport import Done, Transport
 from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smarthost
 from asyncmta.system.clock import Clock
-
-Done = Callable[[Consignment, Result], None]
 
 HELD_FOR = 3600.0
 
 _DISCARDED = Delivered(replies.DISCARDED, discarded=True)
-
-
-class Delivers(Protocol):
-    """A transport: takes consignments of one message, says what became of each, never blocks and never raises."""
-
-    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None: ...
 
 
 class _Once:
@@ -65,9 +57,9 @@ class Dispatch:
         self,
         *,
         route_of: Callable[[str], Route],
-        local: Delivers,
-        remote: Delivers,
-        pipe: Delivers,
+        local: Transport,
+        remote: Transport,
+        pipe: Transport,
         clock: Clock,
         maillog: AttemptLog,
         finals: frozenset[str] = frozenset(),
@@ -87,7 +79,7 @@ class Dispatch:
             if transport is not None:
                 self._hand_over(transport, consignments, done)
             return
-        shares: dict[Delivers, list[Consignment]] = {}
+        shares: dict[Transport, list[Consignment]] = {}
         for consignment in consignments:
             transport = self._transport(consignment, done)
             if transport is not None:
@@ -95,7 +87,7 @@ class Dispatch:
         for transport, share in shares.items():
             self._hand_over(transport, share, done)
 
-    def _transport(self, consignment: Consignment, done: Done) -> Delivers | None:
+    def _transport(self, consignment: Consignment, done: Done) -> Transport | None:
         """Who delivers it; None when it has been answered."""
         destination = consignment.destination
         # The common case is decided by the key alone; the route is asked for the others.
@@ -123,7 +115,7 @@ class Dispatch:
                 done(consignment, Postponed(self._clock.now() + HELD_FOR, "held by a route"))
         return None
 
-    def _hand_over(self, transport: Delivers, consignments: Sequence[Consignment], done: Done) -> None:
+    def _hand_over(self, transport: Transport, consignments: Sequence[Consignment], done: Done) -> None:
         once = _Once(consignments, done, self._finals)
         try:
             transport.deliver(consignments, once)

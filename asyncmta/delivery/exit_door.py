@@ -17,8 +17,7 @@ from msgspec import Struct, structs
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Outcome, Postponed, Recorded, Result
-
-Done = Callable[[Consignment, Result], None]
+from asyncmta.mail.transport import Done, Transport
 
 
 class Stopped(Struct, frozen=True):
@@ -30,10 +29,6 @@ class Stopped(Struct, frozen=True):
 
 Judge = Callable[[Address, Address | None], Stopped | None]
 """A recipient and the sender (None: the null reverse-path) -> None: he may have it."""
-
-
-class Delivers(Protocol):
-    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None: ...
 
 
 class Notes(Protocol):
@@ -52,7 +47,7 @@ class _Part(Struct, frozen=True, eq=False):
 class ExitDoor:
     """A transport before another."""
 
-    def __init__(self, *, judge: Judge, transport: Delivers, maillog: Notes) -> None:
+    def __init__(self, *, judge: Judge, transport: Transport, maillog: Notes) -> None:
         self._judge = judge
         self._transport = transport
         self._maillog = maillog

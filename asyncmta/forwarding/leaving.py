@@ -10,33 +10,25 @@ seeds P-77, W-041, W-042.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from msgspec import structs
 
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment, Envelope
-from asyncmta.mail.outcome import Result
 from asyncmta.mail.rewrite import Rewriting
+from asyncmta.mail.transport import Done, Transport
 
-Done = Callable[[Consignment, Result], None]
 STRANGERS = ("mx:", "smarthost:", "qmtp:")  # how the destinations begin that lead out of the house
 
 Forward = Callable[[Address], Address | None]
 """A sender -> the one to forward with, or None where there is no such thing."""
 
 
-class Delivers(Protocol):
-    """The transport behind this one."""
-
-    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None: ...
-
-
 class Leaving:
     """`forward` is asked for the senders of what was forwarded by us."""
 
     def __init__(
-        self, *, senders: Rewriting, recipients: Rewriting, forward: Forward | None = None, remote: Delivers
+        self, *, senders: Rewriting, recipients: Rewriting, forward: Forward | None = None, remote: Transport
     ) -> None:
         self._senders = senders
         self._recipients = recipients

@@ -11,8 +11,8 @@ seeds P-04, P-09, W-236.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -23,23 +23,16 @@ from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Recorded, Result
 from asyncmta.mail.reply import reply
+from asyncmta.mail.transport import Done, Transport
 from asyncmta.mailboxes.directory import Directory, Moved
 from asyncmta.mailboxes.expansion import Ending, Endless, Expanded, Reached, Untold
 from asyncmta.routing import unknown_key
-
-Done = Callable[[Consignment, Result], None]
 
 _PEOPLE = frozenset({Ending.MAILBOX, Ending.ELSEWHERE, Ending.LATER})
 UNSURE = Deferred(Cause.STORAGE, replies.MAILBOX_UNSURE)
 ENDLESS = Deferred(Cause.STORAGE, reply(451, "4.3.5", "Its aliases lead in a circle, or to too many addresses"))
 INTERNAL = Deferred(Cause.INTERNAL, replies.LOCAL_ERROR)
 NOT_REACHED = Deferred(Cause.CONNECT, replies.NEXT_HOP_UNREACHABLE)
-
-
-class Delivers(Protocol):
-    """A transport behind this one."""
-
-    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None: ...
 
 
 class _Sorted(Struct, frozen=True):
@@ -86,8 +79,8 @@ class LocalTransport:
         *,
         directory: Directory,
         forwarder: Forwarder,
-        mailboxes: Delivers,
-        remote: Delivers,
+        mailboxes: Transport,
+        remote: Transport,
         maillog: Tells,
         services: Services | None = None,
     ) -> None:

@@ -7,29 +7,21 @@ is no store, Maildirs are asked at once. Never: who has a mailbox.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Protocol
 
 from msgspec import structs
 
 from asyncmta.mail.envelope import Consignment
 from asyncmta.mail.outcome import Delivered, Handover, Outcome, Result
+from asyncmta.mail.transport import Done, Transport
 from asyncmta.routing import store_key
-
-Done = Callable[[Consignment, Result], None]
-
-
-class Delivers(Protocol):
-    """A transport behind this one."""
-
-    def deliver(self, consignments: Sequence[Consignment], done: Done) -> None: ...
 
 
 class Stores:
     """`domains`: those with a store, in normal form. `maildirs` and `stores` are the transports."""
 
-    def __init__(self, *, domains: Collection[str], maildirs: Delivers, stores: Delivers) -> None:
+    def __init__(self, *, domains: Collection[str], maildirs: Transport, stores: Transport) -> None:
         self._domains = frozenset(domains)
         self._maildirs = maildirs
         self._stores = stores

@@ -17,12 +17,13 @@ from msgspec import structs
 
 from asyncmta.forwarding.content import Large, Original
 from asyncmta.forwarding.forwarder import UNAVAILABLE, Keeps, OnAccepted, Tells
-from asyncmta.forwarding.local import INTERNAL, Delivers, Done
+from asyncmta.forwarding.local import INTERNAL
 from asyncmta.lists.verp import verp
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Consignment, ContentUnavailable, Origin, ReadContent, format_queue_id
 from asyncmta.mail.outcome import Delivered, Handover, Outcome, Recorded
 from asyncmta.mail.reply import reply
+from asyncmta.mail.transport import Done, Transport
 from asyncmta.spool.journal import JournalFailed
 from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted
 from asyncmta.system.clock import Clock
@@ -37,7 +38,7 @@ class Verping:
     def __init__(
         self,
         *,
-        transport: Delivers,
+        transport: Transport,
         store: Keeps,
         read_content: ReadContent,
         on_accepted: OnAccepted,

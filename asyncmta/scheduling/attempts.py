@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from asyncmta.mail.envelope import Consignment, QueueId
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Result
+from asyncmta.mail.transport import Transport
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means, SchedulerSettings
 from asyncmta.scheduling.reports import Reports
@@ -29,7 +30,6 @@ from asyncmta.scheduling.settle import (
     softened,
 )
 from asyncmta.scheduling.task import Lane, Task
-from asyncmta.scheduling.transport import Transport
 from asyncmta.spool.ledger import Entry
 from asyncmta.system.clock import Timer
 from asyncmta.system.meter import DELAYS, Meter

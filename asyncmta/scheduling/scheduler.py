@@ -16,6 +16,7 @@ from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.replies import BUSY
 from asyncmta.mail.reply import Reply
+from asyncmta.mail.transport import Done, Transport
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
 from asyncmta.scheduling.agenda import Agenda
@@ -29,7 +30,6 @@ from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.settle import lead_of, plan, wait_for_release
 from asyncmta.scheduling.snapshot import QueueRow
 from asyncmta.scheduling.task import Lane, Task
-from asyncmta.scheduling.transport import Done, Transport
 from asyncmta.scheduling.waiting import Waiting
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.store import Store

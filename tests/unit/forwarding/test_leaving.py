@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from asyncmta.forwarding.leaving import Done, Leaving
+from asyncmta.forwarding.leaving import Leaving
 from asyncmta.mail.address import Address, parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, Origin, QueueId, Recipient
 from asyncmta.mail.outcome import Postponed
 from asyncmta.mail.rewrite import Rewriting, parse_rule
+from asyncmta.mail.transport import Done
 
 LATER = Postponed(1.0, "later")
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from asyncmta.forwarding.stores import Done, Stores
+from asyncmta.forwarding.stores import Stores
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient
 from asyncmta.mail.outcome import Delivered, Handover, Postponed, Result
 from asyncmta.mail.reply import reply
+from asyncmta.mail.transport import Done
 
 OK = Delivered(reply(250, "2.0.0", "done"))
 

@@ -16,11 +16,12 @@ from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Consignment, Content, Envelope, QueueId, Recipient, Timing, format_queue_id
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Place, Postponed, Scope
 from asyncmta.mail.reply import reply
+from asyncmta.mail.transport import Done
 from asyncmta.mail.wire import digest
 from asyncmta.maillog import MailLog
 from asyncmta.routing import Hold, Routing, Rule, parse_pattern
 from asyncmta.scheduling.retry import RetrySchedule
-from asyncmta.scheduling.scheduler import Done, Scheduler, SchedulerSettings
+from asyncmta.scheduling.scheduler import Scheduler, SchedulerSettings
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Accepted
 from asyncmta.spool.store import SpoolSettings, Store

@@ -10,7 +10,7 @@ import pytest
 
 from asyncmta.mail.envelope import Consignment, QueueId, format_queue_id
 from asyncmta.mail.outcome import Delivered, Failed, Outcome, Postponed
-from asyncmta.scheduling.scheduler import Done
+from asyncmta.mail.transport import Done
 from tests.unit.scheduling.schedulingkit import DAY, LATER, NEVER, OK, Post, Result, ScriptedTransport, whole
 
 DOMAINS = ("a.example", "b.example", "c.example", "here.example")

@@ -1,4 +1,5 @@
-"""The seam between scheduling and delivery: all that the scheduler knows of how mail is delivered. Pure.
+"""The seam between scheduling and delivery: all that is known of how mail is delivered, by the scheduler and by whoever
+stands before a transport.
 
 Promises of a transport: it never blocks or raises; it calls `done` exactly once for each consignment, on the loop,
 possibly before `deliver` returns; the outcomes hold one for each ordinal of the consignment.
