@@ -5,14 +5,13 @@ A usage error is 64 and a reader that went away (`| head`) is quiet. A bug shows
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
-from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.exits import INTERRUPTED, Exit, Stop, unplanned
 from asyncmta.cli.where import config_option
 
 COMMANDS = {
@@ -71,15 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Stop as error:
         error.show()
         code = error.code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except BrokenPipeError:
-        # What is left in the buffer has nowhere to go; the interpreter would complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Exit.IO_ERROR
-    except Exception:
-        import traceback  # noqa: PLC0415 - needed for a bug only
-
-        traceback.print_exc()
-        code = Exit.SOFTWARE
+    except click.Abort:
+        code = INTERRUPTED
+    except (KeyboardInterrupt, Exception) as error:
+        code = unplanned(error)
     raise SystemExit(code if isinstance(code, int) else Exit.OK)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.exits import Exit, Stop, unplanned
 from asyncmta.cli.sendmail_flags import Call, Misused, parse_flags
 from asyncmta.cli.words import printable
 from asyncmta.config import InvalidConfig
@@ -41,16 +41,8 @@ def main(arguments: Sequence[str] | None = None, name: str | None = None) -> Non
         code = _told(name, Exit.CONFIG, str(error))
     except Stop as error:
         code = _told(name, error.code, error.message)
-    except KeyboardInterrupt:
-        code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Exit.IO_ERROR
-    except Exception:
-        import traceback  # noqa: PLC0415 - needed for a bug only
-
-        traceback.print_exc()
-        code = Exit.SOFTWARE
+    except (KeyboardInterrupt, Exception) as error:
+        code = unplanned(error)
     raise SystemExit(int(code))
 
 
