@@ -269,19 +269,6 @@ class Mta(Measured):
         """Where it listens, in the order of the settings, with the ports that the system chose."""
         return [address for listener in self._listeners for address in listener.addresses]
 
-    def alive(self) -> list[str]:
-        """Why this process should be replaced; empty: it should not."""
-        return [self._failure] if self._failure else []
-
-    def not_ready(self) -> list[str]:
-        """Why no mail should be sent here now; empty: it may."""
-        reasons = self.alive()
-        if self._is_draining or self._rooms is None:
-            reasons.append("draining")
-        elif not reasons and (refusal := self._store.refusal()) is not None:
-            reasons.append(str(refusal))
-        return reasons
-
     async def wait_failed(self) -> str:
         """Return when the journal has failed for good: the process has to end (exit code 74)."""
         await self._failed.wait()

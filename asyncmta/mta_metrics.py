@@ -21,22 +21,33 @@ from asyncmta.metric_names import Metric
 from asyncmta.metrics import Reading, Value, render
 from asyncmta.operations import Operations, Rooms
 from asyncmta.spool.facts import StoreFacts
+from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 from asyncmta.tally import Told
 
 
 class Measured(Operations):
-    """The part of `Mta` that is about numbers."""
+    """The part of `Mta` that is about how it stands: in words, and in numbers."""
 
     maillog: CountedLog
     _listeners: list[Listener]
     _clock: Clock
+    _store: Store
+    _failure: str
+    _is_draining: bool
 
     def alive(self) -> list[str]:
-        raise NotImplementedError
+        """Why this process should be replaced; empty: it should not."""
+        return [self._failure] if self._failure else []
 
     def not_ready(self) -> list[str]:
-        raise NotImplementedError
+        """Why no mail should be sent here now; empty: it may."""
+        reasons = self.alive()
+        if self._is_draining or self._rooms is None:
+            reasons.append("draining")
+        elif not reasons and (refusal := self._store.refusal()) is not None:
+            reasons.append(str(refusal))
+        return reasons
 
     async def metrics(self, accept: str = "") -> tuple[bytes, str]:
         """The page for Prometheus, and its Content-Type; `accept` as the field of a request (docs/metrics.md)."""
