@@ -121,6 +121,7 @@ class QueueTable(Struct, frozen=True, kw_only=True):
     bounce_lifetime: Annotated[float, Duration(SECOND, 365 * DAY)] = DAY
     delay_warning: Annotated[float, Duration(SECOND, 365 * DAY, zero="none")] = 4 * HOUR
     min_free_space: Annotated[int, Size(0, 1 << 50)] = 200 * MIB
+    drain_timeout: Annotated[float, Duration(SECOND, HOUR)] = 30 * SECOND
 
 
 class PipeTable(Struct, frozen=True, kw_only=True):

@@ -58,8 +58,7 @@ class MailLog:
         self._stream = stream if stream is not None else sys.stdout.buffer
         self._wording = Wording(hash_addresses=addresses == "hash")
         self._render = _renderer(self._stream, format)
-        self._threshold = LEVELS[level]
-        self._hears_info = self._threshold <= LEVELS["info"]
+        self.listen(level)
         self._rows: list[Row] = []
         self._batches: queue.SimpleQueue[tuple[list[Row], threading.Event | None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -68,6 +67,10 @@ class MailLog:
         self._taken = self._unwritten = 0
         self._told = 0
         self._is_gone = False
+
+    def listen(self, level: str) -> None:
+        self._threshold = LEVELS[level]
+        self._hears_info = self._threshold <= LEVELS["info"]
 
     # -- the events of one message ----------------------------------------------------------------------------------
 

@@ -16,28 +16,38 @@ from typing import BinaryIO, Self
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.resolver import Resolver
+from asyncmta.handing_off import HandingOff
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.copying import CopyingIntake
 from asyncmta.inbound.intake import Intake
-from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.recipients import lookup_in
 from asyncmta.inbound.sessions import Reception
-from asyncmta.mail.transport import Transport
 from asyncmta.mta_bounce import build_bouncer, scheduler_settings
 from asyncmta.mta_delivery import build_dispatch, build_pipe
 from asyncmta.mta_doors import build_exit_door
 from asyncmta.mta_forwarding import Queueing, build_leaving, build_local, build_readdressing, build_verping
-from asyncmta.mta_front import build_access, build_certificates, given, listen
+from asyncmta.mta_front import (
+    build_access,
+    build_certificates,
+    given,
+    is_same_access,
+    limits_of,
+    listen,
+    shared,
+)
+from asyncmta.mta_life import LAST_WORDS
 from asyncmta.mta_lists import build_lists, sending
 from asyncmta.mta_local import Exists, build_directory, build_mailboxes, build_stores
 from asyncmta.mta_maildir import bcc_rules, build_maildir
 from asyncmta.mta_metrics import Measured
 from asyncmta.mta_policy import build_policy
+from asyncmta.mta_reload import Back, Front, Renewable
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.mta_watching import build_log, build_watching
 from asyncmta.operations import Rooms
+from asyncmta.pausing import Paused
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import HOLD, Scheduler
 from asyncmta.scheduling.tags import marks_of
@@ -46,10 +56,8 @@ from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
 from asyncmta.turning import turns_of
 
-DRAIN = 30.0  # seconds that sessions and attempts in hand get at a stop
 
-
-class Mta(Measured):
+class Mta(Measured, Renewable):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
     authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a
@@ -87,6 +95,11 @@ class Mta(Measured):
         self._failed = asyncio.Event()
         self._failure = ""
         self._is_draining = False
+        self._paused = Paused()
+        self._back, self._front, self._replaced = None, None, []
+        self._reloading = asyncio.Lock()
+        file = settings.source.file
+        self.read_settings = None if file is None else partial(Settings.load, file)
         self.recovery: Recovery | None = None
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -102,7 +115,7 @@ class Mta(Measured):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.drain(DRAIN)
+        await self.drain(max(0.0, self.settings.queue.drain_timeout - LAST_WORDS))
 
     async def _open_spool(self) -> None:
         self._store = Store(
@@ -121,105 +134,124 @@ class Mta(Measured):
     def _build(self) -> None:
         """Every room, bottom floor first. Nothing runs yet."""
         settings, clock, store, maillog = self.settings, self._clock, self._store, self.maillog
-        routing, keeper = self._routing, self.suppressions
-        resolver = self._resolver
-        if resolver is None:
-            resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
-        self._policy = build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks)
-        mailboxes = build_mailboxes(settings, clock=clock, disk=self._disk, maillog=maillog, exists=self._recipients)
-        self._readdressing = build_readdressing(settings, routing=routing, clock=clock, maillog=maillog, keeper=keeper)
-        lists = self._lists = build_lists(settings, disk=self._disk, clock=clock, maillog=maillog)
-        self._directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
+        if self._resolver is None:
+            self._resolver = self._own_resolver = build_resolver(settings, clock=clock, maillog=maillog)
+        self._lists = build_lists(settings, disk=self._disk, clock=clock, maillog=maillog)
         self._dialer = build_dialer(
-            settings, clock=clock, resolver=resolver, maillog=maillog, listening=lambda: self.addresses
+            settings, clock=clock, resolver=self._resolver, maillog=maillog, listening=lambda: self.addresses
         )
-        self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, routing=routing)
-        self._maildir = build_maildir(settings, disk=self._disk, store=store, mailboxes=mailboxes)
+        route_of = self._route_of
+        self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, route_of=route_of)
+        self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, route_of=route_of)
+        back = self._build_back(settings, self._routing)
+        self._handing_off = HandingOff(transport=back.verping, remote=self._remote)
+        self._scheduler = Scheduler(
+            clock=clock,
+            store=store,
+            transport=build_exit_door(settings, keeper=self.suppressions, transport=self._handing_off, maillog=maillog),
+            bouncer=back.bouncer,
+            routing=self._routing,
+            maillog=maillog,
+            settings=scheduler_settings(settings),
+        )
+        front = self._build_front(back)
+        tls, reception = front.certificates, front.reception
+        self._listeners = [
+            Listener(settings=ListenerSettings(**given(ListenerSettings, table)), reception=reception, certificates=tls)
+            for table in settings.listeners
+        ]
+        self._take(back, front)
+
+    def _build_back(self, settings: Settings, routing: Routing) -> Back:
+        clock, store, maillog, resolver, disk = self._clock, self._store, self.maillog, self._resolver, self._disk
+        assert resolver is not None
+        mailboxes = build_mailboxes(settings, clock=clock, disk=disk, maillog=maillog, exists=self._recipients)
+        lists = self._lists
+        directory = build_directory(settings, mailboxes=mailboxes, clock=clock, maillog=maillog, lists=lists)
+        maildir = build_maildir(settings, disk=disk, store=store, mailboxes=mailboxes)
         leaving = build_leaving(settings, remote=self._remote, clock=clock)
         queueing = Queueing(settings, store, clock, maillog, lambda made: self._scheduler.add(made))  # noqa: PLW0108 - later
-        self._local = build_local(
-            queueing,
-            directory=self._directory,
-            mailboxes=build_stores(settings, maildirs=self._maildir, remote=self._remote),
-            remote=leaving,
-            lists=lists,
-        )
-        pipe = self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, routing=routing)
-        dispatch = build_dispatch(routing, self._local, leaving, pipe, clock=clock, maillog=maillog)
-        self._verping = build_verping(queueing, transport=dispatch)
-        transport = build_exit_door(settings, keeper=keeper, transport=self._verping, maillog=maillog)
-        self._scheduler = self._build_scheduler(transport, routing)
-        self._intake = self._build_intake()
-        self._listeners = self._build_listeners(routing)
-        self._rooms = Rooms(
-            store=store,
-            scheduler=self._scheduler,
-            intake=self._intake,
+        stores = build_stores(settings, maildirs=maildir, remote=self._remote)
+        local = build_local(queueing, directory=directory, mailboxes=stores, remote=leaving, lists=lists)
+        dispatch = build_dispatch(routing, local, leaving, self._pipe, clock=clock, maillog=maillog)
+        return Back(
+            settings=settings,
             routing=routing,
-            directory=self._directory,
-            resolver=resolver,
-            remote=self._remote,
-            policy=self._policy,
+            policy=build_policy(settings, clock=clock, maillog=maillog, resolver=resolver, hooks=self._hooks),
+            readdressing=build_readdressing(
+                settings, routing=routing, clock=clock, maillog=maillog, keeper=self.suppressions
+            ),
+            directory=directory,
+            maildir=maildir,
+            local=local,
+            verping=build_verping(queueing, transport=dispatch),
+            bouncer=build_bouncer(settings, store=store, routing=routing, clock=clock),
         )
 
-    def _build_scheduler(self, transport: Transport, routing: Routing) -> Scheduler:
-        bouncer = build_bouncer(self.settings, store=self._store, routing=routing, clock=self._clock)
-        return Scheduler(
-            clock=self._clock,
-            store=self._store,
-            transport=transport,
-            bouncer=bouncer,
-            routing=routing,
-            maillog=self.maillog,
-            settings=scheduler_settings(self.settings),
-        )
-
-    def _build_intake(self) -> Intake:
-        rules = bcc_rules(self.settings)
+    def _build_intake(self, back: Back) -> Intake:
+        rules = bcc_rules(back.settings)
         kind = partial(CopyingIntake, rules=rules) if rules else Intake
         return kind(
             store=self._store,
             on_accepted=self._scheduler.add,
             maillog=self.maillog,
             clock=self._clock,
-            hostname=self.settings.hostname,
-            settings=self._limits(),
-            inspect=self._policy.inspect,
-            readdressing=self._readdressing,
+            hostname=back.settings.hostname,
+            settings=limits_of(back.settings),
+            inspect=back.policy.inspect,
+            readdressing=back.readdressing,
         )
 
-    def _limits(self) -> Limits:
-        return Limits(**given(Limits, self.settings.limits), soft=self.settings.bounce.soft)
-
-    def _build_listeners(self, routing: Routing) -> list[Listener]:
+    def _build_front(self, back: Back) -> Front:
         assert self.recovery is not None
-        settings, clock, maillog = self.settings, self._clock, self.maillog
-        secret = self.recovery.journal.encode()
-        self._access = build_access(
-            settings, clock=clock, maillog=maillog, authenticator=self._authenticator, secret=secret
-        )
+        settings, clock, maillog, before = back.settings, self._clock, self.maillog, self._front
+        certificates = build_certificates(settings, clock=clock, maillog=maillog)
+        intake = self._build_intake(back)
+        if before is not None and is_same_access(self.settings, settings):
+            access = before.access
+        else:
+            secret = self.recovery.journal.encode()
+            access = build_access(
+                settings, clock=clock, maillog=maillog, authenticator=self._authenticator, secret=secret
+            )
         reception = Reception(
-            intake=self._intake,
-            maillog=self.maillog,
-            clock=self._clock,
-            hostname=self.settings.hostname,
-            routing=routing,
-            lookup=lookup_in(self._directory),
+            intake=intake,
+            maillog=maillog,
+            clock=clock,
+            hostname=settings.hostname,
+            routing=back.routing,
+            lookup=lookup_in(back.directory),
             refusal=self._store.refusal,
-            pressure=self._scheduler.pressure,
-            limits=self._limits(),
-            networks=self.settings.relay.networks,
-            etrn_from=self.settings.relay.etrn_from,
-            turns=turns_of(self),
-            access=self._access,
-            gate=self._policy.gate,
-            readdressing=self._readdressing,
+            pressure=self.pressure,
+            limits=limits_of(settings),
+            networks=settings.relay.networks,
+            etrn_from=settings.relay.etrn_from,
+            turns=before.reception.turns if before is not None else turns_of(self),
+            access=access,
+            gate=back.policy.gate,
+            readdressing=back.readdressing,
+            **(shared(before.reception) if before is not None else {}),
         )
-        tls = self._certificates = build_certificates(settings, clock=clock, maillog=maillog)
-        return [
-            Listener(settings=ListenerSettings(**given(ListenerSettings, table)), reception=reception, certificates=tls)
-            for table in self.settings.listeners
-        ]
+        return Front(intake, access, certificates, reception)
+
+    def _take(self, back: Back, front: Front) -> None:
+        """These are in force from now on."""
+        assert self._resolver is not None
+        self._back, self._front = back, front
+        self.settings, self._routing = back.settings, back.routing
+        self._directory, self._maildir = back.directory, back.maildir
+        self._local, self._verping = back.local, back.verping
+        self._intake, self._access, self._certificates = front.intake, front.access, front.certificates
+        self._rooms = Rooms(
+            store=self._store,
+            scheduler=self._scheduler,
+            intake=front.intake,
+            routing=back.routing,
+            directory=back.directory,
+            resolver=self._resolver,
+            remote=self._remote,
+            policy=back.policy,
+        )
 
     async def _start(self) -> None:
         """The listeners come last: whoever can reach us is served by the whole of us."""
@@ -229,38 +261,6 @@ class Mta(Measured):
             await self._lists.open(sending(self._intake.submit))
         self._scheduler.start()
         await listen(self._listeners)
-
-    async def drain(self, grace: float) -> None:
-        """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off.
-
-        Nothing is lost by a grace of nothing: what was not recorded is tried again. Safe to call twice.
-        """
-        self._is_draining = True
-        listeners, self._listeners = self._listeners, []
-        rooms, self._rooms = self._rooms, None
-        if rooms is not None:
-            await asyncio.gather(*(listener.stop(grace) for listener in listeners))
-            await rooms.intake.drain()
-            while self._handing_in:
-                await asyncio.wait(self._handing_in)
-            if self._lists is not None:
-                await self._lists.close()
-            rooms.policy.consultation.close()
-            await rooms.scheduler.stop(grace)
-            await self._remote.close()
-            await self._verping.close()
-            await self._local.close()
-            await self._maildir.close()
-            await self._pipe.close()
-        for opened in (self._own_resolver, self._access, self._certificates):
-            if opened is not None:
-                await opened.close()
-        try:
-            await self._store.close()
-        finally:
-            await self._watching.close()
-            await asyncio.gather(*(listener.stop(0.0) for listener in listeners))  # whom the loop was just accepting
-            await asyncio.to_thread(self.maillog.close)
 
     # -- how it stands -----------------------------------------------------------------------------------------------
 

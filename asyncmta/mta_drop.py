@@ -39,6 +39,6 @@ def build_pickup(mta: Mta, *, clock: Clock | None = None) -> Pickup:
         submit=rooms.intake.submit,
         is_known=is_known,
         next_queue_id=store.next_queue_id,
-        refusal=store.refusal,
+        refusal=lambda: mta.refusal() or store.refusal(),
         note=mta.maillog.note,
     )

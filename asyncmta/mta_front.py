@@ -17,6 +17,7 @@ from asyncmta.inbound.access import Access, AccessSettings, Authenticator
 from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener
+from asyncmta.inbound.sessions import Reception
 from asyncmta.maillog import MailLog
 from asyncmta.system.addresses import binding
 from asyncmta.system.clock import Clock
@@ -53,3 +54,17 @@ def build_certificates(settings: Settings, *, clock: Clock, maillog: MailLog) ->
     """None: no listener speaks TLS."""
     files = settings.tls_files()
     return Certificates(files, monotonic=clock.monotonic, maillog=maillog) if files is not None else None
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(**given(Limits, settings.limits), soft=settings.bounce.soft)
+
+
+def is_same_access(old: Settings, new: Settings) -> bool:
+    """May whoever decides about logins go on as he is, with all that he has counted?"""
+    return (old.auth, old.limits, old.local.domains) == (new.auth, new.limits, new.local.domains)
+
+
+def shared(reception: Reception) -> dict[str, Any]:
+    """What of a reception goes on under new settings: who is here, and how the loop does."""
+    return {name: getattr(reception, name) for name in ("clients", "holding", "watch")}

@@ -20,6 +20,7 @@ from asyncmta.inbound.listener import Listener
 from asyncmta.metric_names import Metric
 from asyncmta.metrics import Reading, Value, render
 from asyncmta.operations import Operations, Rooms
+from asyncmta.pausing import Paused
 from asyncmta.spool.facts import StoreFacts
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
@@ -33,6 +34,7 @@ class Measured(Operations):
     _listeners: list[Listener]
     _clock: Clock
     _store: Store
+    _paused: Paused
     _failure: str
     _is_draining: bool
 
@@ -45,7 +47,7 @@ class Measured(Operations):
         reasons = self.alive()
         if self._is_draining or self._rooms is None:
             reasons.append("draining")
-        elif not reasons and (refusal := self._store.refusal()) is not None:
+        elif not reasons and (refusal := self._store.refusal() or self._paused.refusal()) is not None:
             reasons.append(str(refusal))
         return reasons
 

@@ -20,7 +20,7 @@ from asyncmta.delivery.token_sources import TokenSources
 from asyncmta.delivery.tokens import Fetch
 from asyncmta.maillog import MailLog
 from asyncmta.mta_front import given
-from asyncmta.routing import Routing
+from asyncmta.routing import Route
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 from asyncmta.system.network import is_own
@@ -55,13 +55,15 @@ def build_dialer(
     )
 
 
-def build_remote(*, dialer: Dialer, clock: Clock, maillog: MailLog, store: Store, routing: Routing) -> RemoteTransport:
+def build_remote(
+    *, dialer: Dialer, clock: Clock, maillog: MailLog, store: Store, route_of: Callable[[str], Route]
+) -> RemoteTransport:
     return RemoteTransport(
         clock=clock,
         dialer=dialer,
         read_content=store.read_content,
         maillog=maillog,
-        route_of=routing.route_of,
+        route_of=route_of,
     )
 
 

@@ -22,7 +22,7 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import Listener, ListenerSettings
 from asyncmta.inbound.sessions import Reception
 from asyncmta.mta import Mta
-from asyncmta.mta_front import build_access, build_certificates, given, listen
+from asyncmta.mta_front import build_access, build_certificates, given, limits_of, listen
 from asyncmta.mta_remote import build_dialer, build_resolver
 from asyncmta.routing import Routing
 
@@ -79,7 +79,7 @@ class NullClient(Mta):
         ]
 
     def _limits(self) -> Limits:
-        return replace(super()._limits(), future_release=0.0)  # who keeps nothing can hold nothing back
+        return replace(limits_of(self.settings), future_release=0.0)  # who keeps nothing can hold nothing back
 
     def _reception(self, routing: Routing, access: Access, limits: Limits) -> Reception:
         relay = self.settings.relay

@@ -28,6 +28,7 @@ from asyncmta.admin.http import (
     parameters,
     queue_id,
 )
+from asyncmta.admin.life import Steered, life_routes
 from asyncmta.admin.openapi import document
 from asyncmta.admin.paths import DROP_FILE, JSON, MESSAGE, PATHS, USUAL_ROWS, USUAL_STORIES, Path
 from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, newest_page, show
@@ -47,7 +48,7 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnError = Callable[[str, Exception], None]
 
 
-class Operated(Operating, Protocol):
+class Operated(Operating, Steered, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
@@ -93,6 +94,7 @@ class Api:
                 app.router.add_route(path.method, path.path, serve)
         app.router.add_get("/metrics", self._metrics)
         app.add_routes(SuppressionPaths(self._mta.suppressions).routes())
+        app.add_routes(life_routes(self._mta))
         return app
 
     async def _guarded(self, request: web.Request, serve: Serve) -> web.StreamResponse:
@@ -121,7 +123,7 @@ class Api:
         return _health(self._mta.alive(), self._mta.warnings())
 
     async def readyz(self, _: web.Request, path: Path) -> web.Response:
-        return _health(self._mta.not_ready(), self._mta.warnings())
+        return _health(self._mta.not_ready(), self._mta.warnings(), self._mta.paused.reasons())
 
     async def _metrics(self, request: web.Request) -> web.Response:
         page, content_type = await self._mta.metrics(request.headers.get("Accept", ""))
@@ -150,7 +152,7 @@ class Api:
         tally = Tally()
         async for row in self._mta.newest():
             tally.add(row)
-        return answer(tally.show())
+        return answer(tally.show() | {"paused": self._mta.paused.reasons()})
 
     async def show(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
@@ -286,8 +288,9 @@ class Api:
         return row
 
 
-def _health(reasons: list[str], warnings: list[str]) -> web.Response:
+def _health(reasons: list[str], warnings: list[str], paused: list[str] | None = None) -> web.Response:
+    more = ({"warnings": warnings} if warnings else {}) | ({} if paused is None else {"paused": paused})
     if reasons:
         error = {"code": "failing", "message": "; ".join(reasons)}
-        return answer({"status": "failing", "reasons": reasons, "error": error}, 503)
-    return answer({"status": "ok", "reasons": []} | ({"warnings": warnings} if warnings else {}))
+        return answer({"status": "failing", "reasons": reasons, "error": error} | more, 503)
+    return answer({"status": "ok", "reasons": []} | more)

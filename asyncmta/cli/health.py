@@ -1,4 +1,5 @@
-"""`asyncmta health`: is the running MTA live, or ready? Made for a container's HEALTHCHECK: quick and silent when well.
+"""`asyncmta health`: is the running MTA live, or ready? Made for a container's HEALTHCHECK: quick and silent when well;
+with --ready it says what is paused.
 
 0 when it is, 69 when it is not or does not answer, with the reasons on standard error.
 """
@@ -19,8 +20,10 @@ from asyncmta.cli.where import config_option, control_client
 def command(ready: bool, timeout: float) -> None:
     """0 when the running MTA is live, or with --ready when it takes mail."""
     try:
-        control_client(timeout=timeout).get("/readyz" if ready else "/livez")
+        found = control_client(timeout=timeout).get("/readyz" if ready else "/livez")
     except NotRunning as error:
         raise Stop(Exit.UNAVAILABLE, f"not running: {error}") from None
     except Refused as error:
         raise Stop(Exit.UNAVAILABLE, str(error)) from None
+    for reason in found.get("paused", ()):
+        click.echo(reason)

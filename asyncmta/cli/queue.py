@@ -151,6 +151,8 @@ def stats_command(as_json: bool) -> None:
         return
     head = ("kind", "name", "messages", "oldest")
     queue_table.show(head, queue_table.counts(found, now()), terminal=sys.stdout.isatty())
+    for reason in found.get("paused", ()):
+        click.echo(reason, err=True)
 
 
 def selecting(command: F) -> F:

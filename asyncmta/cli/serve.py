@@ -2,7 +2,8 @@
 
 SIGTERM and SIGINT drain and end with 0; a second one ends at once, which is as safe as kill -9 and no safer. 78: bad
 configuration; 73: a spool that is locked or cannot be made; 69: an address that cannot be bound; 74: a disk that
-failed. The control socket is open while the MTA runs. Never: anything about mail.
+failed. SIGHUP reads the settings again. A supervisor (systemd) hears of all of it. The control socket is open while
+the MTA runs. Never: anything about mail.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import resource
 import signal
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -26,13 +28,17 @@ from asyncmta.admin.door import Door, OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, load_settings_to_serve
+from asyncmta.config import InvalidConfig
 from asyncmta.inbound.certificate_files import CertificatesRefused
 from asyncmta.mta import Mta
 from asyncmta.mta_drop import build_pickup
 from asyncmta.null_client import NullClient
+from asyncmta.operations import NotRunning
 from asyncmta.spool.store import JournalFailed, SpoolRefused
 from asyncmta.system.addresses import AddressUnavailable
+from asyncmta.system.clock import SystemClock
 from asyncmta.system.disk import Locked
+from asyncmta.system.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from asyncmta.config import Settings
@@ -80,6 +86,9 @@ class Service:
         self._stopping = asyncio.Event()
         self._starting: asyncio.Task[Exit] | None = None
         self._signals = 0
+        self._reloading: set[asyncio.Future[None]] = set()
+        self._mta.read_settings = partial(type(settings).load, settings.source.file)
+        self._supervisor = Supervisor(environ=os.environ, clock=SystemClock())
 
     async def run(self) -> Exit:
         """Until it is told to stop or cannot go on."""
@@ -107,6 +116,7 @@ class Service:
             self._log.note("critical", "cannot_start", reason=str(error))
             raise Stop(code, f"asyncmta: {error}") from None
         finally:
+            self._supervisor.close()
             self._log.close()
 
     async def _serve(self) -> Exit:
@@ -115,6 +125,7 @@ class Service:
             if isinstance(mta, NullClient):  # nothing that an operator could ask about, and no disk for a socket
                 self._starting = None
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
+                self._say_ready()
                 return await self._until_the_end()
             door = Door(
                 mta,
@@ -132,11 +143,16 @@ class Service:
                 freeze()
                 self._starting = None
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)), admin=shown(door.address))
+                self._say_ready()
                 return await self._until_the_end()
             finally:
                 if pickup is not None:
                     await pickup.close()
                 await door.close()
+
+    def _say_ready(self) -> None:
+        self._supervisor.say("READY=1")
+        self._supervisor.watch(self._mta.alive)
 
     async def _until_the_end(self) -> Exit:
         stopping = asyncio.ensure_future(self._stopping.wait())
@@ -159,14 +175,30 @@ class Service:
         if self._signals > 1:
             os._exit(128 + number)
         self._log.note("info", "draining", signal=signal.Signals(number).name)
+        self._supervisor.say("STOPPING=1")
         self._stopping.set()
         if self._starting is not None:
             self._starting.cancel()
 
     def _reload(self) -> None:
-        self._log.note(
-            "warning", "reload_ignored", reason="settings are read at the start only: restart to change them"
-        )
+        if isinstance(self._mta, NullClient) or self._starting is not None:
+            self._log.note("warning", "reload_ignored", reason="not by a null client, nor before the start is over")
+            return
+        self._supervisor.say_reloading()
+        self._reloading.add(reloading := asyncio.ensure_future(self._read_anew(self._mta)))
+        reloading.add_done_callback(self._reloading.discard)
+
+    async def _read_anew(self, mta: Mta) -> None:
+        try:
+            await mta.reload()
+        except InvalidConfig as error:
+            for fault in error.faults:
+                self._log.note("error", "reload_failed", reason=fault)
+        except NotRunning:  # it stops
+            return
+        except Exception as error:
+            self._log.note("error", "reload_failed", error=error)
+        self._supervisor.say("READY=1")
 
 
 def shown(address: tuple[str, int] | None) -> str:

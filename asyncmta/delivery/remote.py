@@ -20,7 +20,7 @@ from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import CONNECT_TIMES, Dialer
 from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.equipment import AttemptLog, Equipment, SiteView
-from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts, weighted
+from asyncmta.delivery.exchange import MxAnswer, NoData, Site, at_level, site_of_domain, site_of_hosts
 from asyncmta.delivery.gathering import Gathering, Where
 from asyncmta.delivery.grouping import group
 from asyncmta.delivery.habits import Habits
@@ -28,7 +28,7 @@ from asyncmta.delivery.sites import ActiveSite
 from asyncmta.delivery.traffic import Connections
 from asyncmta.delivery.transaction import Done, Leg
 from asyncmta.delivery.verdict import Fault, Stage, blame
-from asyncmta.delivery.way import Way, hosts_of, leaping, not_tried, way_of
+from asyncmta.delivery.way import Way, hosts_of, leaping, not_tried, site_of_route, way_of
 from asyncmta.mail.envelope import Consignment, ReadContent
 from asyncmta.mail.outcome import Deferred, Postponed
 from asyncmta.routing import Mx, Route, Smarthost
@@ -49,18 +49,6 @@ class _Known(Struct):
     way: Way
     site: ActiveSite
     until: float
-
-
-def _site_of_route(route: Smarthost) -> Site:
-    site = site_of_hosts(
-        route.hosts,
-        route.tls,
-        route.login,
-        route.identity,
-        implicit_tls=route.implicit_tls,
-        protocol=route.protocol,
-    )
-    return weighted(site, route.weights)
 
 
 class RemoteTransport:
@@ -122,6 +110,14 @@ class RemoteTransport:
             self._located(destination, self._stopping())
         await self._equipment.dialer.close()
 
+    def let_go(self) -> None:
+        """Begin nothing more, and postpone all of which no content has gone out; the rest may come to its end."""
+        self._is_closing = True
+        for site in self._sites.values():
+            site.let_go()
+        for destination in tuple(self._wanted):
+            self._located(destination, self._stopping())
+
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
@@ -141,6 +137,10 @@ class RemoteTransport:
             if destinations is None or not hosts.isdisjoint(hosts_of(site.site)):
                 self._dialer.revive(site.site)
                 site.backlog.resume()
+
+    def forget(self) -> None:
+        """Destinations may mean something else from now on. Sites stay, with what is under way there."""
+        self._known.clear()
 
     @property
     def possible_duplicates(self) -> int:
@@ -184,7 +184,7 @@ class RemoteTransport:
             return self._bug(error, destination)
         match route:
             case Smarthost():
-                return self._remember(destination, way_of(_site_of_route(route)))
+                return self._remember(destination, way_of(site_of_route(route)))
             case Mx(domain) if domain.startswith("["):
                 return self._found(destination, route, NoData())
             case Mx():
@@ -212,7 +212,7 @@ class RemoteTransport:
         return self._remember(destination, Way(tiers + self._fallback))
 
     def _located(self, destination: str, where: Where) -> None:
-        for gathering, consignment in self._wanted.pop(destination):
+        for gathering, consignment in self._wanted.pop(destination, ()):
             gathering.found(consignment, where)
 
     def _remember(self, destination: str, way: Way) -> Way:

@@ -116,6 +116,18 @@ class ActiveSite:
         self._idle.clear()
         self._endings.postpone(self.backlog.drain())
 
+    def let_go(self) -> None:
+        """Take nothing more; what waits, and what sessions have begun without any content yet, is postponed."""
+        self._is_closing = self._standing.is_closing = True
+        waiting = self.backlog.drain()
+        for session in tuple(self._sessions):
+            transaction = session.transaction
+            if transaction is not None and session.is_before_content:
+                session.abandon()
+                self._part(session)
+                waiting.append(transaction)
+        self._endings.postpone(waiting)
+
     @property
     def needs_sweep(self) -> bool:
         return bool(self._sessions) or (self.backlog.pace is not None and bool(self.backlog.waiting))
@@ -215,9 +227,8 @@ class ActiveSite:
 
     def _goes_to_another(self, session: Session, transaction: Transaction) -> bool:
         """The session is over. True: nothing of the transaction was heard on it, and another one will take it."""
-        backlog, dialogue = self.backlog, session.dialogue
+        backlog, dialogue, is_reused = self.backlog, session.dialogue, session.served > 1
         self._part(session)
-        is_reused = session.served > 1
         if not (dialogue.is_unheard and dialogue.is_cut_off):
             backlog.slow_down()
             return False
@@ -244,7 +255,7 @@ class ActiveSite:
 
     async def _open(self, mark: int) -> None:
         """Open one session, for whoever waits; `mark` tells who waited when it began."""
-        backlog, clock = self.backlog, self._equipment.clock
+        backlog, clock, traffic = self.backlog, self._equipment.clock, self._equipment.traffic
         began = clock.monotonic()
         try:
             result = await self._equipment.dialer.dial(self.site)
@@ -254,7 +265,6 @@ class ActiveSite:
         except BaseException:
             backlog.not_opened()
             raise
-        traffic = self._equipment.traffic
         if isinstance(result, Opened):
             backlog.opened()
             traffic.opened(result.place, verified=result.is_verified, seconds=clock.monotonic() - began)
@@ -272,8 +282,7 @@ class ActiveSite:
 
     def _sequel(self, session: Session, transaction: Transaction) -> Sequel:
         """What else is to be done; and what was learned is remembered."""
-        dialogue = session.dialogue
-        mode = self._equipment.dialer.settings.next_mx_on_4xx
+        dialogue, mode = session.dialogue, self._equipment.dialer.settings.next_mx_on_4xx
         facts = Facts(dialogue.usable, dialogue.is_unheard, dialogue.is_unsure, mode)
         sequel = follow(transaction.legs(), dialogue.outcomes, facts)
         if dialogue.is_unsure:

@@ -86,7 +86,6 @@ class Session(asyncio.Protocol):
         return self._begin(transaction, envelope, facts, content)
 
     def rest(self) -> None:
-        """Nothing to do for the moment."""
         self.deadline = self._clock.monotonic() + IDLE_TIME
 
     def expire(self) -> None:
@@ -110,6 +109,11 @@ class Session(asyncio.Protocol):
         """Break off; what the peer made of the transaction under way is not known, and its owner deals with it."""
         self.transaction = None
         self._drop()
+
+    @property
+    def is_before_content(self) -> bool:
+        """Has nothing of the content of what is under way gone out?"""
+        return self._is_fitting or (self._content != () and not self.dialogue.is_out)
 
     # -- what the transport calls ------------------------------------------------------------------------------------
 
@@ -229,10 +233,7 @@ class Session(asyncio.Protocol):
             if self.transaction is not transaction:
                 return
             left -= len(chunk)
-            if left:
-                self._wait_for_block()
-            else:
-                self._content_sent()
+            (self._wait_for_block if left else self._content_sent)()
             self._transport.write(chunk)
             if self._resumed is not None:
                 await self._resumed.wait()

@@ -14,9 +14,10 @@ from collections.abc import Callable, Collection, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncmta.delivery.exchange import Exchanger, Site
+from asyncmta.delivery.exchange import Exchanger, Site, site_of_hosts, weighted
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Postponed, Scope
 from asyncmta.mail.reply import EnhancedStatus, reply
+from asyncmta.routing import Smarthost
 
 NO_CONNECTION = EnhancedStatus(4, 4, 1)
 
@@ -163,3 +164,16 @@ def _host_of(exchanger: Exchanger) -> Host:
 def _name_of(exchanger: Exchanger) -> str:
     name = f"{exchanger.host}:{exchanger.port}" if exchanger.port else exchanger.host
     return f"{name}*{exchanger.weight}" if exchanger.weight != 1 else name
+
+
+def site_of_route(route: Smarthost) -> Site:
+    """The next hops of a `[[route]]` as one site."""
+    site = site_of_hosts(
+        route.hosts,
+        route.tls,
+        route.login,
+        route.identity,
+        implicit_tls=route.implicit_tls,
+        protocol=route.protocol,
+    )
+    return weighted(site, route.weights)

@@ -68,6 +68,10 @@ class SessionCounts:
         self._clients = clients
         self.sessions = 0
 
+    def allow(self, per_client: int) -> None:
+        """From now on so many."""
+        self._per_client = per_client
+
     def admit(self, ip: str) -> Reply | None:
         """Count one more session of this client, or say why not; what was admitted is given back by `release`."""
         if self.sessions >= self._max_sessions:

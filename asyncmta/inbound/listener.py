@@ -68,7 +68,14 @@ class Listener:
         self.settings = settings
         self.certificates = certificates
         self.reception = reception
-        terms = Terms(
+        self.sessions = Sessions(
+            reception=reception, acceptance=reception.acceptance(self._terms()), max_sessions=settings.max_sessions
+        )
+        self._server: asyncio.Server | None = None
+
+    def _terms(self) -> Terms:
+        settings, reception = self.settings, self.reception
+        return Terms(
             hostname=reception.hostname,
             role=settings.role,
             tls=settings.tls,
@@ -80,10 +87,11 @@ class Listener:
             limits=reception.limits,
             greet_delay=settings.greet_delay,
         )
-        self.sessions = Sessions(
-            reception=reception, acceptance=reception.acceptance(terms), max_sessions=settings.max_sessions
-        )
-        self._server: asyncio.Server | None = None
+
+    def renew(self, reception: Reception, certificates: Contexts | None) -> None:
+        """Other settings, for who comes from now on; where and as what it listens stays."""
+        self.reception, self.certificates = reception, certificates
+        self.sessions.renew(reception, reception.acceptance(self._terms()))
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

@@ -111,6 +111,11 @@ class Sessions:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._when_empty: asyncio.Future[None] | None = None
 
+    def renew(self, reception: Reception, acceptance: Acceptance) -> None:
+        """Other settings, for who comes from now on; those who are here keep what they began with."""
+        self.reception, self.acceptance = reception, acceptance
+        self.counts.allow(reception.limits.sessions_per_client)
+
     def now(self) -> float:
         """The time, to a second; something happens."""
         if not self.is_awake:

@@ -53,7 +53,7 @@ class Pass:
 
 class Attempts:
     """The attempts of one scheduler. `on_change`: an attempt has ended; if somebody of it is due again, then when, on
-    the agenda's scale."""
+    the agenda's scale. `lay_out`: put recipients of a task that has ended on the agenda, due then."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Attempts:
         settings: SchedulerSettings,
         held: HeldBack,
         reports: Reports,
+        lay_out: Callable[[Entry, Task, tuple[int, ...], float], None],
         on_change: Callable[[float | None], None],
     ) -> None:
         self._clock = means.clock
@@ -74,6 +75,7 @@ class Attempts:
         self._schedule = settings.retry
         self._held = held
         self._reports = reports
+        self._lay_out = lay_out
         self._waiting = held.waiting
         self._on_change = on_change
         self._passes: dict[QueueId, Pass] = {}
@@ -85,6 +87,9 @@ class Attempts:
     def messages(self) -> int:
         """Messages in hand."""
         return len(self._passes)
+
+    def adopt(self, settings: SchedulerSettings) -> None:
+        self._settings, self._schedule = settings, settings.retry
 
     @property
     def is_idle(self) -> bool:
@@ -159,7 +164,8 @@ class Attempts:
                 due = self._clock.monotonic() + settled.due - now
                 if isinstance(result, Postponed):
                     self._waiting.postponed(task.destination, due)
-                self._agenda.add(Task(queue_id, task.destination, settled.deferred, Lane.RETRY, due, task.lead))
+                task.lane = Lane.RETRY
+                self._lay_out(here.entry, task, settled.deferred, due)
         if not here.consignments:
             self._end_pass(here)
         self._on_change(due)

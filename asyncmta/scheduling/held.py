@@ -41,6 +41,10 @@ class Owner(Protocol):
         """The message is out of the queue."""
         ...
 
+    async def loaded(self) -> None:
+        """Return when everything that the start has found is laid out, or parked."""
+        ...
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return when it holds; it is asked whenever an attempt has ended."""
         ...
@@ -72,6 +76,11 @@ class HeldBack:
         """Is any recipient of this message kept back?"""
         return bool(self._ordinals.get(queue_id))
 
+    @property
+    def stopped(self) -> int:
+        """How many messages an operator holds."""
+        return len(self._stopped)
+
     def ordinals(self, queue_id: QueueId) -> set[int]:
         return self._ordinals.get(queue_id, set())
 
@@ -82,6 +91,10 @@ class HeldBack:
     def keep(self, queue_id: QueueId, ordinals: Iterable[int]) -> None:
         """These recipients do not go on the agenda: a route or an operator holds them."""
         self._ordinals.setdefault(queue_id, set()).update(ordinals)
+
+    def take_back(self, queue_id: QueueId, ordinals: Iterable[int]) -> None:
+        """A route holds these no more; whoever says so lays them out."""
+        self._ordinals.get(queue_id, set()).difference_update(ordinals)
 
     def restore(self, entry: Entry) -> None:
         """The ledger says that an operator holds it."""
@@ -95,14 +108,17 @@ class HeldBack:
 
     async def hold(self, queue_ids: Iterable[QueueId]) -> int:
         """Nothing more of them is tried until they are released; how many that are new."""
+        await self._owner.loaded()
         return await self._carry_out(self._hold(queue_ids))
 
     async def release(self, queue_ids: Iterable[QueueId]) -> int:
         """They are due now, where the routes of today say; those that a route holds stay held."""
+        await self._owner.loaded()
         return await self._carry_out(self._release(queue_ids))
 
     async def remove(self, queue_ids: Iterable[QueueId], *, by: str, bounce: bool = False) -> int:
         """Out of the queue with them; how many they were. `bounce`: their senders are told that they have failed."""
+        await self._owner.loaded()
         return await self._carry_out(self._remove_all(queue_ids, by, bounce))
 
     async def stop(self) -> None:

@@ -50,16 +50,45 @@ class Pump:
         self._recalls: set[asyncio.Task[None]] = set()
         self._timer: Timer | None = None
         self._timer_at = 0.0
-        self._is_open = self._is_woken = False
+        self.is_open = self._is_woken = False
+        self._is_started = self._is_paused = self._is_still = False
 
     def open(self) -> None:
-        self._is_open = True
+        self._is_started = True
+        self._look()
+
+    def pause(self) -> None:
+        """Hand nothing out until `resume`."""
+        self._is_paused = True
+        self._look()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        self._look()
+        self.wake()
+
+    async def stand_still(self) -> None:
+        """Hand nothing out until `go_on`; nothing is on its way to the transport either when this returns."""
+        self._is_still = True
+        self._look()
+        while self._recalls:
+            await asyncio.wait(tuple(self._recalls))
+
+    def go_on(self) -> None:
+        self._is_still = False
+        self._look()
+        self.wake()
+
+    def _look(self) -> None:
+        self.is_open = self._is_started and not (self._is_paused or self._is_still)
+        if not self.is_open and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def close(self) -> None:
         """Take nothing more."""
-        self._is_open = False
-        if self._timer is not None:
-            self._timer.cancel()
+        self._is_started = False
+        self._look()
         recalls = tuple(self._recalls)
         for recall in recalls:
             recall.cancel()
@@ -67,7 +96,7 @@ class Pump:
 
     def wake(self) -> None:
         """Look at the agenda in the next turn of the loop: once, however often this is said in this one."""
-        if not self._is_woken and self._is_open:
+        if not self._is_woken and self.is_open:
             self._is_woken = True
             asyncio.get_running_loop().call_soon(self._woken)
 
@@ -78,7 +107,7 @@ class Pump:
     def run(self) -> None:
         """Hand out what is due: as much as there is room for, and one turn may take."""
         self._is_woken = False
-        if not self._is_open:
+        if not self.is_open:
             return
         if self._waiting.run():
             self.wake()
@@ -113,7 +142,7 @@ class Pump:
 
     def set_timer(self, due: float) -> None:
         """There is one for all, for the next due time. One that is too early is harmless, and is left."""
-        if not self._is_open:
+        if not self.is_open:
             return
         if self._timer is not None:
             if self._timer_at <= due:

@@ -87,6 +87,10 @@ class Reports:
         self._timer: Timer | None = None
         self._is_stopped = False
 
+    def adopt(self, bouncer: Bouncer) -> None:
+        """Who writes from now on."""
+        self._bouncer = bouncer
+
     def __contains__(self, queue_id: QueueId) -> bool:
         """Is there something to be told of this message that is not durable?"""
         return queue_id in self._cases or queue_id in self._commands

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import methodcaller
 
 from asyncmta.bounce.bouncer import Bouncer
 from asyncmta.mail.envelope import QueueId
@@ -25,7 +26,9 @@ from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.listing import Listing
 from asyncmta.scheduling.loading import Loading
 from asyncmta.scheduling.means import Conditions, Means, SchedulerSettings
+from asyncmta.scheduling.promotion import promote
 from asyncmta.scheduling.pump import Pump
+from asyncmta.scheduling.replanning import HOLD, Goes, Replanning
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.settle import lead_of, plan, wait_for_release
 from asyncmta.scheduling.snapshot import QueueRow
@@ -35,12 +38,11 @@ from asyncmta.spool.ledger import Entry
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
-__all__ = ["Done", "QueueRow", "Scheduler", "SchedulerSettings", "Transport"]
+__all__ = ["HOLD", "Done", "QueueRow", "Scheduler", "SchedulerSettings", "Transport"]
 
 ROUNDING = 1e-6  # seconds; Unix time in a float is good to a quarter of that
-HOLD = "hold"  # the destination of a route that holds (`routing`)
-
 _ONLY = (0,)
+IS_LOCAL = methodcaller("startswith", LOCAL)
 _FRESH, _BOUNCE = Lane.FRESH, Lane.BOUNCE
 
 
@@ -60,7 +62,7 @@ class Scheduler:
     ) -> None:
         self._clock = clock
         self._store = store
-        self._routing = routing
+        self._destination: Goes = routing.destination
         self._maillog = maillog
         self._settings = settings
         self._agenda = Agenda(share=settings.share, quantum=settings.quantum, head_starts=settings.head_starts)
@@ -70,12 +72,16 @@ class Scheduler:
         self._reports = Reports(means, bouncer=bouncer, on_reported=self._reported, on_change=self._conditions.look)
         self._waiting = Waiting(means, schedule=settings.retry, owner=self)
         self._held = HeldBack(means, reports=self._reports, waiting=self._waiting, owner=self)
+        self.held = held = self._held
+        self.hold, self.release, self.remove = held.hold, held.release, held.remove  # when it is durable
+        self._replanning = Replanning(means, held=self._held, destinations=self._destinations, put=self.put)
         self._attempts = Attempts(
             means,
             transport=transport,
             settings=settings,
             held=self._held,
             reports=self._reports,
+            lay_out=self._replanning.lay_out,
             on_change=self._changed,
         )
         listing = Listing(
@@ -95,6 +101,7 @@ class Scheduler:
             quantum=settings.quantum,
             on_change=self._conditions.look,
         )
+        self.pause, self.resume = self._pump.pause, self._pump.resume  # attempts; what is in hand goes on
         self._loader: asyncio.Task[None] | None = None
         self._is_open = False
 
@@ -155,11 +162,12 @@ class Scheduler:
         recipients = envelope.recipients
         if len(recipients) == 1 and envelope.timing is None:  # the way of most messages
             sender = envelope.reverse_path
-            destination = self._routing.destination(recipients[0].address, sender)
+            destination = self._destination(recipients[0].address, sender)
             lane = _BOUNCE if sender is None else _FRESH
             task = Task(queue_id, destination, _ONLY, lane, self._clock.monotonic())
             agenda = self._agenda
-            if destination != HOLD and agenda.in_hand < self._settings.in_hand and agenda.begin(task):
+            has_room = self._pump.is_open and agenda.in_hand < self._settings.in_hand
+            if destination != HOLD and has_room and agenda.begin(task):
                 self._attempts.deliver(entry, (task,))
                 return
         if queue_id not in self._agenda and queue_id not in self._held:
@@ -182,9 +190,7 @@ class Scheduler:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         destination_of, schedule = self._destinations(entry), self._settings.retry
         lead, release = lead_of(entry), wait_for_release(entry, now)
-        for part in plan(
-            entry, ordinals, destination_of=destination_of, is_local=_is_local, schedule=schedule, now=now
-        ):
+        for part in plan(entry, ordinals, destination_of=destination_of, is_local=IS_LOCAL, schedule=schedule, now=now):
             if part.destination == HOLD:
                 self._held.keep(entry.queue_id, part.ordinals)
                 continue
@@ -199,8 +205,8 @@ class Scheduler:
 
     def _destinations(self, entry: Entry) -> Callable[[int], str]:
         """The destination of each ordinal, as the routes of today say."""
-        recipients, sender, routing = entry.envelope.recipients, entry.envelope.reverse_path, self._routing
-        return lambda ordinal: routing.destination(recipients[ordinal].address, sender)
+        recipients, sender, destination = entry.envelope.recipients, entry.envelope.reverse_path, self._destination
+        return lambda ordinal: destination(recipients[ordinal].address, sender)
 
     def _changed(self, due: float | None) -> None:
         """An attempt has ended; somebody is due again then."""
@@ -245,38 +251,33 @@ class Scheduler:
     # -- what operators say -----------------------------------------------------------------------------------------
 
     def retry(self, queue_ids: Iterable[QueueId] | None = None, *, destination: str | None = None) -> int:
-        """What waits of these messages, for this destination, or (with neither) at all, is due now; but a destination
-        is not given what its sender wants to go later. How many messages, or for destinations how many tasks."""
-        now = self._clock.monotonic()
-        if queue_ids is not None:
-            agenda, waiting = self._agenda, self._waiting
-            promoted = sum(1 for each in queue_ids if agenda.promote(each, now) or waiting.promote(each, now))
-        else:
-            names, all_of_it = (
-                [destination] if destination is not None else self._agenda.destinations(),
-                not destination,
-            )
-            promoted = sum(self._agenda.promote_destination(name, now, scheduled=all_of_it) for name in names)
-            promoted += self._waiting.promote_destination(destination, now)
+        """See `promote`."""
+        promoted = promote(self._agenda, self._waiting, self._clock.monotonic(), queue_ids, destination)
         self._pump.wake()
         return promoted
+
+    async def replan(self, goes: Callable[[], Goes], swap: Callable[[], None] = lambda: None) -> int:
+        """Put in force what `swap` does, and what `goes` has to say then of where a recipient goes; for how many
+        messages that wait it is news."""
+
+        def change() -> None:
+            swap()
+            self._destination = goes()
+            self._waiting.forget_names()
+
+        await self.loaded()
+        return await self._replanning.run(self._pump, change)
+
+    def adopt(self, bouncer: Bouncer, settings: SchedulerSettings) -> None:
+        """New settings, but how much is in hand, and how that is shared, stays."""
+        self._settings = settings
+        self._reports.adopt(bouncer)
+        self._attempts.adopt(settings)
+        self._waiting.adopt(settings.retry)
 
     async def loaded(self) -> None:
         """Return when everything that the start has found is laid out, or parked."""
         await self.until(lambda: not self._is_loading)
-
-    async def hold(self, queue_ids: Iterable[QueueId]) -> int:
-        """See `HeldBack` for this and the two below: all return when it is durable."""
-        await self.loaded()
-        return await self._held.hold(queue_ids)
-
-    async def release(self, queue_ids: Iterable[QueueId]) -> int:
-        await self.loaded()
-        return await self._held.release(queue_ids)
-
-    async def remove(self, queue_ids: Iterable[QueueId], *, by: str, bounce: bool = False) -> int:
-        await self.loaded()
-        return await self._held.remove(queue_ids, by=by, bounce=bounce)
 
     def lay_out(self, entry: Entry, due: float | None) -> None:
         """Said by `Waiting`: it is in memory again."""
@@ -294,7 +295,3 @@ class Scheduler:
         """Said by `HeldBack`."""
         self._maillog.note("info", "removed", queue_id=queue_id, by=by)
         self._conditions.look()
-
-
-def _is_local(destination: str) -> bool:
-    return destination.startswith(LOCAL)

@@ -139,6 +139,14 @@ class Waiting:
         """Nothing can be tried there before."""
         self._suspended[tag_of(destination)] = until
 
+    def forget_names(self) -> None:
+        """Destinations may mean something else from now on."""
+        self._names.clear()
+        self._suspended.clear()
+
+    def adopt(self, schedule: RetrySchedule) -> None:
+        self._schedule = schedule
+
     # -- coming ------------------------------------------------------------------------------------------------------
 
     def run(self) -> bool:

@@ -12,6 +12,7 @@ from asyncmta.operations import NotRunning, SubmitRefused
 from asyncmta.testing.smtp_sink import SILENCE
 
 SHUTTING_DOWN = (421, "4.3.2")
+LARGE = b"Subject: hello\r\n\r\n" + b"x\r\n" * 20_000  # too much to go out with MAIL in one write
 
 
 def brief(reply):
@@ -182,3 +183,45 @@ async def test_a_large_message_from_the_api_at_that_moment(world, turns):
         taken = []
     await mta.open()
     assert [row.queue_id for row in mta.mta.queue()] == taken
+
+
+async def test_attempts_that_hang_before_the_content_are_let_go_early(world):
+    """Who has not even answered MAIL has nothing of ours: a stop does not wait for him as it does for an answer to
+    content; the message is tried again after the next start."""
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    sink.script("MAIL", SILENCE, times=1)
+    queue_id = await mta.mta.submit("", ["bob@b.example"], LARGE)
+    await world.soon(lambda: any(line.startswith("MAIL") for _, line in sink.commands))
+    before = world.clock.monotonic()
+    await mta.close(grace=30.0)
+    assert world.clock.monotonic() - before < 10
+    await mta.open()
+    assert [row.queue_id for row in mta.mta.queue()] == [queue_id]
+    await world.run()
+    assert len(sink.messages) == 1
+
+
+async def test_a_host_that_hangs_in_its_greeting_is_let_go_early(world):
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    sink.script("GREETING", SILENCE, times=1)
+    queue_id = await mta.mta.submit("", ["bob@b.example"], b"Subject: hello\r\n\r\nx\r\n")
+    await world.clock.settle()
+    before = world.clock.monotonic()
+    await mta.close(grace=30.0)
+    assert world.clock.monotonic() - before < 10
+    await mta.open()
+    assert [row.queue_id for row in mta.mta.queue()] == [queue_id]
+
+
+async def test_sessions_and_attempts_have_one_deadline(world):
+    """A client that dawdles in its content uses up the time of a next hop that does not answer."""
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    sink.script("DOT", SILENCE, times=1)
+    client = await mta.greet()
+    for line in ("MAIL FROM:<x@y.example>", "RCPT TO:<alice@a.example>", "DATA"):
+        await client.command(line)
+    await mta.mta.submit("", ["bob@b.example"], b"Subject: hello\r\n\r\nx\r\n")
+    await world.soon(lambda: any(line.startswith(("DATA", "BDAT")) for _, line in sink.commands))
+    before = world.clock.monotonic()
+    await mta.close(grace=30.0)
+    assert 30 <= world.clock.monotonic() - before < 40

@@ -50,6 +50,7 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
     queue = settings.queue
     assert (queue.lifetime, queue.bounce_lifetime, queue.delay_warning) == (432000.0, 86400.0, 14400.0)
     assert queue.min_free_space == 200 * 1024 * 1024
+    assert queue.drain_timeout == 30.0
     remote = settings.remote
     assert (remote.port, remote.sessions_per_site, remote.recipients_per_transaction) == (25, 20, 100)
     assert (remote.messages_per_session, remote.connect_timeout) == (100, 30.0)
@@ -395,6 +396,7 @@ def test_effective_settings_show_everything_but_secrets_and_can_be_read_again(tm
         "bounce_lifetime": "36h",
         "delay_warning": "90s",
         "min_free_space": "0B",
+        "drain_timeout": "30s",
     }
     assert shown["route"][0]["password"] == shown["admin"]["token"] == "********"
     assert Settings.from_dict(shown).effective() == shown

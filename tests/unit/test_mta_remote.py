@@ -6,8 +6,8 @@ import io
 
 from asyncmta.config import Settings
 from asyncmta.delivery.exchange import Site
-from asyncmta.delivery.remote import _site_of_route
 from asyncmta.delivery.sources import SourceRule
+from asyncmta.delivery.way import site_of_route
 from asyncmta.maillog import MailLog
 from asyncmta.mta_remote import build_dialer
 from asyncmta.routing import Smarthost
@@ -50,7 +50,7 @@ def test_weights_of_a_route() -> None:
     routing = Settings.from_dict(SETTINGS).routing()
     route = routing.route_of("smarthost:0")
     assert isinstance(route, Smarthost)
-    site = _site_of_route(route)
+    site = site_of_route(route)
     assert isinstance(site, Site)
     assert [(host.host, host.rank, host.weight) for host in site.exchangers] == [
         ("a.example", 0, 3),

@@ -9,6 +9,7 @@ from asyncmta.admin.door import Door
 from asyncmta.admin.shapes import LastAttempt, RecipientStory, Story
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
+from asyncmta.pausing import Paused
 from asyncmta.suppression.entries import Suppression
 
 
@@ -84,6 +85,7 @@ class FakeMta:
         self.known_sites: list[object] = []
         self.said: list[str] = []
         self.listed = Listed()
+        self.paused = Paused()
 
     async def submit(self, reverse_path, recipients, content, reports):
         if self.bug is not None:

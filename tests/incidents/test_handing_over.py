@@ -1,0 +1,99 @@
+"""The queue handed to another relay: everything goes, as it is, and nothing bounces for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncmta.inbound.injection import Reports
+from asyncmta.operations import SubmitRefused
+
+LETTER = b"Subject: hello\r\n\r\nx\r\n"
+
+
+def at(sink):
+    return "{}:{}".format(*sink.address)
+
+
+async def test_everything_goes_whenever_it_is_due_and_wherever_it_would(world):
+    mta, busy, relay = await world.mta("a.example"), await world.sink("b.example"), await world.sink("relay.example")
+    await mta.mta.pause("output")
+    for recipient in ("alice@a.example", "bob@b.example", "carol@b.example"):
+        await mta.mta.submit("x@a.example", [recipient], LETTER)
+    busy.script("RCPT", "450 4.2.0 Later", times=2)
+    await mta.mta.resume("output")
+    await world.idle()
+    assert mta.pending() == ["bob@b.example", "carol@b.example"]
+    await mta.mta.hand_over(at(relay), "none")
+    await world.idle()
+    assert sorted(message.recipients[0] for message in relay.messages) == ["bob@b.example", "carol@b.example"]
+    progress = mta.mta.handing_over()
+    assert (progress.left, progress.taken) == (0, 2)
+    assert busy.messages == []
+
+
+async def test_mail_for_mailboxes_here_and_what_a_route_holds_goes_too(world):
+    relay = await world.sink("relay.example")
+    mta = await world.mta("a.example", route=[{"recipient": "*@held.example", "via": "hold"}])
+    await mta.mta.pause("output")
+    await mta.mta.submit("x@a.example", ["alice@a.example", "h@held.example"], LETTER)
+    await mta.mta.hand_over(at(relay), "none")
+    await world.idle()
+    assert sorted(each for message in relay.messages for each in message.recipients) == [
+        "alice@a.example",
+        "h@held.example",
+    ]
+    assert mta.mailbox("alice") == []
+
+
+async def test_envelopes_go_as_they_are(world):
+    relay = await world.sink("relay.example")
+    mta = await world.mta(
+        "a.example", rewrite=[{"match": "@b.example", "to": "@c.example", "at": "exit", "address": "recipient"}]
+    )
+    await mta.mta.pause("output")
+    await mta.mta.submit("x@a.example", ["bob@b.example"], LETTER, Reports("failure", "hdrs", "e-1"))
+    await mta.mta.hand_over(at(relay), "none")
+    await world.idle()
+    (message,) = relay.messages
+    assert message.recipients == ("bob@b.example",)
+    assert any(each.upper().startswith("NOTIFY=FAILURE") for each in message.recipient_parameters[0])
+    assert any(each.upper() == "RET=HDRS" for each in message.mail_parameters)
+
+
+async def test_what_the_other_relay_refuses_stays_and_is_not_reported(world):
+    mta, relay = await world.mta("a.example"), await world.sink("relay.example")
+    sink = await world.sink("b.example")
+    relay.script("RCPT", "550 5.7.1 Relaying denied", times=1)
+    await mta.mta.pause("output")
+    await mta.mta.submit("alice@a.example", ["bob@b.example"], LETTER)
+    await mta.mta.hand_over(at(relay), "none")
+    await world.idle()
+    progress = mta.mta.handing_over()
+    assert (progress.left, list(progress.reasons)) == (1, ["550 5.7.1 Relaying denied"])
+    assert mta.mailbox("alice") == []
+    await mta.mta.end_hand_over()
+    await mta.mta.retry()
+    await world.idle()
+    assert len(sink.messages) == 1
+    assert mta.mta.handing_over() is None
+
+
+async def test_no_mail_is_taken_meanwhile(world):
+    mta, relay = await world.mta("a.example"), await world.sink("relay.example")
+    await mta.mta.hand_over(at(relay), "none")
+    with pytest.raises(SubmitRefused):
+        await mta.mta.submit("x@a.example", ["bob@b.example"], LETTER)
+    assert await mta.send("x@a.example", ["bob@b.example"], LETTER) != []
+    assert mta.mta.not_ready() == ["452 4.3.2 Paused by the postmaster; try again later"]
+    assert mta.pending() == []
+
+
+async def test_what_an_operator_holds_stays(world):
+    mta, relay = await world.mta("a.example"), await world.sink("relay.example")
+    await mta.mta.pause("output")
+    queue_id = await mta.mta.submit("x@a.example", ["bob@b.example"], LETTER)
+    await mta.mta.hold([queue_id])
+    progress = await mta.mta.hand_over(at(relay), "none")
+    await world.idle()
+    assert (progress.left, progress.held) == (1, 1)
+    assert relay.messages == []

@@ -1,0 +1,72 @@
+"""What a reload takes over, and what it says needs a restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asyncmta.config import Settings
+from asyncmta.reloading import TAKEN_OVER, compare
+
+BASE: dict[str, Any] = {"hostname": "mx.example", "spool": "/spool"}
+
+
+def settings(**more: Any) -> Settings:
+    return Settings.from_dict(BASE | more)
+
+
+def test_the_same_settings_change_nothing() -> None:
+    before = settings()
+    change = compare(before, settings())
+    assert (change.changed, change.needs_restart) == ((), ())
+    assert change.settings == before
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"route": [{"recipient": "*", "via": "hold"}]}, "route"),
+        ({"smarthost": "relay.example:25"}, "smarthost"),
+        ({"relay": {"networks": ["192.0.2.0/24"]}}, "relay.networks"),
+        ({"local": {"domains": ["a.example"]}}, "local.domains"),
+        ({"limits": {"hops": 20}}, "limits.hops"),
+        ({"rule": [{"action": "reject", "sender": ["x@y.example"]}]}, "rule"),
+        ({"queue": {"drain_timeout": "10s"}}, "queue.drain_timeout"),
+        ({"log": {"level": "debug"}}, "log.level"),
+    ],
+)
+def test_what_is_taken_over(more: dict[str, Any], key: str) -> None:
+    wanted = settings(**more)
+    change = compare(settings(), wanted)
+    assert (change.changed, change.needs_restart) == ((key,), ())
+    assert change.settings == wanted
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"hostname": "other.example", "postmaster": "me@a.example"}, "hostname"),
+        ({"listener": [{"port": 2526}]}, "listener"),
+        ({"remote": {"port": 26}}, "remote.port"),
+        ({"queue": {"min_free_space": "1MiB"}}, "queue.min_free_space"),
+        ({"log": {"format": "json"}}, "log.format"),
+        ({"admin": {"listen": "127.0.0.1:8025"}}, "admin.listen"),
+    ],
+)
+def test_what_needs_a_restart_stays_as_it_was(more: dict[str, Any], key: str) -> None:
+    before = settings(postmaster="me@a.example")
+    change = compare(before, settings(**({"postmaster": "me@a.example"} | more)))
+    assert (change.changed, change.needs_restart) == ((), (key,))
+    assert change.settings == before
+
+
+def test_both_at_once_in_one_table() -> None:
+    change = compare(settings(), settings(queue={"lifetime": "2d", "min_free_space": "1MiB"}))
+    assert (change.changed, change.needs_restart) == (("queue.lifetime",), ("queue.min_free_space",))
+    assert change.settings.queue.lifetime == 2 * 86400
+    assert change.settings.queue.min_free_space == settings().queue.min_free_space
+
+
+def test_what_is_taken_over_are_fields_that_there_are() -> None:
+    assert set(TAKEN_OVER) <= set(Settings.__struct_fields__)
