@@ -110,7 +110,7 @@ async def test_a_suspension_decides_also_when_the_way_to_the_site_is_forgotten(w
 
 
 async def test_sessions_that_are_all_busy(world, house, sink):
-    sink.script("DATA", SILENCE, times=FOREVER)
+    sink.script("MAIL", SILENCE, times=FOREVER)
     ids = [await house.mta.submit("alice@a.example", [f"r{number}@b.example"], CONTENT) for number in range(3)]
 
     async def decided():
