@@ -58,7 +58,7 @@ def _kinds(path: Path) -> list[Kind]:
 
 
 def _parameters(path: Path) -> tuple[Parameter, ...]:
-    return (ID, *path.query) if path.has_id else path.query
+    return (*((ID,) if path.has_id else ()), *path.query, *path.headers)
 
 
 def _operation(path: Path, by_kind: dict[int, Shown]) -> Shown:
@@ -75,7 +75,9 @@ def _operation(path: Path, by_kind: dict[int, Shown]) -> Shown:
         | {"default": {"description": "It was not done, and why.", "content": content(Error, JSON)}},
     }
     if parameters := _parameters(path):
-        operation["parameters"] = [_parameter(each, by_kind) for each in parameters]
+        operation["parameters"] = [
+            _parameter(each, by_kind) | ({"in": "header"} if each in path.headers else {}) for each in parameters
+        ]
     if path.bodies:
         operation["requestBody"] = {
             "required": path.needs_body,

@@ -54,9 +54,13 @@ class Parameter(Struct, frozen=True):
     repeated: bool = False
 
 
+TRACEPARENT = Parameter("traceparent", "The trace that the message is to belong to, as W3C Trace Context has it.")
+
+
 class Path(Struct, frozen=True):
-    """`bodies`: by content type, the type of what may be sent, or OCTETS; `answers`: by status the type of the JSON,
-    or OCTETS with its content type in `content`. `verb` is handed to the operation where several paths share one."""
+    """`headers`: fields of the request that are looked at. `bodies`: by content type, the type of what may be sent, or
+    OCTETS; `answers`: by status the type of the JSON, or OCTETS with its content type in `content`. `verb` is handed to
+    the operation where several paths share one."""
 
     method: str
     path: str
@@ -68,6 +72,7 @@ class Path(Struct, frozen=True):
     verb: str = ""
     content: str = JSON
     needs_body: bool = True
+    headers: tuple[Parameter, ...] = ()
 
     @property
     def has_id(self) -> bool:
@@ -156,6 +161,7 @@ PATHS = (
             *REPORTS,
         ),
         {MESSAGE: OCTETS, JSON: NewMessage, DROP_FILE: OCTETS},
+        headers=(TRACEPARENT,),
     ),
     Path(
         "GET",
