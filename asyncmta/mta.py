@@ -95,7 +95,7 @@ class Mta(Measured, Renewable):
         self._failed = asyncio.Event()
         self._failure = ""
         self._is_draining = False
-        self._paused = Paused()
+        self._paused, self._endings = Paused(), {}
         self._back, self._front, self._replaced = None, None, []
         self._reloading = asyncio.Lock()
         file = settings.source.file
