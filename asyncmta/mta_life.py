@@ -82,6 +82,7 @@ class Life(Operations):
                 await self._lists.close()
             rooms.policy.consultation.close()
             timer = self._clock.call_at(self._clock.monotonic() + LET_GO, self._remote.let_go)
+            self._handing_off.let_go()
             await rooms.scheduler.stop(max(0.0, end - self._clock.monotonic()))
             timer.cancel()
             await self._remote.close()
@@ -180,6 +181,7 @@ class Life(Operations):
         self._handing_off.begin(Smarthost(to, (to,), tls), self._left())
         paused = self._paused.with_("input", "", True).with_("output", "", False)
         await self._steer(replaced(paused, handing_over=to))
+        rooms.remote.forget()  # the relay of a hand-over before this one
         rooms.remote.resume(None)
         rooms.scheduler.retry()
         progress = self.handing_over()
