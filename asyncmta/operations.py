@@ -32,6 +32,7 @@ from asyncmta.mailboxes.directory import Directory
 from asyncmta.mta_doors import warnings_of
 from asyncmta.mta_policy import Asked, Policy
 from asyncmta.mta_watching import Watching
+from asyncmta.pausing import Paused
 from asyncmta.route_report import RouteReport, report
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import Scheduler
@@ -76,6 +77,7 @@ class Operations:
     settings: Settings
     suppressions: Keeper  # who gets no mail
     _watching: Watching
+    _paused: Paused
 
     @property
     def rooms(self) -> Rooms:
@@ -96,7 +98,7 @@ class Operations:
         """Take a message; its queue id, when it is durable. What it lacks is added (`inbound/injection`).
         `traceparent`: the trace of whoever hands it in, as W3C has it (docs/telemetry.md).
 
-        Raises InvalidAddress for an address that is none, and SubmitRefused with the reply a client would have got.
+        Raises InvalidAddress for an address that is none; SubmitRefused with the reply a client would have got.
         """
         envelope = envelope_of(reverse_path, recipients, reports)
         if isinstance(envelope, Reply):
@@ -188,7 +190,7 @@ class Operations:
         row = self.message(queue_id)
         if row is not None and row.state == "damaged":
             return why.damaged(row)
-        return why.explain(self.rooms, self.settings, parse_queue_id(queue_id))
+        return why.explain(self.rooms, self.settings, parse_queue_id(queue_id), self._paused)
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
