@@ -31,6 +31,7 @@ from asyncmta.admin.shapes import (
     Taken,
     Why,
 )
+from asyncmta.admin.view_shapes import STEP, Rates, Steps
 
 MOST_ROWS = 10_000
 USUAL_ROWS = 100
@@ -173,6 +174,17 @@ PATHS = (
                 Annotated[int, Meta(ge=1, le=MOST_STORIES)],
             ),
             PAGING[1],
+        ),
+    ),
+    Path(
+        "GET",
+        "/v1/rates",
+        "rates",
+        "What happened in each of the last seconds, ten seconds or minutes, and how it stands now.",
+        {200: Rates},
+        (
+            Parameter("step", "Seconds in a step: 1 (ten minutes of them), 10 (an hour) or 60 (a day).", STEP),
+            Parameter("limit", "At most so many steps, the last ones; all if it is not said.", Steps),
         ),
     ),
     Path("GET", "/v1/sites", "sites", "The sites that are known just now.", {200: Sites}),

@@ -10,6 +10,7 @@ from asyncmta.admin.shapes import LastAttempt, RecipientStory, Story
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.pausing import Paused
+from asyncmta.rates import COLUMNS
 from asyncmta.suppression.entries import Suppression
 
 
@@ -72,7 +73,22 @@ class Listed:
         self.loads += 1
 
 
-class FakeMta:
+class Watching:
+    """The part of it that is watched."""
+
+    is_observed = False
+
+    def observe(self, is_watched):
+        self.is_observed = is_watched
+
+    def rates(self, step, most):
+        self.asked.append(("rates", step, most))
+        columns = {name: [1] for name in COLUMNS} | {name: [None] for name in ("p50", "p95", "p99", "sync", "lag")}
+        now = {"queue": {"held": 1}, "oldest_accepted_at": None, "sessions_in": 0, "sessions_out": 3}
+        return {"step": step, "at": 1000.5, "now": now, **columns}
+
+
+class FakeMta(Watching):
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.contents: dict[str, object] = {}

@@ -33,6 +33,7 @@ ASKED = [
     ("GET", f"/v1/queue/{ONE}", None),
     ("GET", f"/v1/queue/{ONE}/history", None),
     ("GET", f"/v1/why?id={ONE}", None),
+    ("GET", "/v1/rates?step=10&limit=5", None),
     ("GET", "/v1/sites", None),
     ("GET", "/v1/route?recipient=you@example.net", None),
     ("POST", "/v1/queue/flush", None),
