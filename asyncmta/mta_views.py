@@ -11,8 +11,10 @@ from typing import Any
 from asyncmta.counted_log import CountedLog
 from asyncmta.inbound.listener import Listener
 from asyncmta.mta_metrics import queue_states
+from asyncmta.mta_settings import told
 from asyncmta.operations import Operations
 from asyncmta.rates import COLUMNS, History, Sample
+from asyncmta.recent_log import Excerpt
 from asyncmta.system.clock import Clock, Timer
 from asyncmta.tally import Told
 
@@ -25,6 +27,7 @@ class Viewed(Operations):
     maillog: CountedLog
     _listeners: list[Listener]
     _clock: Clock
+    waiting_for_restart: tuple[str, ...]
     _history: History | None = None
     _sampling: Timer | None = None
     _sample_due: float = 0.0
@@ -35,6 +38,7 @@ class Viewed(Operations):
             self._sampling.cancel()
             self._sampling = None
         if is_watched:
+            self.maillog.keep_lines()
             if self._history is None:
                 self._history = History(self._sample(0.0))
             self._sample_due = self._clock.monotonic()
@@ -49,6 +53,15 @@ class Viewed(Operations):
         history = self._history
         columns = history.columns(step, most) if history is not None else {name: [] for name in COLUMNS}
         return {"step": step, "at": now, "now": standing, **columns}
+
+    def log(self, most: int, after: int, queue_id: str | None, event: str | None) -> Excerpt:
+        """The last lines of the log, as they were written, from the moment on when somebody could ask for them."""
+        recent = self.maillog.recent
+        return recent.excerpt(most=most, after=after, queue_id=queue_id, event=event) if recent else Excerpt([], 0, 0)
+
+    def told_settings(self) -> dict[str, Any]:
+        """Every key that is in force, and where it came from."""
+        return {"file": self.settings.source.file, "settings": list(told(self.settings, self.waiting_for_restart))}
 
     def _next_sample(self) -> None:
         self._sample_due += INTERVAL

@@ -7,7 +7,7 @@ docs/web.md, docs/api.md.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -55,4 +55,41 @@ class Rates(Struct, forbid_unknown_fields=True):
     lag: Measured
 
 
+class LogLine(Struct, forbid_unknown_fields=True):
+    """`number` counts from the start of the process; `facts` are the keys of the line."""
+
+    number: int
+    facts: dict[str, Any]
+
+
+class Log(Struct, forbid_unknown_fields=True):
+    """Lines, the oldest first. `last` is what to ask for as `after` the next time; `missed`: so many came since then
+    and are kept no more."""
+
+    lines: list[LogLine]
+    last: int
+    missed: int
+
+
+class SettingShown(Struct, forbid_unknown_fields=True):
+    """A key in force: secrets are masked. `source`: "default", "file", "environment" (then `variable` names it) or
+    "program". `needs_restart`: another value would; `waits_for_restart`: another value has been read and does."""
+
+    key: str
+    value: Any
+    source: str
+    variable: str | None
+    needs_restart: bool
+    waits_for_restart: bool
+
+
+class SettingsShown(Struct, forbid_unknown_fields=True):
+    """Every key, in the order of config.toml, as `route.0.via`; `file`: null where none was read."""
+
+    file: str | None
+    settings: list[SettingShown]
+
+
+Lines = Annotated[int, Meta(ge=1, le=1000)]
+Number = Annotated[int, Meta(ge=0, le=2**53)]
 Steps = Annotated[int, Meta(ge=1, le=MOST_STEPS)]

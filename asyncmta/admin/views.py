@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from asyncmta.admin.http import answer, parameters
-from asyncmta.admin.paths import Path
+from asyncmta.admin.http import answer, parameters, queue_id
+from asyncmta.admin.paths import USUAL_ROWS, Path
 from asyncmta.admin.view_shapes import MOST_STEPS
+from asyncmta.recent_log import Excerpt
 
 
 class Watched(Protocol):
@@ -22,6 +23,8 @@ class Watched(Protocol):
         ...
 
     def rates(self, step: int, most: int) -> dict[str, Any]: ...
+    def log(self, most: int, after: int, queue_id: str | None, event: str | None) -> Excerpt: ...
+    def told_settings(self) -> dict[str, Any]: ...
 
 
 class Views:
@@ -32,3 +35,14 @@ class Views:
     async def rates(self, request: web.Request, path: Path) -> web.Response:
         query = parameters(request, path)
         return answer(self._mta.rates(query.get("step", 1), query.get("limit", MOST_STEPS)))
+
+    async def log(self, request: web.Request, path: Path) -> web.Response:
+        query = parameters(request, path)
+        wanted = queue_id(query["queue_id"]) if "queue_id" in query else None
+        found = self._mta.log(query.get("limit", USUAL_ROWS), query.get("after", 0), wanted, query.get("event"))
+        lines = [{"number": number, "facts": facts} for number, facts in found.lines]
+        return answer({"lines": lines, "last": found.last, "missed": found.missed})
+
+    async def settings(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        return answer(self._mta.told_settings())
