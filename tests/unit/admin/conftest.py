@@ -96,6 +96,10 @@ class Watching:
         row = {"key": "queue.lifetime", "value": "5d", "source": "environment", "variable": "ASYNCMTA_QUEUE__LIFETIME"}
         return {"file": None, "settings": [row | {"needs_restart": False, "waits_for_restart": False}]}
 
+    async def retry_site(self, key):
+        self.asked.append(("retry_site", key))
+        return 2 if key == "mx:mx.test" else None
+
 
 class FakeMta(Watching):
     def __init__(self) -> None:

@@ -37,6 +37,7 @@ ASKED = [
     ("GET", "/v1/log?after=1", None),
     ("GET", "/v1/settings", None),
     ("GET", "/v1/sites", None),
+    ("POST", "/v1/sites/retry", {"key": "mx:mx.test"}),
     ("GET", "/v1/route?recipient=you@example.net", None),
     ("POST", "/v1/queue/flush", None),
     ("POST", "/v1/queue/retry", {"ids": [ONE]}),
@@ -125,6 +126,12 @@ async def test_an_answer_is_of_the_type_that_is_declared(ask, fake, method, targ
         ("GET", "/nowhere", None),
         ("POST", "/v1/messages", {"to": "x"}),
         ("POST", "/v1/queue/hold", {}),
+        ("POST", "/v1/sites/retry", {"key": "mx:nowhere.test"}),
+        ("POST", "/v1/sites/retry", {}),
+        ("GET", "/v1/rates?step=2", None),
+        ("GET", "/v1/rates?limit=1441", None),
+        ("GET", "/v1/log?queue_id=nonsense", None),
+        ("GET", "/v1/settings?x=1", None),
     ],
 )
 async def test_every_refusal_is_of_the_one_type(ask, method, target, body):
