@@ -167,6 +167,7 @@ class Entrance(asyncio.Protocol):
         self._flow.move_to(secure)
         self._renew()
         tls = describe_tls(secure)
+        self._sessions.reception.maillog.note("debug", "tls_began", client=self._client_ip, tls=tls)
         if self._conversation is None:
             self._is_our_turn = False
             self._begin(tls)

@@ -70,13 +70,14 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 class Standing(Struct, frozen=True):
     """How it is with an endpoint: octets that it has not got, how many attempts in a row it did not take; and since the
-    start events that it took or that were given up, and posts that it did not take."""
+    start events that it took or that were given up, and posts that it took or `refused`."""
 
     host: str
     backlog: int
     failures: int
     taken: int = 0
     given_up: int = 0
+    posts: int = 0
     refused: int = 0
 
 
@@ -94,11 +95,18 @@ class Serving:
         self._clock = clock
         self._maillog = maillog
         self._most = endpoint.batch
-        self._failures = self._taken = self._given_up = self._refused = 0
+        self._failures = self._taken = self._given_up = self._accepted = self._refused = 0
 
     def standing(self) -> Standing:
-        backlog = self._outbox.backlog(self.endpoint.name)
-        return Standing(self.endpoint.host, backlog, self._failures, self._taken, self._given_up, self._refused)
+        return Standing(
+            self.endpoint.host,
+            self._outbox.backlog(self.endpoint.name),
+            self._failures,
+            self._taken,
+            self._given_up,
+            self._accepted,
+            self._refused,
+        )
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -137,6 +145,7 @@ class Serving:
             await self._wait(wait_after(attempts))
         else:
             self._taken += len(batch.lines)
+            self._accepted += bool(batch.lines)
         self._most = min(self.endpoint.batch, 2 * self._most)
         if self._failures:
             self._maillog.note("info", "webhook_recovered", host=self.endpoint.host, attempts=self._failures + 1)

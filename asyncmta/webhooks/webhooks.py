@@ -125,6 +125,10 @@ class Webhooks:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(job, *words))
 
+    @property
+    def outbox_octets(self) -> int:
+        return self._outbox.octets
+
     def standing(self) -> list[Standing]:
         """How it is with each, in the order of the settings."""
         return [each.standing() for each in self._served]
