@@ -28,7 +28,7 @@ WITHOUT_CAUSE = ("_refused_total", "_inbound_logins_total", "_dns_")  # nothing 
 
 @pytest.fixture
 def measured(serving, smarthost, receiver):
-    """A running MTA that sends everything to `receiver`, and the port of its HTTP. Nobody takes its events and spans."""
+    """A running MTA that sends all to `receiver`, and the port of its HTTP. Nobody takes its events and spans."""
     port = free_port()
     more = f'[admin]\nlisten = "127.0.0.1:{port}"\n' + HEARING
     return serving(smarthost.format(port=receiver.port) + more).start(), port
