@@ -5,8 +5,12 @@ Never: a look-up, nor a promise that the next message goes there too; the transp
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from asyncmta.delivery.equipment import SiteView
 from asyncmta.delivery.remote import RemoteTransport
+
+MOST_DESTINATIONS = 20
 
 
 def sites_of(remote: RemoteTransport, destination: str) -> list[SiteView]:
@@ -16,3 +20,15 @@ def sites_of(remote: RemoteTransport, destination: str) -> list[SiteView]:
         return []
     sites = (remote._sites.get(tier.key) for tier in known.way.tiers)
     return [site.view() for site in sites if site is not None]
+
+
+def all_sites(remote: RemoteTransport) -> list[SiteView]:
+    """All that are known, each with some of the destinations that lead there just now."""
+    leading: dict[str, list[str]] = {}
+    for destination, known in remote._known.items():
+        for tier in known.way.tiers:
+            to = leading.setdefault(tier.key, [])
+            if len(to) < MOST_DESTINATIONS:
+                to.append(destination)
+    views = [(key, active.view()) for key, active in remote._sites.items()]
+    return [replace(view, destinations=tuple(leading[key])) if key in leading else view for key, view in views]

@@ -33,6 +33,9 @@ ASKED = [
     ("GET", f"/v1/queue/{ONE}", None),
     ("GET", f"/v1/queue/{ONE}/history", None),
     ("GET", f"/v1/why?id={ONE}", None),
+    ("GET", "/v1/rates?step=10&limit=5", None),
+    ("GET", "/v1/log?after=1", None),
+    ("GET", "/v1/settings", None),
     ("GET", "/v1/sites", None),
     ("GET", "/v1/route?recipient=you@example.net", None),
     ("POST", "/v1/queue/flush", None),
@@ -106,7 +109,7 @@ def test_the_names_of_operations_are_their_own():
 
 @pytest.mark.parametrize(("method", "target", "body"), ASKED)
 async def test_an_answer_is_of_the_type_that_is_declared(ask, fake, method, target, body):
-    fake.known_sites = [SiteView("mx.example.net", ("mx.example.net",), 1, 2, 0, 1, 5, 12.5, "421 4.3.2 later")]
+    fake.known_sites = [SiteView("mx:mx.test", ("mx.test",), 1, 2, 0, 1, 5, 12.5, "421 4.3.2 later", 20, 2.5)]
     status, said = await ask(method, target, body)
     assert status in (200, 202)
     msgspec.json.decode(said, type=kind_of(method, target, status))
