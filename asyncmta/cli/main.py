@@ -31,6 +31,7 @@ COMMANDS = {
     "suppress": ("suppress", "See and change who is to get no more mail."),
     "user": ("user", "See and change who may log in."),
     "dsn": ("dsn", "See the words of reports to senders."),
+    "top": ("top", "Watch the running MTA: rates, queue, sites, failures."),
     "stats": ("stats", "Say what the log adds up to."),
     "pause": ("pause", "Take no more mail, or begin no more attempts."),
     "resume": ("resume", "End a pause."),
