@@ -8,11 +8,10 @@ of the queue are in memory alone. Never: a room is built here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from asyncmta.counted_log import CountedLog
-from asyncmta.delivery.leading import revive
 from asyncmta.delivery.pipe import PipeTransport
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import Resolver
@@ -140,15 +139,6 @@ class Life(Operations):
         if not self._paused.output:  # only now, so that nothing sets out by the old routes
             scheduler.resume()
         return self._paused
-
-    async def retry_site(self, key: str, destinations: Iterable[str] = ()) -> int:
-        """What waits for this site is tried now: what is for the destinations that lead there just now, and for these,
-        for how many messages and destinations. Not what its sender wants to go later."""
-        rooms = self.rooms
-        await rooms.scheduler.loaded()
-        names = revive(rooms.remote, key) | set(destinations)
-        rooms.remote.resume(names)
-        return sum(rooms.scheduler.retry(destination=name) for name in names)
 
     def _goes(self) -> Goes:
         """Where recipients go now."""

@@ -31,7 +31,7 @@ from asyncmta.admin.shapes import (
     Taken,
     Why,
 )
-from asyncmta.admin.view_shapes import STEP, Lines, Log, Number, Rates, SettingsShown, SiteRetry, Steps
+from asyncmta.admin.view_shapes import STEP, Lines, Log, Number, Rates, SettingsShown, Steps
 
 MOST_ROWS = 10_000
 USUAL_ROWS = 100
@@ -202,14 +202,6 @@ PATHS = (
     ),
     Path("GET", "/v1/settings", "settings", "Every key in force, and where it came from.", {200: SettingsShown}),
     Path("GET", "/v1/sites", "sites", "The sites that are known just now.", {200: Sites}),
-    Path(
-        "POST",
-        "/v1/sites/retry",
-        "retry_site",
-        "Try now what waits for a site.",
-        {200: Count},
-        bodies={JSON: SiteRetry},
-    ),
     Path(
         "GET",
         "/v1/route",

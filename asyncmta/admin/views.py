@@ -5,17 +5,14 @@ Promises: as those of `api`, of which this is a part. Never: what is shown; that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Protocol
 
 from aiohttp import web
 
-from asyncmta.admin.http import answer, bounded_body, decode, parameters, queue_id
+from asyncmta.admin.http import answer, parameters, queue_id
 from asyncmta.admin.paths import USUAL_ROWS, Path
-from asyncmta.admin.view_shapes import MOST_STEPS, SiteRetry
+from asyncmta.admin.view_shapes import MOST_STEPS
 from asyncmta.recent_log import Excerpt
-
-SMALL_BODY = 1 << 20
 
 
 class Watched(Protocol):
@@ -28,7 +25,6 @@ class Watched(Protocol):
     def rates(self, step: int, most: int) -> dict[str, Any]: ...
     def log(self, most: int, after: int, queue_id: str | None, event: str | None) -> Excerpt: ...
     def told_settings(self) -> dict[str, Any]: ...
-    async def retry_site(self, key: str, destinations: Iterable[str] = ()) -> int: ...
 
 
 class Views:
@@ -50,8 +46,3 @@ class Views:
     async def settings(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
         return answer(self._mta.told_settings())
-
-    async def retry_site(self, request: web.Request, path: Path) -> web.Response:
-        parameters(request, path)
-        asked = decode(await bounded_body(request, SMALL_BODY), SiteRetry)
-        return answer({"count": await self._mta.retry_site(asked.site, asked.destinations)})

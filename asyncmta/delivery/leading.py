@@ -22,15 +22,6 @@ def sites_of(remote: RemoteTransport, destination: str) -> list[SiteView]:
     return [site.view() for site in sites if site is not None]
 
 
-def revive(remote: RemoteTransport, key: str) -> set[str]:
-    """An operator wants this site tried now: it is no longer suspended. The destinations that lead there."""
-    site = remote._sites.get(key)
-    if site is not None:
-        remote._dialer.revive(site.site)
-        site.backlog.resume()
-    return {name for name, known in remote._known.items() if any(tier.key == key for tier in known.way.tiers)}
-
-
 def all_sites(remote: RemoteTransport) -> list[SiteView]:
     """All that are known, each with some of the destinations that lead there just now."""
     leading: dict[str, list[str]] = {}

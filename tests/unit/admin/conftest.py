@@ -167,10 +167,6 @@ class FakeMta(Watching):
         row = self.message(queue_id)
         return None if row is None else story(row)
 
-    async def retry_site(self, key, destinations=()):
-        self.asked.append(("retry_site", key, list(destinations)))
-        return len(self.rows)
-
     def sites(self):
         return self.known_sites
 

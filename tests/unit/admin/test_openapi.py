@@ -37,7 +37,6 @@ ASKED = [
     ("GET", "/v1/log?after=1", None),
     ("GET", "/v1/settings", None),
     ("GET", "/v1/sites", None),
-    ("POST", "/v1/sites/retry", {"site": "mx:mx.test", "destinations": ["mx:example.net"]}),
     ("GET", "/v1/route?recipient=you@example.net", None),
     ("POST", "/v1/queue/flush", None),
     ("POST", "/v1/queue/retry", {"ids": [ONE]}),

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
-from asyncmta.delivery.leading import all_sites, revive
+from asyncmta.delivery.leading import all_sites
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.session import TlsContexts
 from asyncmta.mail.address import parse_address
@@ -373,10 +373,6 @@ async def test_a_dead_site_is_suspended(post: Any, dead_port: int) -> None:
     (view,) = post.transport.sites()
     assert view.suspended_until == post.clock.now() + 120
     assert view.suspended_since == post.clock.now()
-    assert revive(post.transport, "no such site") == set()
-    assert post.transport.sites()[0].suspended_until is not None
-    assert revive(post.transport, view.key) == {late.destination}
-    assert post.transport.sites()[0].suspended_until is None
 
 
 async def test_a_site_that_comes_back(post: Any) -> None:
