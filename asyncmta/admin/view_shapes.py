@@ -90,6 +90,12 @@ class SettingsShown(Struct, forbid_unknown_fields=True):
     settings: list[SettingShown]
 
 
+class SiteNamed(Struct, forbid_unknown_fields=True):
+    """A site, as `GET /v1/sites` has its `key`."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
 Lines = Annotated[int, Meta(ge=1, le=1000)]
 Number = Annotated[int, Meta(ge=0, le=2**53)]
 Steps = Annotated[int, Meta(ge=1, le=MOST_STEPS)]

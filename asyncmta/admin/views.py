@@ -9,10 +9,12 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from asyncmta.admin.http import answer, parameters, queue_id
-from asyncmta.admin.paths import USUAL_ROWS, Path
-from asyncmta.admin.view_shapes import MOST_STEPS
+from asyncmta.admin.declaring import USUAL_ROWS, Path
+from asyncmta.admin.http import ApiError, answer, bounded_body, decode, parameters, queue_id
+from asyncmta.admin.view_shapes import MOST_STEPS, SiteNamed
 from asyncmta.recent_log import Excerpt
+
+SMALL_BODY = 16 << 10
 
 
 class Watched(Protocol):
@@ -25,6 +27,7 @@ class Watched(Protocol):
     def rates(self, step: int, most: int) -> dict[str, Any]: ...
     def log(self, most: int, after: int, queue_id: str | None, event: str | None) -> Excerpt: ...
     def told_settings(self) -> dict[str, Any]: ...
+    async def retry_site(self, key: str) -> int | None: ...
 
 
 class Views:
@@ -46,3 +49,10 @@ class Views:
     async def settings(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
         return answer(self._mta.told_settings())
+
+    async def retry_site(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        count = await self._mta.retry_site(decode(await bounded_body(request, SMALL_BODY), SiteNamed).key)
+        if count is None:
+            raise ApiError(404, "not_found", "no such site is known just now")
+        return answer({"count": count})

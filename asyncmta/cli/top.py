@@ -120,14 +120,10 @@ class Watch:
         found = self._client.get("/v1/queue/stats")["destinations"]
         return {name: group["messages"] for name, group in found.items()}
 
-    def retry(self, facts: Facts, key: str) -> str:
+    def retry(self, key: str) -> str:
         """Have tried now what waits for a site; what to say of it."""
-        site = next((site for site in facts.sites if site["key"] == key), None)
-        if site is None:
-            return "that site is not known any more"
-        names = facts.destinations(site)
         try:
-            count = self._client.post("/v1/sites/retry", {"site": key, "destinations": names})["count"]
+            count = self._client.post("/v1/sites/retry", {"key": key})["count"]
         except (NotRunning, Refused) as error:
             return str(error)
         return f"{count} tried now at {key}"
@@ -169,7 +165,7 @@ class Show:
                     if wanted == QUIT:
                         return 0
                     if wanted == RETRY:
-                        self._state = replace(self._state, note=self._watch.retry(facts, self._state.picked))
+                        self._state = replace(self._state, note=self._watch.retry(self._state.picked))
                     if wanted in (LOOK, RETRY):
                         due = self._clock.monotonic()
             if self._clock.monotonic() >= due:

@@ -1,4 +1,5 @@
-"""Where a destination leads just now: the sites of its way, as the transport remembers them, for people.
+"""Where destinations lead just now: the sites of their ways, as the transport remembers them, for people; and one site
+that they want tried now.
 
 Never: a look-up, nor a promise that the next message goes there too; the transport forgets a way after half a minute.
 """
@@ -32,3 +33,11 @@ def all_sites(remote: RemoteTransport) -> list[SiteView]:
                 to.append(destination)
     views = [(key, active.view()) for key, active in remote._sites.items()]
     return [replace(view, destinations=tuple(leading[key])) if key in leading else view for key, view in views]
+
+
+def resume_site(remote: RemoteTransport, key: str) -> None:
+    """An operator wants this site tried now: it is no longer suspended."""
+    for active in remote._sites.values():
+        if active.site.key == key:
+            remote._dialer.revive(active.site)
+            active.backlog.resume()
