@@ -150,7 +150,9 @@ class Mta(Viewed, Sited, Measured, Renewable):
         self._scheduler = Scheduler(
             clock=clock,
             store=store,
-            transport=build_exit_door(settings, keeper=self.suppressions, transport=self._handing_off, maillog=maillog),
+            transport=self._watching.traced(
+                build_exit_door(settings, keeper=self.suppressions, transport=self._handing_off, maillog=maillog)
+            ),
             bouncer=back.bouncer,
             routing=self._routing,
             maillog=maillog,
