@@ -45,6 +45,8 @@ from asyncmta.mta_metrics import Measured
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_reload import Back, Front, Renewable
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
+from asyncmta.mta_sites import Sited
+from asyncmta.mta_views import Viewed
 from asyncmta.mta_watching import build_log, build_watching
 from asyncmta.operations import Rooms
 from asyncmta.pausing import Paused
@@ -57,7 +59,7 @@ from asyncmta.system.disk import Disk, PosixDisk
 from asyncmta.turning import turns_of
 
 
-class Mta(Measured, Renewable):
+class Mta(Viewed, Sited, Measured, Renewable):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
     authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a

@@ -124,16 +124,20 @@ def spool(facts: StoreFacts) -> Iterator[Reading]:
 
 
 def queue(rooms: Rooms, facts: StoreFacts, now: float) -> Iterator[Reading]:
-    """The states of contract.md section 2, from what is counted as it goes along."""
+    counts = rooms.scheduler.standing()
+    yield Reading(names.QUEUE, {(state,): count for state, count in queue_states(rooms, facts).items()})
+    yield Reading(names.QUEUE_RECIPIENTS, {("active",): counts.in_hand, ("ready",): counts.ready})
+    yield one(names.OLDEST, max(0.0, now - facts.oldest) if facts.oldest is not None else 0.0)
+
+
+def queue_states(rooms: Rooms, facts: StoreFacts) -> dict[str, int]:
+    """Messages by the states of contract.md section 2, from what is counted as it goes along."""
     counts = rooms.scheduler.standing()
     held = min(counts.held, facts.messages)
     active = min(counts.active, facts.messages - held)
     left = facts.messages - held - active
     ready = min(counts.ready, left)
-    states = {"held": held, "active": active, "ready": ready, "deferred": left - ready, "damaged": facts.damages}
-    yield Reading(names.QUEUE, {(state,): count for state, count in states.items()})
-    yield Reading(names.QUEUE_RECIPIENTS, {("active",): counts.in_hand, ("ready",): counts.ready})
-    yield one(names.OLDEST, max(0.0, now - facts.oldest) if facts.oldest is not None else 0.0)
+    return {"held": held, "active": active, "ready": ready, "deferred": left - ready, "damaged": facts.damages}
 
 
 def outbound(rooms: Rooms, told: Told) -> Iterator[Reading]:

@@ -21,6 +21,7 @@ from asyncmta.admin.shapes import Story
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.equipment import SiteView
+from asyncmta.delivery.leading import all_sites
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.injection import AS_USUAL, Reports, envelope_of
 from asyncmta.inbound.intake import Intake
@@ -172,7 +173,7 @@ class Operations:
 
     def sites(self) -> list[SiteView]:
         """Where mail is sent, as far as it is known just now."""
-        return self.rooms.remote.sites()
+        return all_sites(self.rooms.remote)
 
     async def why(self, queue_id: str) -> Story | None:
         """What became of it so far, what is next, and what decides; None when it is not queued (any more)."""

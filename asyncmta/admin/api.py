@@ -36,6 +36,7 @@ from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, ne
 from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
 from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
+from asyncmta.admin.views import Views, Watched
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import AS_USUAL, Reports
 from asyncmta.mail.address import InvalidAddress, is_ip_address, parse_address
@@ -49,7 +50,7 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnError = Callable[[str, Exception], None]
 
 
-class Operated(Operating, Steered, Protocol):
+class Operated(Operating, Steered, Watched, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
@@ -63,8 +64,10 @@ class Operated(Operating, Steered, Protocol):
     def suppressions(self) -> Suppresses: ...
 
 
-class Api:
+class Api(Views):
     """What the paths do: the operations of `paths`, by name. `message_size` bounds the body of a message."""
+
+    _mta: Operated
 
     def __init__(self, mta: Operated, *, message_size: int, on_error: OnError, patience: float = PATIENCE) -> None:
         self._mta = mta

@@ -53,6 +53,7 @@ class Door:
         on_error: OnError,
         patience: float = PATIENCE,
     ) -> None:
+        self._mta = mta
         self._api = Api(mta, message_size=message_size, on_error=on_error, patience=patience)
         self._patience = patience
         self._socket_path = socket_path
@@ -78,6 +79,7 @@ class Door:
         except BaseException:
             await self.close()
             raise
+        self._mta.observe(True)
 
     async def _serve(self, sock: socket.socket, guard: Guard | None) -> None:
         runner = web.AppRunner(
@@ -108,6 +110,8 @@ class Door:
     async def close(self) -> None:
         """Safe to call twice."""
         mine = bool(self._runners)
+        if mine:
+            self._mta.observe(False)
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()

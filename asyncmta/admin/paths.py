@@ -1,8 +1,7 @@
 """The paths of the HTTP interface, declared once: the router is made of them, and so is the OpenAPI document. Pure.
 
 Promises: what is not here is not served; a query key that is not here is refused. Never: what a path does; that is the
-method with the name of its `operation`, of `api.Api` or of
-a room beside it.
+method with the name of its `operation`, of `api.Api` or of a file beside it.
 
 contract.md section 4.
 """
@@ -23,6 +22,7 @@ from asyncmta.admin.declaring import (
     OCTETS,
     PAGING,
     REPORTS,
+    USUAL_ROWS,
     USUAL_STORIES,
     Parameter,
     Path,
@@ -44,6 +44,7 @@ from asyncmta.admin.shapes import (
     Taken,
     Why,
 )
+from asyncmta.admin.view_shapes import STEP, Lines, Log, Number, Rates, SettingsShown, SiteNamed, Steps
 
 _ALL = {JSON: Bulk}
 
@@ -118,7 +119,40 @@ PATHS = (
             PAGING[1],
         ),
     ),
+    Path(
+        "GET",
+        "/v1/rates",
+        "rates",
+        "What happened in each of the last seconds, ten seconds or minutes, and how it stands now.",
+        {200: Rates},
+        (
+            Parameter("step", "Seconds in a step: 1 (ten minutes of them), 10 (an hour) or 60 (a day).", STEP),
+            Parameter("limit", "At most so many steps, the last ones; all if it is not said.", Steps),
+        ),
+    ),
+    Path(
+        "GET",
+        "/v1/log",
+        "log",
+        "The last lines of the log, as they were written: at most the last thousand.",
+        {200: Log},
+        (
+            Parameter("limit", f"At most so many, the last ones; {USUAL_ROWS} if it is not said.", Lines),
+            Parameter("after", "Only those behind this number: `last` of an answer before.", Number),
+            Parameter("queue_id", "Only those about this message.", ID.kind),
+            Parameter("event", "Only this event: accepted, delivered, deferred, ..."),
+        ),
+    ),
+    Path("GET", "/v1/settings", "settings", "Every key in force, and where it came from.", {200: SettingsShown}),
     Path("GET", "/v1/sites", "sites", "The sites that are known just now.", {200: Sites}),
+    Path(
+        "POST",
+        "/v1/sites/retry",
+        "retry_site",
+        "Try now what waits for a site, also while it is suspended.",
+        {200: Count},
+        bodies={JSON: SiteNamed},
+    ),
     Path(
         "GET",
         "/v1/route",

@@ -12,6 +12,8 @@ from asyncmta.handing_off import Progress
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.pausing import Paused
+from asyncmta.rates import COLUMNS
+from asyncmta.recent_log import Excerpt
 from asyncmta.reloading import Change
 from asyncmta.suppression.entries import Suppression
 
@@ -75,6 +77,33 @@ class Listed:
         self.loads += 1
 
 
+class Watching:
+    """The part of it that is watched."""
+
+    is_observed = False
+
+    def observe(self, is_watched):
+        self.is_observed = is_watched
+
+    def rates(self, step, most):
+        self.asked.append(("rates", step, most))
+        columns = {name: [1] for name in COLUMNS} | {name: [None] for name in ("p50", "p95", "p99", "sync", "lag")}
+        now = {"queue": {"held": 1}, "oldest_accepted_at": None, "sessions_in": 0, "sessions_out": 3}
+        return {"step": step, "at": 1000.5, "now": now, **columns}
+
+    def log(self, most, after, queue_id, event):
+        self.asked.append(("log", most, after, queue_id, event))
+        return Excerpt([(7, {"ts": "2026-11-22T10:00:00.000Z", "level": "info", "event": "ready"})], 7, 0)
+
+    def told_settings(self):
+        row = {"key": "queue.lifetime", "value": "5d", "source": "environment", "variable": "ASYNCMTA_QUEUE__LIFETIME"}
+        return {"file": None, "settings": [row | {"needs_restart": False, "waits_for_restart": False}]}
+
+    async def retry_site(self, key):
+        self.asked.append(("retry_site", key))
+        return 2 if key == "mx:mx.test" else None
+
+
 class Steered:
     """With pauses of its own, and a hand-over that never goes on."""
 
@@ -109,7 +138,7 @@ class Steered:
         return Change(None, *self.change)
 
 
-class FakeMta(Steered):
+class FakeMta(Watching, Steered):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[Row] = []

@@ -36,7 +36,11 @@ ASKED = [
     ("GET", f"/v1/queue/{ONE}", None),
     ("GET", f"/v1/queue/{ONE}/history", None),
     ("GET", f"/v1/why?id={ONE}", None),
+    ("GET", "/v1/rates?step=10&limit=5", None),
+    ("GET", "/v1/log?after=1", None),
+    ("GET", "/v1/settings", None),
     ("GET", "/v1/sites", None),
+    ("POST", "/v1/sites/retry", {"key": "mx:mx.test"}),
     ("GET", "/v1/route?recipient=you@example.net", None),
     ("POST", "/v1/queue/flush", None),
     ("POST", "/v1/queue/retry", {"ids": [ONE]}),
@@ -109,7 +113,7 @@ def test_the_names_of_operations_are_their_own():
 
 @pytest.mark.parametrize(("method", "target", "body"), ASKED)
 async def test_an_answer_is_of_the_type_that_is_declared(ask, fake, method, target, body):
-    fake.known_sites = [SiteView("mx.example.net", ("mx.example.net",), 1, 2, 0, 1, 5, 12.5, "421 4.3.2 later")]
+    fake.known_sites = [SiteView("mx:mx.test", ("mx.test",), 1, 2, 0, 1, 5, 12.5, "421 4.3.2 later", 20, 2.5)]
     await fake.listed.add([Suppression(LISTED, "asked")])
     if target == "/v1/drain":
         await fake.hand_over("relay.example:25")
@@ -135,6 +139,12 @@ async def test_an_answer_is_of_the_type_that_is_declared(ask, fake, method, targ
         ("GET", "/v1/drain", None),
         ("GET", f"/v1/suppressions/{LISTED}", None),
         ("DELETE", "/v1/suppressions/nonsense", None),
+        ("POST", "/v1/sites/retry", {"key": "mx:nowhere.test"}),
+        ("POST", "/v1/sites/retry", {}),
+        ("GET", "/v1/rates?step=2", None),
+        ("GET", "/v1/rates?limit=1441", None),
+        ("GET", "/v1/log?queue_id=nonsense", None),
+        ("GET", "/v1/settings?x=1", None),
     ],
 )
 async def test_every_refusal_is_of_the_one_type(ask, method, target, body):
