@@ -155,7 +155,7 @@ class Api(Views):
     async def show(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
         shown = show(self._row(request))
-        if shown["state"] in ("held", "ready") and not shown["reason"] and self._mta.paused.reasons():
+        if self._mta.paused.reasons() and not shown["reason"]:
             story: Any = await self._mta.why(shown["queue_id"])
             decided = () if story is None else story.recipients
             shown["reason"] = next((each.why for each in decided if each.decided_by == "pause"), None)

@@ -111,6 +111,7 @@ class Steered:
         self.paused = Paused()
         self.progress: Progress | None = None
         self.faults: list[str] = []
+        self.change = (("route",), ("listener",))
 
     async def pause(self, what, name="", seconds=None):
         self.paused = self.paused.with_(what, name, True, None if seconds is None else 5000.0 + seconds)
@@ -134,7 +135,7 @@ class Steered:
     async def reload(self):
         if self.faults:
             raise InvalidConfig(self.faults)
-        return Change(None, ("route",), ("listener",))
+        return Change(None, *self.change)
 
 
 class FakeMta(Watching, Steered):
