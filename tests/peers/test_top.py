@@ -18,7 +18,7 @@ pytestmark = pytest.mark.peers
 @pytest.fixture
 def mta(serving):
     """With three messages for a host that is not there."""
-    mta = serving(SMARTHOST.format(port=1)).start()
+    mta = serving(SMARTHOST.format(port=1)).start().await_control()
     for number in range(3):
         sent = mta.asyncmta("send", "-f", "me@here.test", f"x{number}@down.test", stdin=b"Subject: x\n\nx\n")
         assert sent.returncode == 0, sent.stderr
