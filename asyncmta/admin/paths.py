@@ -31,7 +31,7 @@ from asyncmta.admin.shapes import (
     Taken,
     Why,
 )
-from asyncmta.admin.view_shapes import STEP, Lines, Log, Number, Rates, SettingsShown, SiteNamed, Steps
+from asyncmta.admin.view_shapes import STEP, Lines, Log, Number, Rates, SettingsShown, SiteRetry, Steps
 
 MOST_ROWS = 10_000
 USUAL_ROWS = 100
@@ -208,7 +208,7 @@ PATHS = (
         "retry_site",
         "Try now what waits for a site, also while it is suspended.",
         {200: Count},
-        bodies={JSON: SiteNamed},
+        bodies={JSON: SiteRetry},
     ),
     Path(
         "GET",

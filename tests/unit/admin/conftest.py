@@ -96,8 +96,8 @@ class Watching:
         row = {"key": "queue.lifetime", "value": "5d", "source": "environment", "variable": "ASYNCMTA_QUEUE__LIFETIME"}
         return {"file": None, "settings": [row | {"needs_restart": False, "waits_for_restart": False}]}
 
-    async def retry_site(self, key):
-        self.asked.append(("retry_site", key))
+    async def retry_site(self, key, destinations=()):
+        self.asked.append(("retry_site", key, list(destinations)))
         return 2 if key == "mx:mx.test" else None
 
 
