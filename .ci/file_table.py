@@ -26,6 +26,7 @@ ORDER = [
     "scheduling",
     "delivery",
     "admin",
+    "web",
     "stats",
     "cli",
     "testing",

@@ -29,6 +29,7 @@ FLOORS: list[set[str]] = [
     {"bounce", "mailboxes", "auth", "lists", "suppression", "webhooks"},
     {"inbound", "scheduling", "delivery", "forwarding"},
     {"admin", "config", "stats"},
+    {"web"},
     {"mta"},
     {"cli", "testing"},
 ]
@@ -64,7 +65,8 @@ HOMES = {
     "pycares": ["delivery/resolver.py"],
     "aiofiles": ["delivery/maildir.py", "system/disk.py"],
     "uvloop": ["cli/serve.py"],
-    "aiohttp": ["admin/", "delivery/token_endpoint.py", "webhooks/posting.py"],
+    "aiohttp": ["admin/", "web/", "delivery/token_endpoint.py", "webhooks/posting.py"],
+    "jinja2": ["web/rendering.py"],
     "structlog": ["maillog.py"],
     "click": ["cli/"],
     "prometheus_client": ["metrics.py"],

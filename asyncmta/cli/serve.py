@@ -39,6 +39,7 @@ from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.clock import SystemClock
 from asyncmta.system.disk import Locked
 from asyncmta.system.supervisor import Supervisor
+from asyncmta.web.pages import Pages
 
 if TYPE_CHECKING:
     from asyncmta.config import Settings
@@ -133,7 +134,8 @@ class Service:
                 listen=admin.listen,
                 token=admin.token,
                 message_size=self._settings.limits.message_size,
-                on_error=lambda where, error: self._log.note("error", "admin_failed", error=error, request=where),
+                on_error=self._on_error,
+                pages=self._pages(mta) if admin.listen else None,
             )
             await door.open()
             pickup = build_pickup(mta) if self._settings.drop.enabled else None
@@ -149,6 +151,15 @@ class Service:
                 if pickup is not None:
                     await pickup.close()
                 await door.close()
+
+    def _pages(self, mta: Mta) -> Pages:
+        settings = self._settings
+        return Pages(
+            mta, hostname=settings.hostname, token=settings.admin.token, clock=SystemClock(), on_error=self._on_error
+        )
+
+    def _on_error(self, where: str, error: Exception) -> None:
+        self._log.note("error", "admin_failed", error=error, request=where)
 
     def _say_ready(self) -> None:
         self._supervisor.say("READY=1")
