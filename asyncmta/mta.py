@@ -97,7 +97,7 @@ class Mta(Viewed, Sited, Measured, Renewable):
         self._failed = asyncio.Event()
         self._failure = ""
         self._is_draining = False
-        self._paused = Paused()
+        self._paused, self._endings = Paused(), {}
         self._back, self._front, self._replaced = None, None, []
         self._reloading = asyncio.Lock()
         file = settings.source.file
@@ -146,7 +146,7 @@ class Mta(Viewed, Sited, Measured, Renewable):
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, route_of=route_of)
         self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, route_of=route_of)
         back = self._build_back(settings, self._routing)
-        self._handing_off = HandingOff(transport=back.verping, remote=self._remote)
+        self._handing_off = HandingOff(transport=back.verping, remote=self._remote, sync=partial(store.submit, ()))
         self._scheduler = Scheduler(
             clock=clock,
             store=store,

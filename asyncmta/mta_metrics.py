@@ -68,6 +68,7 @@ class Measured(Operations):
         told = self.maillog.tally.read()
         yield from events(told)
         yield one(names.LOG_LOST, self.maillog.lost)
+        yield Reading(names.PAUSED, {(what,): float(count) for what, count in self._paused.counts().items()})
         rooms = self._rooms
         if rooms is None:
             return

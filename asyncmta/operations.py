@@ -32,6 +32,7 @@ from asyncmta.mail.wire import Unstuffer
 from asyncmta.mailboxes.directory import Directory
 from asyncmta.mta_doors import warnings_of
 from asyncmta.mta_policy import Asked, Policy
+from asyncmta.pausing import Paused
 from asyncmta.route_report import RouteReport, report
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import Scheduler
@@ -75,6 +76,7 @@ class Operations:
     _handing_in: set[asyncio.Future[Any]]  # for which a drain waits
     settings: Settings
     suppressions: Keeper  # who gets no mail
+    _paused: Paused
 
     @property
     def rooms(self) -> Rooms:
@@ -178,7 +180,7 @@ class Operations:
         row = self.message(queue_id)
         if row is not None and row.state == "damaged":
             return why.damaged(row)
-        return why.explain(self.rooms, self.settings, parse_queue_id(queue_id))
+        return why.explain(self.rooms, self.settings, parse_queue_id(queue_id), self._paused)
 
     # -- changing ----------------------------------------------------------------------------------------------------
 

@@ -20,17 +20,13 @@ from aiohttp import web
 
 from asyncmta.admin import control_socket
 from asyncmta.admin.api import Api, OnError, Operated, Pages
-from asyncmta.admin.guard import Guard, is_loopback
+from asyncmta.admin.guard import Guard, OpenDoor, is_loopback
 from asyncmta.admin.http import PATIENCE
 from asyncmta.system.addresses import binding
 
 MAX_HEADER = 8190
 MOST_CONNECTIONS = 256  # over TCP
 GRACE = 1.0  # seconds for what is being answered when the door closes
-
-
-class OpenDoor(ValueError):
-    """`admin.listen` is reachable from elsewhere and there is no token."""
 
 
 class Nameless(web.Request):

@@ -71,11 +71,13 @@ class NewMessage(Struct, forbid_unknown_fields=True, omit_defaults=True):
 # -- answers ----------------------------------------------------------------------------------------------------------
 
 
-class ErrorText(Struct, forbid_unknown_fields=True):
-    """`code` is for programs and stays as it is, `message` for people."""
+class ErrorText(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`code` is for programs and stays as it is, `message` for people; `faults`: all of them, where settings have
+    several."""
 
     code: str
     message: str
+    faults: list[str] = []
 
 
 class Error(Struct, forbid_unknown_fields=True):

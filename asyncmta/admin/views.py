@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from asyncmta.admin.declaring import USUAL_ROWS, Path
 from asyncmta.admin.http import ApiError, answer, bounded_body, decode, parameters, queue_id
-from asyncmta.admin.paths import USUAL_ROWS, Path
 from asyncmta.admin.view_shapes import MOST_STEPS, SiteRetry
 from asyncmta.recent_log import Excerpt
 

@@ -18,13 +18,14 @@ import signal
 import ssl
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
 from asyncmta import __version__
 from asyncmta.admin.control_socket import SocketTaken
-from asyncmta.admin.door import Door, OpenDoor
+from asyncmta.admin.guard import OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, load_settings_to_serve
@@ -42,6 +43,7 @@ from asyncmta.system.supervisor import Supervisor
 from asyncmta.web.pages import Pages
 
 if TYPE_CHECKING:
+    from asyncmta.admin.door import Door
     from asyncmta.config import Settings
 
 BROKEN = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO})
@@ -128,7 +130,9 @@ class Service:
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
                 self._say_ready()
                 return await self._until_the_end()
-            door = Door(
+            # aiohttp takes longer to import than all of ours: mail is taken meanwhile.
+            door_room = await asyncio.to_thread(import_module, "asyncmta.admin.door")
+            door: Door = door_room.Door(
                 mta,
                 socket_path=admin.socket,
                 listen=admin.listen,

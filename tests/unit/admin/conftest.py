@@ -7,11 +7,14 @@ from msgspec import Struct
 
 from asyncmta.admin.door import Door
 from asyncmta.admin.shapes import LastAttempt, RecipientStory, Story
+from asyncmta.config import InvalidConfig
+from asyncmta.handing_off import Progress
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.pausing import Paused
 from asyncmta.rates import COLUMNS
 from asyncmta.recent_log import Excerpt
+from asyncmta.reloading import Change
 from asyncmta.suppression.entries import Suppression
 
 
@@ -101,8 +104,42 @@ class Watching:
         return 2 if key == "mx:mx.test" else None
 
 
-class FakeMta(Watching):
+class Steered:
+    """With pauses of its own, and a hand-over that never goes on."""
+
     def __init__(self) -> None:
+        self.paused = Paused()
+        self.progress: Progress | None = None
+        self.faults: list[str] = []
+
+    async def pause(self, what, name="", seconds=None):
+        self.paused = self.paused.with_(what, name, True, None if seconds is None else 5000.0 + seconds)
+        return self.paused
+
+    async def resume(self, what, name=""):
+        self.paused = self.paused.with_(what, name, False)
+        return self.paused
+
+    async def hand_over(self, to, tls="opportunistic"):
+        self.progress = Progress(to, 5, 5, 0, 0, {"421 4.3.2 Not now": 2})
+        return self.progress
+
+    def handing_over(self):
+        return self.progress
+
+    async def end_hand_over(self):
+        self.progress = None
+        return self.paused
+
+    async def reload(self):
+        if self.faults:
+            raise InvalidConfig(self.faults)
+        return Change(None, ("route",), ("listener",))
+
+
+class FakeMta(Watching, Steered):
+    def __init__(self) -> None:
+        super().__init__()
         self.rows: list[Row] = []
         self.contents: dict[str, object] = {}
         self.asked: list[tuple[object, ...]] = []
@@ -114,7 +151,6 @@ class FakeMta(Watching):
         self.known_sites: list[object] = []
         self.said: list[str] = []
         self.listed = Listed()
-        self.paused = Paused()
 
     async def submit(self, reverse_path, recipients, content, reports):
         if self.bug is not None:
@@ -169,7 +205,7 @@ class FakeMta(Watching):
 
     async def why(self, queue_id):
         row = self.message(queue_id)
-        return None if row is None else story(row)
+        return None if row is None else story(row, "pause" if self.paused.domains else "schedule")
 
     def sites(self):
         return self.known_sites
@@ -191,8 +227,8 @@ class FakeMta(Watching):
         self.refusal = reply(code, enhanced, text)
 
 
-def story(row):
-    """What decides about it is known: it is the schedule."""
+def story(row, by="schedule"):
+    """What decides about it is known."""
     return Story(
         queue_id=row.queue_id,
         state=row.state,
@@ -212,8 +248,8 @@ def story(row):
                 next_hop=each.next_hop,
                 rule="no route matches; example.net is not local",
                 next_due=each.next_due,
-                decided_by="schedule",
-                why="the retry schedule",
+                decided_by=by,
+                why=f"it is the {by}",
                 last=LastAttempt(
                     at=1500.0,
                     outcome="deferred",
