@@ -54,8 +54,10 @@ class _Pages:
             before = queue_id(behind(given["cursor"])) if "cursor" in given else None
             wanted = selection(facts.fields(filters), visit.now)
             rows, following = await newest_page(self._mta.newest(before), wanted, limit=ROWS)
-        except (BadSearch, InvalidAddress) as error:
+        except BadSearch as error:
             fault = str(error)
+        except InvalidAddress as error:
+            fault = f"The domain {given['domain']!r} cannot be searched for: {error}."
         except ValueError:
             fault = "This address of a page of the queue is not understood: search again."
         return visit.page(
