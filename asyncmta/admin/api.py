@@ -36,6 +36,7 @@ from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, ne
 from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
 from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
+from asyncmta.admin.tracing import TracePaths, Watched
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import AS_USUAL, Reports
 from asyncmta.mail.address import InvalidAddress, is_ip_address, parse_address
@@ -49,7 +50,7 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnError = Callable[[str, Exception], None]
 
 
-class Operated(Operating, Steered, Protocol):
+class Operated(Operating, Steered, Watched, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
@@ -83,7 +84,7 @@ class Api:
             return await self._guarded(request, handler)
 
         app = web.Application(middlewares=[gate], client_max_size=0)
-        rooms = (self, LifePaths(self._mta), SuppressionPaths(self._mta.suppressions))
+        rooms = (self, LifePaths(self._mta), SuppressionPaths(self._mta.suppressions), TracePaths(self._mta))
         for path in PATHS:
             (operation,) = (getattr(room, path.operation) for room in rooms if hasattr(room, path.operation))
             serve = partial(operation, path=path)

@@ -27,6 +27,7 @@ COMMANDS = {
     "user": ("user", "See and change who may log in."),
     "dsn": ("dsn", "See the words of reports to senders."),
     "stats": ("stats", "Say what the log adds up to."),
+    "trace": ("trace", "Look on at live SMTP sessions, secrets masked."),
     "pause": ("pause", "Take no more mail, or begin no more attempts."),
     "resume": ("resume", "End a pause."),
     "drain": ("drain", "Hand the whole queue to another relay."),
