@@ -14,6 +14,8 @@ from asyncmta.mail.reply import Reply, reply
 from asyncmta.pausing import Paused
 from asyncmta.reloading import Change
 from asyncmta.suppression.entries import Suppression
+from asyncmta.system.clock import SystemClock
+from asyncmta.tracing.looking import Tracing
 
 
 class Person(Struct):
@@ -80,6 +82,8 @@ class Steered:
 
     def __init__(self) -> None:
         self.paused = Paused()
+        self.tracing = Tracing(SystemClock())
+        self.trace = self.tracing.look
         self.progress: Progress | None = None
         self.faults: list[str] = []
 

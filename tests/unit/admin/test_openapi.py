@@ -37,6 +37,7 @@ ASKED = [
     ("GET", f"/v1/queue/{ONE}/history", None),
     ("GET", f"/v1/why?id={ONE}", None),
     ("GET", "/v1/sites", None),
+    ("GET", "/v1/trace?for=0s", None),
     ("GET", "/v1/route?recipient=you@example.net", None),
     ("POST", "/v1/queue/flush", None),
     ("POST", "/v1/queue/retry", {"ids": [ONE]}),
