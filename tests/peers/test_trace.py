@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 import trustme
-from peerkit.programs import TOP, program
+from peerkit.programs import TOP, program, smtp_source
 from peerkit.receiver import wait
 
 pytestmark = pytest.mark.peers
@@ -93,15 +93,7 @@ def test_a_login_behind_starttls(mta, tracing, mechanism, password, code):
 
 def test_under_load_all_mail_is_taken(mta, tracing, tmp_path):
     _, out = tracing("--content", "--listener", "relay")
-    command = [program("smtp-source"), "-s", "10", "-m", "1000", "-l", "2000", "-f", "me@example.org"]
-    ended = subprocess.run(
-        [*command, "-t", "b@localhost", f"127.0.0.1:{mta.port}"],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+    smtp_source(mta.port, 1000, "-l", "2000", "-t", "b@localhost", sessions=10, timeout=100)
     new = tmp_path / "mail" / "localhost" / "b" / "new"
     assert wait(lambda: new.exists() and len(list(new.iterdir())) == 1000, 60)
     events = [json.loads(line) for line in out.read_text().splitlines() if line.endswith("}")]
