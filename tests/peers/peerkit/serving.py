@@ -88,6 +88,16 @@ class Serving:
             time.sleep(0.02)
         raise AssertionError(f"no greeting:\n{self.tail()}")
 
+    def await_control(self, timeout: float = 30) -> Serving:
+        """Until the control socket answers, which it does a little after the greeting."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(f"{self.folder}/spool/control.sock")
+                return self
+            time.sleep(0.02)
+        raise AssertionError(f"no control socket:\n{self.tail()}")
+
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]
 
