@@ -82,6 +82,7 @@ docs: $(VENV)
 	$(BIN)/python .ci/fault_page.py
 	$(BIN)/python .ci/metrics_table.py
 	$(BIN)/python .ci/api_page.py
+	$(BIN)/python .ci/cli_page.py
 
 lock:
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt
