@@ -33,6 +33,7 @@ COMMANDS = {
     "dsn": ("dsn", "See the words of reports to senders."),
     "top": ("top", "Watch the running MTA: rates, queue, sites, failures."),
     "stats": ("stats", "Say what the log adds up to."),
+    "reload": ("reload", "Have the running MTA read its settings again."),
     "pause": ("pause", "Take no more mail, or begin no more attempts."),
     "resume": ("resume", "End a pause."),
     "drain": ("drain", "Hand the whole queue to another relay."),

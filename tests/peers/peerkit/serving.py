@@ -66,7 +66,14 @@ class Serving:
             )
         if wait:
             self.await_greeting()
+            self._await_door()
         return self
+
+    def _await_door(self, timeout: float = 10) -> None:
+        """Listeners come before the control socket; commands need that. Where it is elsewhere, nobody waits long."""
+        door, end = self.folder / "spool" / "control.sock", time.monotonic() + timeout
+        while not door.exists() and time.monotonic() < end and self.process is not None and self.process.poll() is None:
+            time.sleep(0.01)
 
     def await_greeting(self, timeout: float = 30) -> None:
         assert self.process is not None
