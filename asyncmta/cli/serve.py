@@ -57,7 +57,11 @@ GC_THRESHOLDS = (20_000, 20, 20)
 @click.command(name="serve")
 @config_option
 def command() -> None:
-    """Run the MTA in the foreground."""
+    """Run the MTA in the foreground.
+
+    SIGTERM and SIGINT let running transactions end and stop it with 0, a second one at once; SIGHUP reads settings and
+    certificates anew.
+    """
     leave_first_process()
     settings = load_settings_to_serve()
     allow_many_files()
