@@ -45,6 +45,8 @@ from asyncmta.mta_metrics import Measured
 from asyncmta.mta_policy import build_policy
 from asyncmta.mta_reload import Back, Front, Renewable
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
+from asyncmta.mta_sites import Sited
+from asyncmta.mta_views import Viewed
 from asyncmta.mta_watching import build_log, build_watching
 from asyncmta.operations import Rooms
 from asyncmta.pausing import Paused
@@ -57,7 +59,7 @@ from asyncmta.system.disk import Disk, PosixDisk
 from asyncmta.turning import turns_of
 
 
-class Mta(Measured, Renewable):
+class Mta(Viewed, Sited, Measured, Renewable):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
     authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a
@@ -95,7 +97,7 @@ class Mta(Measured, Renewable):
         self._failed = asyncio.Event()
         self._failure = ""
         self._is_draining = False
-        self._paused = Paused()
+        self._paused, self._endings = Paused(), {}
         self._back, self._front, self._replaced = None, None, []
         self._reloading = asyncio.Lock()
         file = settings.source.file
@@ -144,7 +146,7 @@ class Mta(Measured, Renewable):
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, route_of=route_of)
         self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, route_of=route_of)
         back = self._build_back(settings, self._routing)
-        self._handing_off = HandingOff(transport=back.verping, remote=self._remote)
+        self._handing_off = HandingOff(transport=back.verping, remote=self._remote, sync=partial(store.submit, ()))
         self._scheduler = Scheduler(
             clock=clock,
             store=store,

@@ -26,7 +26,6 @@ from asyncmta.system.disk import Disk
 from asyncmta.webhooks.events import About
 from asyncmta.webhooks.looking_back import missed
 from asyncmta.webhooks.outbox import Outbox
-from asyncmta.webhooks.posting import Posting
 from asyncmta.webhooks.signing import key_of
 from asyncmta.webhooks.telling import TellingLog
 from asyncmta.webhooks.webhooks import Endpoint, Webhooks
@@ -134,6 +133,8 @@ def build_log(settings: Settings, *, clock: Clock, stream: BinaryIO | None) -> C
 def build_watching(settings: Settings, *, disk: Disk, clock: Clock, maillog: MailLog) -> Watching:
     webhooks = None
     if settings.webhooks:
+        from asyncmta.webhooks.posting import Posting  # noqa: PLC0415 - aiohttp takes long to import
+
         webhooks = Webhooks(
             endpoints=[
                 Endpoint(

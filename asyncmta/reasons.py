@@ -39,11 +39,13 @@ class SiteFacts(Protocol):
 
 class Facts(Struct, frozen=True, kw_only=True):
     """What is known of one recipient. `state`: as a row of the queue has it; `rule`: the route that has chosen its next
-    hop; `way`: MAILBOX, COMMAND or NETWORK; `release`: when its sender wants it to go, if that is why it waits;
-    `is_crowded`: its next hop has its share in hand; `sites`: those of its next hop, as far as they are known."""
+    hop; `pause`: what an operator has paused that keeps it back, "" for nothing; `way`: MAILBOX, COMMAND or NETWORK;
+    `release`: when its sender wants it to go, if that is why it waits; `is_crowded`: its next hop has its share in
+    hand; `sites`: those of its next hop, as far as they are known."""
 
     state: str
     rule: str
+    pause: str
     way: str
     is_held: bool
     release: str
@@ -77,6 +79,8 @@ def decide(facts: Facts) -> Decision:
 def _held(facts: Facts) -> Decision:
     if facts.is_held:
         return Decision("hold", "an operator holds the message, or a rule did when it came: `asyncmta queue release`")
+    if facts.pause:
+        return Decision("pause", f"{facts.pause}: `asyncmta resume`")
     return Decision("route", f"a route holds it: {facts.rule}")
 
 
@@ -99,6 +103,8 @@ def _until(site: SiteFacts) -> float:
 
 
 def _due(facts: Facts) -> Decision:
+    if facts.pause:
+        return Decision("pause", f"{facts.pause}: `asyncmta resume`")
     if facts.is_crowded:
         return Decision("share", "its next hop has as many recipients in hand as one may have")
     return Decision("turn", "it is due, and has its turn as soon as there is room")

@@ -52,6 +52,7 @@ PARTS |= {"mta_doors": "mta", "mta_watching": "mta"}
 
 PARTS |= {"tally": "maillog", "counted_log": "maillog"}
 PARTS |= {"metrics": "mta", "metric_names": "mta", "mta_metrics": "mta"}
+PARTS |= {"mta_views": "mta", "rates": "mta", "mta_settings": "mta", "mta_sites": "mta", "recent_log": "maillog"}
 PARTS |= {"mta_life": "mta", "pausing": "mta", "reloading": "mta", "mta_reload": "mta", "handing_off": "mta"}
 
 # A library is used in these places only; to change it is to change them.

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 
 from asyncmta.admin.contents import send
+from asyncmta.admin.declaring import DROP_FILE, JSON, MESSAGE, USUAL_ROWS, USUAL_STORIES, Path
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import (
     HEADERS,
@@ -29,13 +30,14 @@ from asyncmta.admin.http import (
     parameters,
     queue_id,
 )
-from asyncmta.admin.life import Steered, life_routes
+from asyncmta.admin.life import LifePaths, Steered
 from asyncmta.admin.openapi import document
-from asyncmta.admin.paths import DROP_FILE, JSON, MESSAGE, PATHS, USUAL_ROWS, USUAL_STORIES, Path
+from asyncmta.admin.paths import PATHS
 from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, newest_page, show
 from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
 from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
+from asyncmta.admin.views import Views, Watched
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import AS_USUAL, Reports
 from asyncmta.mail.address import InvalidAddress, is_ip_address, parse_address
@@ -56,7 +58,7 @@ class Pages(Protocol):
     async def answer(self, request: web.Request, handler: Serve, guard: Guard) -> web.StreamResponse: ...
 
 
-class Operated(Operating, Steered, Protocol):
+class Operated(Operating, Steered, Watched, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
@@ -66,16 +68,14 @@ class Operated(Operating, Steered, Protocol):
     async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
     async def why(self, queue_id: str) -> object | None: ...
     def sites(self) -> Sequence[object]: ...
-    def not_ready(self) -> list[str]: ...
-    def alive(self) -> list[str]: ...
-    async def metrics(self, accept: str) -> tuple[bytes, str]: ...
-    def warnings(self) -> list[str]: ...
     @property
     def suppressions(self) -> Suppresses: ...
 
 
-class Api:
+class Api(Views):
     """What the paths do: the operations of `paths`, by name. `message_size` bounds the body of a message."""
+
+    _mta: Operated
 
     def __init__(self, mta: Operated, *, message_size: int, on_error: OnError, patience: float = PATIENCE) -> None:
         self._mta = mta
@@ -96,15 +96,14 @@ class Api:
             return await self._guarded(request, handler)
 
         app = web.Application(middlewares=[gate], client_max_size=0)
+        rooms = (self, LifePaths(self._mta), SuppressionPaths(self._mta.suppressions))
         for path in PATHS:
-            serve = partial(getattr(self, path.operation), path=path)
+            (operation,) = (getattr(room, path.operation) for room in rooms if hasattr(room, path.operation))
+            serve = partial(operation, path=path)
             if path.method == "GET":
                 app.router.add_get(path.path, serve)  # and HEAD, which some probes use
             else:
                 app.router.add_route(path.method, path.path, serve)
-        app.router.add_get("/metrics", self._metrics)
-        app.add_routes(SuppressionPaths(self._mta.suppressions).routes())
-        app.add_routes(life_routes(self._mta))
         app.add_routes(pages.routes() if pages is not None else [])
         return app
 
@@ -127,18 +126,6 @@ class Api:
                 return failure(503 if refusal.is_transient else 422, "refused", str(refusal))
             self._on_error(f"{request.method} {request.path}", error)
             return failure(500, "internal", "an error of the server; its log says more")
-
-    # -- health -----------------------------------------------------------------------------------------------------
-
-    async def livez(self, _: web.Request, path: Path) -> web.Response:
-        return _health(self._mta.alive(), self._mta.warnings())
-
-    async def readyz(self, _: web.Request, path: Path) -> web.Response:
-        return _health(self._mta.not_ready(), self._mta.warnings(), self._mta.paused.reasons())
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        page, content_type = await self._mta.metrics(request.headers.get("Accept", ""))
-        return web.Response(body=page, headers=HEADERS | {"Content-Type": content_type})
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -167,7 +154,12 @@ class Api:
 
     async def show(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
-        return answer(show(self._row(request)))
+        shown = show(self._row(request))
+        if shown["state"] in ("held", "ready") and not shown["reason"] and self._mta.paused.reasons():
+            story: Any = await self._mta.why(shown["queue_id"])
+            decided = () if story is None else story.recipients
+            shown["reason"] = next((each.why for each in decided if each.decided_by == "pause"), None)
+        return answer(shown)
 
     async def content(self, request: web.Request, path: Path) -> web.StreamResponse:
         """The octets as they will be sent. Damage found on the way ends the connection, never the body."""
@@ -275,11 +267,3 @@ class Api:
         if row is None:
             raise ApiError(404, "not_found", "no such message is queued")
         return row
-
-
-def _health(reasons: list[str], warnings: list[str], paused: list[str] | None = None) -> web.Response:
-    more = ({"warnings": warnings} if warnings else {}) | ({} if paused is None else {"paused": paused})
-    if reasons:
-        error = {"code": "failing", "message": "; ".join(reasons)}
-        return answer({"status": "failing", "reasons": reasons, "error": error} | more, 503)
-    return answer({"status": "ok", "reasons": []} | more)

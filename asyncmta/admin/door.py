@@ -20,17 +20,13 @@ from aiohttp import web
 
 from asyncmta.admin import control_socket
 from asyncmta.admin.api import Api, OnError, Operated, Pages
-from asyncmta.admin.guard import Guard, is_loopback
+from asyncmta.admin.guard import Guard, OpenDoor, is_loopback
 from asyncmta.admin.http import PATIENCE
 from asyncmta.system.addresses import binding
 
 MAX_HEADER = 8190
 MOST_CONNECTIONS = 256  # over TCP
 GRACE = 1.0  # seconds for what is being answered when the door closes
-
-
-class OpenDoor(ValueError):
-    """`admin.listen` is reachable from elsewhere and there is no token."""
 
 
 class Nameless(web.Request):
@@ -58,6 +54,7 @@ class Door:
         patience: float = PATIENCE,
         pages: Pages | None = None,
     ) -> None:
+        self._mta = mta
         self._api = Api(mta, message_size=message_size, on_error=on_error, patience=patience)
         self._patience = patience
         self._pages = pages
@@ -84,6 +81,7 @@ class Door:
         except BaseException:
             await self.close()
             raise
+        self._mta.observe(True)
 
     async def _serve(self, sock: socket.socket, guard: Guard | None) -> None:
         runner = web.AppRunner(
@@ -114,6 +112,8 @@ class Door:
     async def close(self) -> None:
         """Safe to call twice."""
         mine = bool(self._runners)
+        if mine:
+            self._mta.observe(False)
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()

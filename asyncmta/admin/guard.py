@@ -16,6 +16,10 @@ from msgspec import Struct
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
+class OpenDoor(ValueError):
+    """`admin.listen` is reachable from elsewhere and there is no token."""
+
+
 class Refusal(Struct, frozen=True):
     """Why not: HTTP status, code and text of the error."""
 

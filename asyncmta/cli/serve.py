@@ -18,13 +18,14 @@ import signal
 import ssl
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
 from asyncmta import __version__
 from asyncmta.admin.control_socket import SocketTaken
-from asyncmta.admin.door import Door, OpenDoor
+from asyncmta.admin.guard import OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, load_settings_to_serve
@@ -39,10 +40,11 @@ from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.clock import SystemClock
 from asyncmta.system.disk import Locked
 from asyncmta.system.supervisor import Supervisor
-from asyncmta.web.pages import Pages
 
 if TYPE_CHECKING:
+    from asyncmta.admin.door import Door
     from asyncmta.config import Settings
+    from asyncmta.web.pages import Pages
 
 BROKEN = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO})
 """What a disk says that has failed. With anything else it refuses us, or has no room."""
@@ -128,14 +130,16 @@ class Service:
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
                 self._say_ready()
                 return await self._until_the_end()
-            door = Door(
+            # aiohttp takes longer to import than all of ours: mail is taken meanwhile.
+            door_room = await asyncio.to_thread(import_module, "asyncmta.admin.door")
+            door: Door = door_room.Door(
                 mta,
                 socket_path=admin.socket,
                 listen=admin.listen,
                 token=admin.token,
                 message_size=self._settings.limits.message_size,
                 on_error=self._on_error,
-                pages=self._pages(mta) if admin.listen else None,
+                pages=await self._pages(mta) if admin.listen else None,
             )
             await door.open()
             pickup = build_pickup(mta) if self._settings.drop.enabled else None
@@ -152,11 +156,13 @@ class Service:
                     await pickup.close()
                 await door.close()
 
-    def _pages(self, mta: Mta) -> Pages:
-        settings = self._settings
-        return Pages(
-            mta, hostname=settings.hostname, token=settings.admin.token, clock=SystemClock(), on_error=self._on_error
-        )
+    async def _pages(self, mta: Mta) -> Pages:
+        """In a thread, as the door: templates are read and compiled."""
+        room = await asyncio.to_thread(import_module, "asyncmta.web.pages")
+        hostname, token = self._settings.hostname, self._settings.admin.token
+        make = partial(room.Pages, mta, hostname=hostname, token=token, clock=SystemClock(), on_error=self._on_error)
+        pages: Pages = await asyncio.to_thread(make)
+        return pages
 
     def _on_error(self, where: str, error: Exception) -> None:
         self._log.note("error", "admin_failed", error=error, request=where)

@@ -71,7 +71,9 @@ class Equipment(Struct, frozen=True):
 
 
 class SiteView(Struct, frozen=True):
-    """A site as people see it. `suspended_until` in Unix seconds, or None; `last_failure` the last session refused."""
+    """A site as people see it. `suspended_until` and `_since` in Unix seconds, or None; `last_failure` the last session
+    refused; `limit`: how far the window may open; `destinations`: some that led here within the last half minute,
+    where they were asked for."""
 
     key: str
     hosts: tuple[str, ...]
@@ -82,3 +84,6 @@ class SiteView(Struct, frozen=True):
     window: int
     suspended_until: float | None
     last_failure: str
+    limit: int = 0
+    suspended_since: float | None = None
+    destinations: tuple[str, ...] = ()
