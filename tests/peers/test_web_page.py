@@ -62,7 +62,7 @@ class Served:
 
 async def fill(config, messages):
     """Messages of 100 senders to 50 domains; each fiftieth is held, and one is of a stranger."""
-    async with Mta(Settings.load(str(config))) as mta:
+    async with Mta(Settings.load(str(config), environ={"ASYNCMTA_LOG__LEVEL": "error"})) as mta:
         for first in range(0, messages, 500):
             numbers = range(first, min(first + 500, messages))
             await asyncio.gather(*(mta.submit(*message(number)) for number in numbers))
@@ -326,6 +326,7 @@ def test_screenshots_and_contrast(browser, served, tmp_path, scheme):
         picture = window.picture(f"{name}-{scheme}", tmp_path)
         assert picture.read_bytes().startswith(b"\x89PNG")
         assert page.evaluate(CONTRAST) == []
+        assert window.barriers() == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # the table alone scrolls
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 29)"
         assert dark == (scheme == "dark")
