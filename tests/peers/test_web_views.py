@@ -5,11 +5,13 @@ by mouse, keyboard and without JavaScript, in light and dark; and nothing in its
 from __future__ import annotations
 
 import json
+import math
 import smtplib
+import time
 import urllib.request
 
 import pytest
-from peerkit.browser import CONTRAST, chromium
+from peerkit.browser import CONTRAST, PICTURES, chromium
 from peerkit.receiver import wait
 from peerkit.serving import Serving, free_port
 
@@ -71,6 +73,11 @@ def served(tmp_path_factory):
         served.send("you@held.test", 20)
         served.send("you@away.test", 5)
         served.refuse("no address")
+        if PICTURES is not None:  # a picture of a house where something happens
+            for at in range(60):
+                served.send("you@local.test", 20 + int(15 * math.sin(at / 6)) + at % 7)
+                served.send("you@away.test", at % 3)
+                time.sleep(1)
         # So that the plots have something to show: steps go by with the clock.
         assert wait(lambda: len(served.ask("/v1/rates")["times"]) >= 4, 30)
         yield served

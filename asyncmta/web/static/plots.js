@@ -69,7 +69,7 @@ function options(plot, width) {
     legend: { live: true },
     cursor: { y: false, drag: { setScale: false } },
     scales: { y: { range: plot.zero ? (u, low, high) => [0, Math.max(high * 1.1, plot.whole ? 1 : 0.001)] : undefined } },
-    axes: [{ ...axis, values: clock, space: 70 }, { ...axis, size: 64, values: (u, ticks) => ticks.map((tick) => (plot.whole && tick % 1 ? "" : shown(tick))) }],
+    axes: [{ ...axis, values: clock, space: 70, size: 34 }, { ...axis, size: 64, values: (u, ticks) => ticks.map((tick) => (plot.whole && tick % 1 ? "" : shown(tick))) }],
     series: [
       { label: "at", value: "{HH}:{mm}:{ss}" },
       ...plot.series.map(([label], at) => ({
