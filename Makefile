@@ -7,7 +7,9 @@
 #   make receivers    10,000 odd messages through us to each of Postfix, Exim, OpenSMTPD and Dovecot (ten minutes; root)
 #   make crash        kills, failing disks and power cuts, at length (an hour; root); writes docs/reliability.md
 #   make fuzz         look for input that breaks something, with Atheris (a minute for each target; Python 3.11 to 3.13)
-#   make bench        measure beside Postfix; the tables are written into benchmarks/README.md
+#   make bench        measure beside Postfix, Exim, OpenSMTPD and Haraka; the tables are written into benchmarks/README.md
+#   make bench-NAME   one of them: accept relay mx late late-mx local list latency backlog held hostile dead idle (BENCH=--smoke)
+#   make bench-peers  Haraka for them, by npm, under .tools
 #   make docs         write the tables in docs/architecture.md, docs/server-faults.md and docs/metrics.md
 #   make docs         write the tables in docs/architecture.md and docs/container.md, and docs/server-faults.md
 #   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
@@ -29,7 +31,12 @@ COVERAGE_FILES := --rcfile=.ci/coverage.toml
 PURE_TESTS := tests/unit tests/property tests/dialogs tests/golden tests/bad_configs tests/test_architecture.py
 WHOLE_TESTS := $(filter-out $(PURE_TESTS) tests/peers tests/conftest.py tests/__pycache__,$(wildcard tests/*))
 
-.PHONY: serve test lint test-tools crash fuzz receivers bench docs lock clean
+# Which file a `make bench-NAME` is, where it is not a workload of benchmarks/run.py.
+BENCH ?=
+BENCH_FILES := list=mailing latency=latency backlog=queued held=held hostile=hostile dead=dead idle=idle
+BENCH_FILE = $(patsubst $*=%,%,$(filter $*=%,$(BENCH_FILES)))
+
+.PHONY: serve test lint test-tools crash fuzz receivers bench bench-peers docs lock clean
 
 serve: $(VENV)
 	@exec $(BIN)/asyncmta serve -c config.toml
@@ -72,9 +79,17 @@ $(ATHERIS): $(VENV) requirements-fuzz.txt
 fuzz: $(ATHERIS)
 	@bash .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-bench: $(VENV) test-tools
-	$(BIN)/python benchmarks/run.py
-	$(BIN)/python benchmarks/dead.py
+bench: bench-accept bench-relay bench-mx bench-late bench-late-mx bench-local bench-list bench-latency bench-backlog bench-held bench-dead
+
+bench-peers:
+	npm install --prefix .tools/haraka --no-audit --no-fund --omit=optional Haraka@3.3.4
+
+bench-held: $(VENV) test-tools
+	$(BIN)/python benchmarks/held.py $(BENCH)
+	$(BIN)/python benchmarks/held.py --mode mx $(BENCH)
+
+bench-%: $(VENV) test-tools
+	$(BIN)/python benchmarks/$(if $(BENCH_FILE),$(BENCH_FILE).py,run.py $*) $(BENCH)
 
 docs: $(VENV)
 	$(BIN)/python .ci/file_table.py
