@@ -2,8 +2,8 @@
 
 Start: from the process to its first 220. At rest: RSS five seconds later. Then messages of one recipient come, while
 the next hop refuses connections: RSS and octets on the disk for each of them. Then SIGKILL, the next hop is there, and
-the MTA starts on that spool: until its first 220, until the first message arrives, and how many arrive in each second after
-that; nothing twice. An MTA that waits for its retry time is told to try now, as an operator would (`kick`).
+the MTA starts on that spool: until its first 220, until the first message arrives, and how many arrive in each second
+after that; nothing twice. An MTA that waits for its retry time is told to try now, as an operator would (`kick`).
 `backlog.py` is the same for a million, of asyncmta alone.
 
     .venv/bin/python benchmarks/queued.py [--mta asyncmta] [--messages 20000] [--dry]

@@ -60,7 +60,9 @@ def rows(runs: list[Run], columns: Sequence[Column]) -> list[str]:
     return lines
 
 
-def show(name: str, asked: argparse.Namespace, runs: list[Run], lines: list[str], settings: str) -> None:
+def show(
+    name: str, asked: argparse.Namespace, runs: list[Run], lines: list[str], settings: str, page: pathlib.Path = PAGE
+) -> None:
     """Print it, and keep it where it is asked for."""
     facts = machine.facts(asked.spools)
     text = "\n".join([*lines, "", settings, "", report.machine(facts)])
@@ -70,4 +72,4 @@ def show(name: str, asked: argparse.Namespace, runs: list[Run], lines: list[str]
         print(json.dumps(everything))
     if not asked.dry and not asked.smoke:
         report.keep(PAGE, name, everything)
-        report.between(PAGE, name, text)
+        report.between(page, name, text)

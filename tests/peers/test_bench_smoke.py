@@ -1,7 +1,7 @@
 """Each benchmark in small: that its commands work, and that all of the mail arrives, once. No timing.
 
-The peers stand beside us in those that compare, where they are there; what is not is said by the benchmark, which leaves
-it out. Haraka comes by `make bench-peers`, and is no part of this.
+The peers stand beside us in those that compare, where they are there; what is not is said by the benchmark, which
+leaves it out. Haraka comes by `make bench-peers`, and is no part of this.
 """
 
 from __future__ import annotations
