@@ -8,7 +8,8 @@
 #   make crash        kills, failing disks and power cuts, at length (an hour; root); writes docs/reliability.md
 #   make fuzz         look for input that breaks something, with Atheris (a minute for each target; Python 3.11 to 3.13)
 #   make bench        measure beside Postfix, Exim, OpenSMTPD and Haraka; the tables are written into benchmarks/README.md
-#   make bench-NAME   one of them: accept relay mx late late-mx local list latency backlog held hostile dead idle (BENCH=--smoke)
+#   make bench-NAME   one of them: accept relay mx late late-mx local list latency backlog held hostile dead idle
+#                     sessions scale profile (BENCH=--smoke and other options)
 #   make bench-peers  Haraka for them, by npm, under .tools
 #   make docs         write the tables in docs/architecture.md, docs/server-faults.md and docs/metrics.md
 #   make docs         write the tables in docs/architecture.md and docs/container.md, and docs/server-faults.md
@@ -23,6 +24,7 @@ FUZZ_TARGETS ?= session address journal
 BIN := .venv/bin
 VENV := .venv/.installed
 ATHERIS := .venv/.atheris
+BENCHED := .venv/.benched
 PYTEST = $(BIN)/python -m pytest -q
 COVERAGE = $(BIN)/python -m coverage
 COVERAGE_FILES := --rcfile=.ci/coverage.toml
@@ -33,7 +35,7 @@ WHOLE_TESTS := $(filter-out $(PURE_TESTS) tests/peers tests/conftest.py tests/__
 
 # Which file a `make bench-NAME` is, where it is not a workload of benchmarks/run.py.
 BENCH ?=
-BENCH_FILES := list=mailing latency=latency backlog=queued held=held hostile=hostile dead=dead idle=idle
+BENCH_FILES := list=mailing latency=latency backlog=queued held=held hostile=hostile dead=dead idle=idle sessions=sessions profile=budget
 BENCH_FILE = $(patsubst $*=%,%,$(filter $*=%,$(BENCH_FILES)))
 
 .PHONY: serve test lint test-tools crash fuzz receivers bench bench-peers docs lock clean
@@ -88,6 +90,15 @@ bench-held: $(VENV) test-tools
 	$(BIN)/python benchmarks/held.py $(BENCH)
 	$(BIN)/python benchmarks/held.py --mode mx $(BENCH)
 
+bench-scale: $(VENV) $(BENCHED)
+	$(BIN)/python benchmarks/scale.py queue $(BENCH)
+	$(BIN)/python benchmarks/scale.py destinations $(BENCH)
+
+# What draws the pictures of bench-scale.
+$(BENCHED): requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
 bench-%: $(VENV) test-tools
 	$(BIN)/python benchmarks/$(if $(BENCH_FILE),$(BENCH_FILE).py,run.py $*) $(BENCH)
 
@@ -101,6 +112,7 @@ docs: $(VENV)
 lock:
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt
 	uv pip compile -q pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-dev.txt
+	uv pip compile -q --group bench -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --universal -o requirements-bench.txt
 	uv pip compile -q --group build -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --universal -o requirements-build.txt
 
 clean:

@@ -1,9 +1,10 @@
-"""`make bench-profile`: the budget of docs/performance.md: microseconds of the loop's thread for each message, by stage.
+"""`make bench-profile`: the budget of docs/performance.md: microseconds of the loop's thread for a message, by stage.
 
-asyncmta runs with `sampled.py` inside, under the workloads of `run.py`: a pilot, then a load of `--seconds`, of which all
-is sampled. A stage's share of the samples times the thread's CPU time, divided by the messages, is its budget. The rest
-of the wall time is told beside it: the other threads, waiting for a CPU, and sleep (waiting for clients, for the journal's
-sync, and for next hops). The full list of functions is in benchmarks/results/profile.json.
+asyncmta runs with `sampled.py` inside, under the workloads of `run.py`: a pilot, then a load of `--seconds`, all of
+which is sampled. A stage's share of the samples times the thread's CPU time, divided by the messages, is its budget.
+The rest of the wall time is told beside it: the other threads, waiting for a CPU, and sleep (waiting for clients, for
+the journal's sync, and for next hops). The full list of functions is in benchmarks/results/profile.json.
+(Not `profile.py`, which cProfile of the standard library would import instead of its own.)
 
     .venv/bin/python benchmarks/budget.py [accept relay local ...] [--dry]
 """
@@ -197,7 +198,7 @@ def rows(runs: list[Run]) -> list[str]:
 def main() -> None:
     parser = table.parser(__doc__, runs=1)
     parser.add_argument("cells", nargs="*", choices=[*CELLS, []], help="which; all without a word")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of a sampled load (8)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of a sampled load (15)")
     parser.add_argument("--size", type=int, default=4096)
     parser.add_argument("--sessions", type=int, default=20)
     asked = parser.parse_args()
@@ -214,7 +215,7 @@ def main() -> None:
         settings = (
             f"{asked.size} octets, {asked.sessions} sessions, the load on the same CPUs; messages/s: "
             + ", ".join(f"{run['name']} {run['rate']:,.0f}" for run in runs)
-            + "; one sample for each millisecond of the loop's CPU time."
+            + "; one sample for each tick of the loop's CPU time."
         )
         table.show("profile", asked, runs, rows(runs), settings, PAGE)
 

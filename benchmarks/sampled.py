@@ -2,7 +2,8 @@
 
     sampled.py REPORT serve -c config.toml
 
-A timer of the kernel on the CPU time of this one thread sends a signal each millisecond of it; the handler looks which
+A timer of the kernel on the CPU time of this one thread sends a signal each millisecond of it, or each tick of the
+kernel, which may be 4 ms; the handler looks which
 function runs and which of ours called it, and counts. So sleep is not seen, waiting for the interpreter's lock is not
 seen, and what a library or the kernel does for a function of ours counts for that function. SIGUSR2 begins, and again
 SIGUSR2 ends and writes REPORT as JSON: `counts` by "file:function", CPU seconds of each thread, and how long the loop's
@@ -58,7 +59,7 @@ def timer() -> tuple[ctypes.CDLL, ctypes.c_void_p]:
 
 
 def place(frame: FrameType | None) -> str:
-    """Which function of ours this is in, and which of ours calls that; or the loop itself. A function that has just been
+    """Which function of ours this is in, and which of ours calls that; or the loop itself. One that has just been
     entered from the loop stands for what the loop and the kernel did before: signals are only seen by Python."""
     if frame is not None and frame.f_lineno == frame.f_code.co_firstlineno and not is_ours(frame.f_back):
         return LOOP

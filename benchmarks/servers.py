@@ -135,6 +135,7 @@ class Server(ABC):
 
     name = ""
     syncs = True
+    patience = 30.0  # seconds until it greets
 
     def __init__(self, root: pathlib.Path, mode: str, next_port: int, resolv: pathlib.Path | None = None) -> None:
         self.root = root
@@ -193,7 +194,7 @@ class Server(ABC):
                 start_new_session=True,
             )
         try:
-            tools.await_port(self.port, self.process, timeout=30)
+            tools.await_port(self.port, self.process, timeout=self.patience)
         except BaseException as error:
             said = (self.root / "log" / "stdout").read_text(errors="replace")[-500:]
             self.__exit__()
