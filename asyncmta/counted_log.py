@@ -14,6 +14,7 @@ from asyncmta.mail.envelope import Envelope, QueueId
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Place
 from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
+from asyncmta.recent_log import RecentLines
 from asyncmta.system.clock import Clock
 from asyncmta.tally import Tally
 
@@ -24,6 +25,13 @@ class CountedLog(MailLog):
     def __init__(self, *, clock: Clock, **settings: Any) -> None:
         super().__init__(clock=clock, **settings)
         self.tally = Tally()
+        self.recent: RecentLines | None = None
+
+    def keep_lines(self) -> None:
+        """Keep the last ones from now on, for whoever can ask for them."""
+        if self.recent is None:
+            self.recent = RecentLines()
+            self._render = self.recent.keeping(self._render)
 
     @property
     def lost(self) -> int:

@@ -71,6 +71,12 @@ OLDEST = _gauge("queue_oldest_age_seconds", "Age of the oldest message, to withi
 RETIRED = _counter("retired_messages", "Messages that left the queue with all their recipients settled.")
 BOUNCES = _counter("bounces", "Reports to senders: queued, or dropped because there was nobody to tell.", "result")
 
+PAUSED = _gauge(
+    "paused",
+    "What an operator has paused: input and output (0 or 1), how many sites and domains; handed_over: if the queue is.",
+    "what",
+)
+
 # -- going out --------------------------------------------------------------------------------------------------------
 
 ATTEMPTS = _counter("attempts", "Transactions that ended, by class of the last reply (none: silence).", "reply")
