@@ -52,6 +52,10 @@ class Measured(Operations):
             reasons.append(str(refusal))
         return reasons
 
+    def standing(self) -> dict[str, int]:
+        """How many messages are in each state, without a look at any of them."""
+        return queue_states(self.rooms, self.rooms.store.facts())
+
     async def metrics(self, accept: str = "") -> tuple[bytes, str]:
         """The page for Prometheus, and its Content-Type; `accept` as the field of a request (docs/metrics.md)."""
         readings = list(self._readings())

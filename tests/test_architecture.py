@@ -25,10 +25,11 @@ PACKAGE = "asyncmta"
 FLOORS: list[set[str]] = [
     {"mail", "system"},
     {"maillog", "routing"},
-    {"spool", "policy"},
+    {"spool", "policy", "tracing"},
     {"bounce", "mailboxes", "auth", "lists", "suppression", "telemetry", "webhooks"},
     {"inbound", "scheduling", "delivery", "forwarding"},
     {"admin", "config", "stats"},
+    {"web"},
     {"mta"},
     {"cli", "testing"},
 ]
@@ -47,8 +48,7 @@ PARTS |= {"why": "mta", "reasons": "mta"}
 PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
-PARTS |= {"mta_doors": "mta", "mta_watching": "mta", "mta_telemetry": "mta"}
-
+PARTS |= {"mta_doors": "mta", "mta_watching": "mta", "mta_telemetry": "mta", "mta_tracing": "mta"}
 PARTS |= {"tally": "maillog", "noted": "maillog", "counted_log": "maillog"}
 PARTS |= {"metrics": "mta", "metric_names": "mta", "mta_metrics": "mta", "mta_metrics_watching": "mta"}
 PARTS |= {"mta_views": "mta", "rates": "mta", "mta_settings": "mta", "mta_sites": "mta", "recent_log": "maillog"}
@@ -64,7 +64,8 @@ HOMES = {
     "pycares": ["delivery/resolver.py"],
     "aiofiles": ["delivery/maildir.py", "system/disk.py"],
     "uvloop": ["cli/serve.py"],
-    "aiohttp": ["admin/", "delivery/token_endpoint.py", "webhooks/posting.py"],
+    "aiohttp": ["admin/", "web/", "delivery/token_endpoint.py", "webhooks/posting.py"],
+    "jinja2": ["web/rendering.py"],
     "structlog": ["maillog.py"],
     "click": ["cli/"],
     "prometheus_client": ["metrics.py"],

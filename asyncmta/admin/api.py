@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from asyncmta.admin.contents import send
 from asyncmta.admin.declaring import DROP_FILE, JSON, MESSAGE, USUAL_ROWS, USUAL_STORIES, Path
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import (
@@ -36,11 +37,11 @@ from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, ne
 from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
 from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
+from asyncmta.admin.tracing import Traced, TracePaths
 from asyncmta.admin.views import Views, Watched
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import Reports
 from asyncmta.mail.address import InvalidAddress, is_ip_address, parse_address
-from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.reply import Reply
 from asyncmta.system.clock import SystemClock
 
@@ -50,7 +51,15 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnError = Callable[[str, Exception], None]
 
 
-class Operated(Operating, Steered, Watched, Protocol):
+class Pages(Protocol):
+    """What people see at the same address; they answer for all of a path that is theirs, its refusals too."""
+
+    def owns(self, path: str) -> bool: ...
+    def routes(self) -> list[web.RouteDef]: ...
+    async def answer(self, request: web.Request, handler: Serve, guard: Guard) -> web.StreamResponse: ...
+
+
+class Operated(Operating, Steered, Traced, Watched, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
@@ -75,18 +84,20 @@ class Api(Views):
         self._on_error = on_error
         self._body = partial(bounded_body, patience=patience)
 
-    def application(self, guard: Guard | None) -> web.Application:
-        """An application for one way in; `guard` None is for the control socket."""
+    def application(self, guard: Guard | None, pages: Pages | None = None) -> web.Application:
+        """An application for one way in; `guard` None is for the control socket. `pages`: what people see there."""
 
         @web.middleware
         async def gate(request: web.Request, handler: Serve) -> web.StreamResponse:
+            if pages is not None and guard is not None and pages.owns(request.path):
+                return await pages.answer(request, handler, guard)
             refusal = guard.refusal(request.path, request.headers) if guard is not None else None
             if refusal is not None:
                 return failure(refusal.status, refusal.code, refusal.message)
             return await self._guarded(request, handler)
 
         app = web.Application(middlewares=[gate], client_max_size=0)
-        rooms = (self, LifePaths(self._mta), SuppressionPaths(self._mta.suppressions))
+        rooms = (self, LifePaths(self._mta), SuppressionPaths(self._mta.suppressions), TracePaths(self._mta))
         for path in PATHS:
             (operation,) = (getattr(room, path.operation) for room in rooms if hasattr(room, path.operation))
             serve = partial(operation, path=path)
@@ -94,6 +105,7 @@ class Api(Views):
                 app.router.add_get(path.path, serve)  # and HEAD, which some probes use
             else:
                 app.router.add_route(path.method, path.path, serve)
+        app.add_routes(pages.routes() if pages is not None else [])
         return app
 
     async def _guarded(self, request: web.Request, serve: Serve) -> web.StreamResponse:
@@ -144,7 +156,7 @@ class Api(Views):
     async def show(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
         shown = show(self._row(request))
-        if shown["state"] in ("held", "ready") and not shown["reason"] and self._mta.paused.reasons():
+        if self._mta.paused.reasons() and not shown["reason"]:
             story: Any = await self._mta.why(shown["queue_id"])
             decided = () if story is None else story.recipients
             shown["reason"] = next((each.why for each in decided if each.decided_by == "pause"), None)
@@ -154,29 +166,7 @@ class Api(Views):
         """The octets as they will be sent. Damage found on the way ends the connection, never the body."""
         parameters(request, path)
         row = self._row(request)
-        try:
-            content = await self._mta.content(row.queue_id)
-            first = b"" if isinstance(content, bytes) else await anext(content, b"")
-        except ContentUnavailable as error:
-            raise ApiError(410, "content_unavailable", str(error) or "the content cannot be read") from None
-        headers = HEADERS | {"Content-Disposition": f'attachment; filename="{row.queue_id}.eml"'}
-        if isinstance(content, bytes):
-            return web.Response(body=content, content_type=MESSAGE, headers=headers)
-        response = web.StreamResponse(headers=headers)
-        response.content_type = MESSAGE
-        await response.prepare(request)
-        try:
-            await response.write(first)
-            async for chunk in content:
-                await response.write(chunk)
-        except ContentUnavailable as error:
-            self._on_error(f"content of {row.queue_id}", error)
-            response.force_close()
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-        await response.write_eof()
-        return response
+        return await send(request, self._mta, row.queue_id, headers=HEADERS, kind=MESSAGE, on_error=self._on_error)
 
     async def history(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)

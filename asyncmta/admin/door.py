@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from asyncmta.admin import control_socket
-from asyncmta.admin.api import Api, OnError, Operated
+from asyncmta.admin.api import Api, OnError, Operated, Pages
 from asyncmta.admin.guard import Guard, OpenDoor, is_loopback
 from asyncmta.admin.http import PATIENCE
 from asyncmta.system.addresses import binding
@@ -40,7 +40,7 @@ class Nameless(web.Request):
 
 class Door:
     """One for each running `Mta`. `listen` is "" or "ADDRESS:PORT"; port 0 takes a free one. `patience`: seconds for
-    the first request of a connection over TCP, and for the beginning of a body."""
+    the first request of a connection over TCP, and for the beginning of a body. `pages`: what people see over TCP."""
 
     def __init__(
         self,
@@ -52,10 +52,12 @@ class Door:
         message_size: int,
         on_error: OnError,
         patience: float = PATIENCE,
+        pages: Pages | None = None,
     ) -> None:
         self._mta = mta
         self._api = Api(mta, message_size=message_size, on_error=on_error, patience=patience)
         self._patience = patience
+        self._pages = pages
         self._socket_path = socket_path
         self._listen = listen
         self._token = token
@@ -83,7 +85,7 @@ class Door:
 
     async def _serve(self, sock: socket.socket, guard: Guard | None) -> None:
         runner = web.AppRunner(
-            self._api.application(guard),
+            self._api.application(guard, self._pages if guard is not None else None),
             access_log=None,
             logger=_unheard(),
             keepalive_timeout=30,

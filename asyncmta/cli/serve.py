@@ -28,6 +28,7 @@ from asyncmta.admin.control_socket import SocketTaken
 from asyncmta.admin.guard import OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.first_process import leave_first_process
 from asyncmta.cli.where import config_option, load_settings_to_serve
 from asyncmta.config import InvalidConfig
 from asyncmta.inbound.certificate_files import CertificatesRefused
@@ -42,8 +43,11 @@ from asyncmta.system.disk import Locked
 from asyncmta.system.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from asyncmta.admin.door import Door
     from asyncmta.config import Settings
+    from asyncmta.web.pages import Pages
 
 BROKEN = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO})
 """What a disk says that has failed. With anything else it refuses us, or has no room."""
@@ -53,7 +57,12 @@ GC_THRESHOLDS = (20_000, 20, 20)
 @click.command(name="serve")
 @config_option
 def command() -> None:
-    """Run the MTA in the foreground."""
+    """Run the MTA in the foreground.
+
+    SIGTERM and SIGINT let running transactions end and stop it with 0, a second one at once; SIGHUP reads settings and
+    certificates anew.
+    """
+    leave_first_process()
     settings = load_settings_to_serve()
     allow_many_files()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -76,6 +85,11 @@ def allow_many_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def imported(name: str) -> ModuleType:
+    """What mail does not wait for: aiohttp takes longer to import than all of ours."""
+    return await asyncio.to_thread(import_module, name)
 
 
 class Service:
@@ -129,15 +143,14 @@ class Service:
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
                 self._say_ready()
                 return await self._until_the_end()
-            # aiohttp takes longer to import than all of ours: mail is taken meanwhile.
-            door_room = await asyncio.to_thread(import_module, "asyncmta.admin.door")
-            door: Door = door_room.Door(
+            door: Door = (await imported("asyncmta.admin.door")).Door(
                 mta,
                 socket_path=admin.socket,
                 listen=admin.listen,
                 token=admin.token,
                 message_size=self._settings.limits.message_size,
-                on_error=lambda where, error: self._log.note("error", "admin_failed", error=error, request=where),
+                on_error=self._on_error,
+                pages=await self._pages(mta) if admin.listen else None,
             )
             await door.open()
             pickup = build_pickup(mta) if self._settings.drop.enabled else None
@@ -153,6 +166,17 @@ class Service:
                 if pickup is not None:
                     await pickup.close()
                 await door.close()
+
+    async def _pages(self, mta: Mta) -> Pages:
+        """In a thread, as the door: templates are read and compiled."""
+        room = await imported("asyncmta.web.pages")
+        hostname, token = self._settings.hostname, self._settings.admin.token
+        make = partial(room.Pages, mta, hostname=hostname, token=token, clock=SystemClock(), on_error=self._on_error)
+        pages: Pages = await asyncio.to_thread(make)
+        return pages
+
+    def _on_error(self, where: str, error: Exception) -> None:
+        self._log.note("error", "admin_failed", error=error, request=where)
 
     def _say_ready(self) -> None:
         self._supervisor.say("READY=1")

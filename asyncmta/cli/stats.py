@@ -26,13 +26,15 @@ from asyncmta.system.clock import SystemClock
 
 
 @click.command(name="stats")
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(allow_dash=True))
 @click.option(
     "--database", "path", metavar="FILE", help="Keep what was read in this SQLite file, and report all it holds."
 )
 @click.option("--since", metavar="WHEN", help="From then on: 2026-11-21, 2026-11-21T10:00, or 24h ago as 24h.")
 @click.option("--until", metavar="WHEN", help="Before then.")
-@click.option("--top", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="So many of each list.")
+@click.option(
+    "--top", metavar="N", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="So many of each list."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every hour.")
 @config_option
 def command(

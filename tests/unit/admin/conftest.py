@@ -16,6 +16,8 @@ from asyncmta.rates import COLUMNS
 from asyncmta.recent_log import Excerpt
 from asyncmta.reloading import Change
 from asyncmta.suppression.entries import Suppression
+from asyncmta.system.clock import SystemClock
+from asyncmta.tracing.looking import Tracing
 
 
 class Person(Struct):
@@ -109,8 +111,11 @@ class Steered:
 
     def __init__(self) -> None:
         self.paused = Paused()
+        self.tracing = Tracing(SystemClock())
+        self.trace = self.tracing.look
         self.progress: Progress | None = None
         self.faults: list[str] = []
+        self.change = (("route",), ("listener",))
 
     async def pause(self, what, name="", seconds=None):
         self.paused = self.paused.with_(what, name, True, None if seconds is None else 5000.0 + seconds)
@@ -134,7 +139,7 @@ class Steered:
     async def reload(self):
         if self.faults:
             raise InvalidConfig(self.faults)
-        return Change(None, ("route",), ("listener",))
+        return Change(None, *self.change)
 
 
 class FakeMta(Watching, Steered):
