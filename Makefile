@@ -10,6 +10,7 @@
 #   make bench        measure beside Postfix; the tables are written into benchmarks/README.md
 #   make docs         write the tables in docs/architecture.md, docs/server-faults.md and docs/metrics.md
 #   make docs         write the tables in docs/architecture.md and docs/container.md, and docs/server-faults.md
+#   make screenshots  write the pictures of the web pages into docs/web
 #   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
 #   make clean        remove what make made, but not var/ (your mail)
 
@@ -29,7 +30,7 @@ COVERAGE_FILES := --rcfile=.ci/coverage.toml
 PURE_TESTS := tests/unit tests/property tests/dialogs tests/golden tests/bad_configs tests/test_architecture.py
 WHOLE_TESTS := $(filter-out $(PURE_TESTS) tests/peers tests/conftest.py tests/__pycache__,$(wildcard tests/*))
 
-.PHONY: serve test lint test-tools crash fuzz receivers bench docs lock clean
+.PHONY: serve test lint test-tools crash fuzz receivers bench docs screenshots lock clean
 
 serve: $(VENV)
 	@exec $(BIN)/asyncmta serve -c config.toml
@@ -82,10 +83,15 @@ docs: $(VENV)
 	$(BIN)/python .ci/fault_page.py
 	$(BIN)/python .ci/metrics_table.py
 	$(BIN)/python .ci/api_page.py
+	$(BIN)/python .ci/reload_table.py
+
+screenshots: $(VENV) test-tools
+	SCREENSHOTS=docs/web $(PYTEST) tests/peers -k screenshots
 
 lock:
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt
 	uv pip compile -q pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-dev.txt
+	uv pip compile -q pyproject.toml --extra otel -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-otel.txt
 	uv pip compile -q --group build -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --universal -o requirements-build.txt
 
 clean:

@@ -53,6 +53,7 @@ from asyncmta.config_tables import (
     TlsTable,
     kinds,
 )
+from asyncmta.config_telemetry import TelemetryTable
 from asyncmta.config_webhook import WebhookTable
 from asyncmta.inbound.certificate_files import TlsFiles
 from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address
@@ -68,12 +69,14 @@ class InvalidConfig(ValueError):
 
 class Source(msgspec.Struct, frozen=True):
     """Where settings came from: the file (None: none was read), the folder its paths are relative to, the variables of
-    the environment by the key that each gave, and what became of those of another program's image."""
+    the environment by the key that each gave, what became of those of another program's image, and all keys that were
+    given at all."""
 
     file: str | None
     folder: str
     variables: dict[str, str]
     notes: tuple[CompatNote, ...] = ()
+    given: frozenset[str] = frozenset()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drop: DropTable
     sandbox: SandboxTable
     suppression: SuppressionTable
+    telemetry: TelemetryTable
     webhooks: tuple[WebhookTable, ...]
     source: Source
 
@@ -183,9 +187,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             admin=msgspec.structs.replace(admin, socket=admin.socket or os.path.join(spool, "control.sock")),
             log=tables.log,
             drop=tables.drop,
-            source=Source(None if file is None else os.path.abspath(file), root, sources.variables(), sources.notes),
+            source=Source(
+                None if file is None else os.path.abspath(file),
+                root,
+                sources.variables(),
+                sources.notes,
+                frozenset(reader.given),
+            ),
             sandbox=tables.sandbox,
             suppression=tables.suppression,
+            telemetry=tables.telemetry,
             webhooks=tables.webhook,
         )
 

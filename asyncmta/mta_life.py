@@ -8,7 +8,8 @@ of the queue are in memory alone. Never: a room is built here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from asyncmta.counted_log import CountedLog
@@ -26,11 +27,12 @@ from asyncmta.lists.desk import Desk
 from asyncmta.mail.reply import Reply
 from asyncmta.mta_watching import Watching
 from asyncmta.operations import Operations, SubmitRefused
-from asyncmta.pausing import Goes, Paused, What, replaced, steered
+from asyncmta.pausing import Ending, Goes, Paused, What, replaced, steered
 from asyncmta.routing import Route, Routing, Smarthost
 from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.spool.store import Store
-from asyncmta.system.clock import Clock
+from asyncmta.system.clock import Clock, Timer
+from asyncmta.tracing.looking import Tracing
 
 LAST_WORDS = 2.0  # seconds of a stop that are for the 421 of sessions that did not end
 LET_GO = 5.0  # seconds that an attempt in hand gets to begin with the content
@@ -42,6 +44,7 @@ class Life(Operations):
     maillog: CountedLog
     _listeners: list[Listener]
     _is_draining: bool
+    tracing: Tracing
     _clock: Clock
     _store: Store
     _lists: Desk | None
@@ -59,6 +62,7 @@ class Life(Operations):
     _watching: Watching
     _scheduler: Scheduler
     _replaced: list[Any]  # `mta_reload.Replaced`
+    _endings: dict[Ending, Timer]
 
     async def drain(self, grace: float) -> None:
         """Stop top first: no new sessions, no new attempts; what is in hand gets `grace` seconds and is then cut off;
@@ -67,6 +71,7 @@ class Life(Operations):
         Nothing is lost by a grace of nothing: what was not recorded is tried again. Safe to call twice.
         """
         self._is_draining, end = True, self._clock.monotonic() + grace
+        self._await_endings(())
         listeners, self._listeners = self._listeners, []
         rooms, self._rooms = self._rooms, None
         if rooms is not None:
@@ -79,6 +84,7 @@ class Life(Operations):
                 await self._lists.close()
             rooms.policy.consultation.close()
             timer = self._clock.call_at(self._clock.monotonic() + LET_GO, self._remote.let_go)
+            self._handing_off.let_go()
             await rooms.scheduler.stop(max(0.0, end - self._clock.monotonic()))
             timer.cancel()
             await self._remote.close()
@@ -88,6 +94,7 @@ class Life(Operations):
             await self._pipe.close()
             for each in self._replaced:
                 await each.close()
+        self.tracing.close()
         for opened in (self._own_resolver, self._access, self._certificates):
             if opened is not None:
                 await opened.close()
@@ -101,12 +108,17 @@ class Life(Operations):
     # -- steering ----------------------------------------------------------------------------------------------------
 
     async def submit(
-        self, reverse_path: str | None, recipients: Sequence[str], content: bytes, reports: Reports = AS_USUAL
+        self,
+        reverse_path: str | None,
+        recipients: Sequence[str],
+        content: bytes,
+        reports: Reports = AS_USUAL,
+        traceparent: str = "",
     ) -> str:
         """See `Operations`; while input is paused nothing is taken."""
         if (refusal := self.refusal()) is not None:
             raise SubmitRefused(refusal)
-        return await super().submit(reverse_path, recipients, content, reports)
+        return await super().submit(reverse_path, recipients, content, reports, traceparent)
 
     def refusal(self) -> Reply | None:
         """What new mail hears while input is paused."""
@@ -120,10 +132,11 @@ class Life(Operations):
     def paused(self) -> Paused:
         return self._paused
 
-    async def pause(self, what: What, name: str = "") -> Paused:
-        """Take no more mail, begin no attempt, or none to this site or domain, until `resume` or a restart; what is in
-        hand goes on. Raises Unnamed."""
-        return await self._steer(self._paused.with_(what, name, True))
+    async def pause(self, what: What, name: str = "", seconds: float | None = None) -> Paused:
+        """Take no more mail, begin no attempt, or none to this site or domain, until `resume`, a restart, or for so
+        many seconds; what is in hand goes on. Raises Unnamed."""
+        until = None if seconds is None else self._clock.now() + seconds
+        return await self._steer(self._paused.with_(what, name, True, until))
 
     async def resume(self, what: What, name: str = "") -> Paused:
         return await self._steer(self._paused.with_(what, name, False))
@@ -131,6 +144,7 @@ class Life(Operations):
     async def _steer(self, paused: Paused) -> Paused:
         scheduler, before = self.rooms.scheduler, self._paused
         self._paused = paused
+        self._await_endings(paused.ends)
         self.maillog.note("info", "steered", reason="; ".join(paused.reasons()) or "nothing is paused")
         if paused.output:
             scheduler.pause()
@@ -139,6 +153,23 @@ class Life(Operations):
         if not self._paused.output:  # only now, so that nothing sets out by the old routes
             scheduler.resume()
         return self._paused
+
+    def _await_endings(self, ends: Iterable[Ending]) -> None:
+        """A timer for each pause that ends by itself."""
+        wanted = set(ends)
+        for ending in self._endings.keys() - wanted:
+            self._endings.pop(ending).cancel()
+        for ending in wanted - self._endings.keys():
+            left = max(0.0, ending.at - self._clock.now())
+            self._endings[ending] = self._clock.call_at(self._clock.monotonic() + left, partial(self._ended, ending))
+
+    def _ended(self, ending: Ending) -> None:
+        self._endings.pop(ending, None)
+        self.keep_until_drained(asyncio.ensure_future(self._end(ending)))
+
+    async def _end(self, ending: Ending) -> None:
+        if self._rooms is not None and ending in self._paused.ends:
+            await self._steer(self._paused.with_(ending.what, ending.name, False))
 
     def _goes(self) -> Goes:
         """Where recipients go now."""
@@ -156,7 +187,9 @@ class Life(Operations):
         rooms = self.rooms
         await rooms.scheduler.loaded()
         self._handing_off.begin(Smarthost(to, (to,), tls), self._left())
-        await self._steer(replaced(self._paused, input=True, output=False, handing_over=to))
+        paused = self._paused.with_("input", "", True).with_("output", "", False)
+        await self._steer(replaced(paused, handing_over=to))
+        rooms.remote.forget()  # the relay of a hand-over before this one
         rooms.remote.resume(None)
         rooms.scheduler.retry()
         progress = self.handing_over()
@@ -169,7 +202,7 @@ class Life(Operations):
 
     async def end_hand_over(self) -> Paused:
         """What is left goes where the routes say, and new mail is taken again."""
-        paused = await self._steer(replaced(self._paused, input=False, handing_over=""))
+        paused = await self._steer(replaced(self._paused.with_("input", "", False), handing_over=""))
         self._handing_off.end()
         return paused
 

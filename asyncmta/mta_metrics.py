@@ -19,6 +19,7 @@ from asyncmta.delivery.resolver import Resolver
 from asyncmta.inbound.listener import Listener
 from asyncmta.metric_names import Metric
 from asyncmta.metrics import Reading, Value, render
+from asyncmta.mta_metrics_watching import noted, watching
 from asyncmta.operations import Operations, Rooms
 from asyncmta.pausing import Paused
 from asyncmta.spool.facts import StoreFacts
@@ -51,6 +52,10 @@ class Measured(Operations):
             reasons.append(str(refusal))
         return reasons
 
+    def standing(self) -> dict[str, int]:
+        """How many messages are in each state, without a look at any of them."""
+        return queue_states(self.rooms, self.rooms.store.facts())
+
     async def metrics(self, accept: str = "") -> tuple[bytes, str]:
         """The page for Prometheus, and its Content-Type; `accept` as the field of a request (docs/metrics.md)."""
         readings = list(self._readings())
@@ -63,7 +68,10 @@ class Measured(Operations):
         yield Reading(names.BUILD, {(asyncmta.__version__, platform.python_version(), loop): 1.0})
         told = self.maillog.tally.read()
         yield from events(told)
+        yield from noted(self.maillog.noted)
+        yield from watching(self._watching)
         yield one(names.LOG_LOST, self.maillog.lost)
+        yield Reading(names.PAUSED, {(what,): float(count) for what, count in self._paused.counts().items()})
         rooms = self._rooms
         if rooms is None:
             return
@@ -123,16 +131,20 @@ def spool(facts: StoreFacts) -> Iterator[Reading]:
 
 
 def queue(rooms: Rooms, facts: StoreFacts, now: float) -> Iterator[Reading]:
-    """The states of contract.md section 2, from what is counted as it goes along."""
+    counts = rooms.scheduler.standing()
+    yield Reading(names.QUEUE, {(state,): count for state, count in queue_states(rooms, facts).items()})
+    yield Reading(names.QUEUE_RECIPIENTS, {("active",): counts.in_hand, ("ready",): counts.ready})
+    yield one(names.OLDEST, max(0.0, now - facts.oldest) if facts.oldest is not None else 0.0)
+
+
+def queue_states(rooms: Rooms, facts: StoreFacts) -> dict[str, int]:
+    """Messages by the states of contract.md section 2, from what is counted as it goes along."""
     counts = rooms.scheduler.standing()
     held = min(counts.held, facts.messages)
     active = min(counts.active, facts.messages - held)
     left = facts.messages - held - active
     ready = min(counts.ready, left)
-    states = {"held": held, "active": active, "ready": ready, "deferred": left - ready, "damaged": facts.damages}
-    yield Reading(names.QUEUE, {(state,): count for state, count in states.items()})
-    yield Reading(names.QUEUE_RECIPIENTS, {("active",): counts.in_hand, ("ready",): counts.ready})
-    yield one(names.OLDEST, max(0.0, now - facts.oldest) if facts.oldest is not None else 0.0)
+    return {"held": held, "active": active, "ready": ready, "deferred": left - ready, "damaged": facts.damages}
 
 
 def outbound(rooms: Rooms, told: Told) -> Iterator[Reading]:

@@ -82,6 +82,7 @@ class Renewable(Life):
     _back: Back | None
     _front: Front | None
     _reloading: asyncio.Lock
+    waiting_for_restart: tuple[str, ...] = ()
 
     def _build_back(self, settings: Settings, routing: Routing) -> Back:
         raise NotImplementedError
@@ -108,6 +109,7 @@ class Renewable(Life):
             await back.directory.load()
             moved = await scheduler.replan(self._goes, lambda: self._swap(back, front))
             changed, needs_restart = list(change.changed), list(change.needs_restart)
+            self.waiting_for_restart = change.needs_restart
             level = "warning" if needs_restart else "info"
             self.maillog.note(level, "reloaded", changed=changed, needs_restart=needs_restart, moved=moved)
             return change

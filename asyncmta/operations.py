@@ -21,6 +21,7 @@ from asyncmta.admin.shapes import Story
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.equipment import SiteView
+from asyncmta.delivery.leading import all_sites
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.inbound.injection import AS_USUAL, Reports, envelope_of
 from asyncmta.inbound.intake import Intake
@@ -31,6 +32,8 @@ from asyncmta.mail.wire import Unstuffer
 from asyncmta.mailboxes.directory import Directory
 from asyncmta.mta_doors import warnings_of
 from asyncmta.mta_policy import Asked, Policy
+from asyncmta.mta_watching import Watching
+from asyncmta.pausing import Paused
 from asyncmta.route_report import RouteReport, report
 from asyncmta.routing import Routing
 from asyncmta.scheduling.scheduler import Scheduler
@@ -74,6 +77,8 @@ class Operations:
     _handing_in: set[asyncio.Future[Any]]  # for which a drain waits
     settings: Settings
     suppressions: Keeper  # who gets no mail
+    _watching: Watching
+    _paused: Paused
 
     @property
     def rooms(self) -> Rooms:
@@ -84,16 +89,25 @@ class Operations:
     # -- handing in --------------------------------------------------------------------------------------------------
 
     async def submit(
-        self, reverse_path: str | None, recipients: Sequence[str], content: bytes, reports: Reports = AS_USUAL
+        self,
+        reverse_path: str | None,
+        recipients: Sequence[str],
+        content: bytes,
+        reports: Reports = AS_USUAL,
+        traceparent: str = "",
     ) -> str:
         """Take a message; its queue id, when it is durable. What it lacks is added (`inbound/injection`).
+        `traceparent`: the trace of whoever hands it in, as W3C has it (docs/telemetry.md).
 
-        Raises InvalidAddress for an address that is none, and SubmitRefused with the reply a client would have got.
+        Raises InvalidAddress for an address that is none; SubmitRefused with the reply a client would have got.
         """
         envelope = envelope_of(reverse_path, recipients, reports)
         if isinstance(envelope, Reply):
             raise SubmitRefused(envelope)
-        taking = asyncio.ensure_future(self.rooms.intake.submit(envelope, content))
+        queue_id = self.rooms.store.next_queue_id()
+        if traceparent:
+            self._watching.take_up(queue_id, traceparent)
+        taking = asyncio.ensure_future(self.rooms.intake.submit(envelope, content, queue_id=queue_id))
         self.keep_until_drained(taking)
         taken = await asyncio.shield(taking)
         if isinstance(taken, Reply):
@@ -170,14 +184,14 @@ class Operations:
 
     def sites(self) -> list[SiteView]:
         """Where mail is sent, as far as it is known just now."""
-        return self.rooms.remote.sites()
+        return all_sites(self.rooms.remote)
 
     async def why(self, queue_id: str) -> Story | None:
         """What became of it so far, what is next, and what decides; None when it is not queued (any more)."""
         row = self.message(queue_id)
         if row is not None and row.state == "damaged":
             return why.damaged(row)
-        return why.explain(self.rooms, self.settings, parse_queue_id(queue_id))
+        return why.explain(self.rooms, self.settings, parse_queue_id(queue_id), self._paused)
 
     # -- changing ----------------------------------------------------------------------------------------------------
 

@@ -39,11 +39,13 @@ class SiteFacts(Protocol):
 
 class Facts(Struct, frozen=True, kw_only=True):
     """What is known of one recipient. `state`: as a row of the queue has it; `rule`: the route that has chosen its next
-    hop; `way`: MAILBOX, COMMAND or NETWORK; `release`: when its sender wants it to go, if that is why it waits;
-    `is_crowded`: its next hop has its share in hand; `sites`: those of its next hop, as far as they are known."""
+    hop; `pause`: what an operator has paused that keeps it back, "" for nothing; `way`: MAILBOX, COMMAND or NETWORK;
+    `release`: when its sender wants it to go, if that is why it waits; `is_crowded`: its next hop has its share in
+    hand; `sites`: those of its next hop, as far as they are known."""
 
     state: str
     rule: str
+    pause: str
     way: str
     is_held: bool
     release: str
@@ -65,6 +67,8 @@ def decide(facts: Facts) -> Decision:
     match facts.state:
         case "held":
             return _held(facts)
+        case "deferred" | "ready" if facts.pause:
+            return _paused(facts)
         case "deferred":
             return _deferred(facts)
         case "ready":
@@ -77,7 +81,13 @@ def decide(facts: Facts) -> Decision:
 def _held(facts: Facts) -> Decision:
     if facts.is_held:
         return Decision("hold", "an operator holds the message, or a rule did when it came: `asyncmta queue release`")
+    if facts.pause:
+        return _paused(facts)
     return Decision("route", f"a route holds it: {facts.rule}")
+
+
+def _paused(facts: Facts) -> Decision:
+    return Decision("pause", f"{facts.pause}: `asyncmta resume`")
 
 
 def _deferred(facts: Facts) -> Decision:

@@ -20,6 +20,7 @@ from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.mail.envelope import QueueId, format_queue_id
 from asyncmta.mail.outcome import Deferred, Failed
 from asyncmta.mta_bounce import scheduler_settings
+from asyncmta.pausing import Paused
 from asyncmta.reasons import COMMAND, MAILBOX, NETWORK, Decision, Facts, decide
 from asyncmta.routing import Local, Pipe, Routing
 from asyncmta.scheduling.settle import end_of
@@ -54,7 +55,7 @@ class Witnesses(Protocol):
     def remote(self) -> RemoteTransport: ...
 
 
-def explain(rooms: Witnesses, settings: Settings, queue_id: QueueId) -> Story | None:
+def explain(rooms: Witnesses, settings: Settings, queue_id: QueueId, paused: Paused) -> Story | None:
     """The story of one message; None when it is not queued (any more). Reads from the disk if it is parked."""
     entry, row = rooms.store.peek(queue_id), rooms.scheduler.view(queue_id)
     if entry is None or row is None:
@@ -63,7 +64,7 @@ def explain(rooms: Witnesses, settings: Settings, queue_id: QueueId) -> Story | 
     known: dict[str, list[SiteView]] = {}
     suspended = [each for each in rooms.remote.sites() if each.suspended_until is not None]
 
-    def ask(person: RecipientRow, rule: str) -> Decision:
+    def ask(person: RecipientRow, rule: str, pause: str) -> Decision:
         hop = person.next_hop
         if hop not in known:
             known[hop] = sites_of(rooms.remote, hop)
@@ -74,6 +75,7 @@ def explain(rooms: Witnesses, settings: Settings, queue_id: QueueId) -> Story | 
             Facts(
                 state=person.state,
                 rule=rule,
+                pause=pause if person.state == "held" else paused.of_output(),
                 way=_way(rooms.routing, hop),
                 is_held=entry.held,
                 release=row.reason,
@@ -96,7 +98,7 @@ def explain(rooms: Witnesses, settings: Settings, queue_id: QueueId) -> Story | 
         ends_at=ends_at,
         sender_was_warned=entry.warned,
         reason=row.reason or None,
-        recipients=_recipients(entry, row, rooms.routing, ask),
+        recipients=_recipients(entry, row, rooms.routing, paused, ask),
     )
 
 
@@ -119,7 +121,11 @@ def damaged(row: QueueRow) -> Story:
 
 
 def _recipients(
-    entry: Entry, row: QueueRow, routing: Routing, ask: Callable[[RecipientRow, str], Decision]
+    entry: Entry,
+    row: QueueRow,
+    routing: Routing,
+    paused: Paused,
+    ask: Callable[[RecipientRow, str, str], Decision],
 ) -> list[RecipientStory]:
     waiting = {person.address: person for person in row.recipients}
     failed, told = entry.failed(), []
@@ -136,7 +142,12 @@ def _recipients(
             continue
         # The last but one of the lines is about the route that was chosen.
         rule = routing.explain(recipient.address, entry.envelope.reverse_path)[-2]
-        decision = ask(person, rule)
+        pause = ""
+        if paused.steers:
+            destination = routing.destination(recipient.address, entry.envelope.reverse_path)
+            pause = paused.in_the_way(recipient.address, destination)
+            rule = pause or rule
+        decision = ask(person, rule, pause)
         told.append(
             RecipientStory(
                 address, person.state, person.next_hop, rule, person.next_due, decision.by, decision.says, last

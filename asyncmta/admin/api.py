@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from asyncmta.admin.contents import send
+from asyncmta.admin.declaring import DROP_FILE, JSON, MESSAGE, USUAL_ROWS, USUAL_STORIES, Path
 from asyncmta.admin.guard import Guard
 from asyncmta.admin.http import (
     HEADERS,
@@ -28,17 +30,18 @@ from asyncmta.admin.http import (
     parameters,
     queue_id,
 )
-from asyncmta.admin.life import Steered, life_routes
+from asyncmta.admin.life import LifePaths, Steered
 from asyncmta.admin.openapi import document
-from asyncmta.admin.paths import DROP_FILE, JSON, MESSAGE, PATHS, USUAL_ROWS, USUAL_STORIES, Path
+from asyncmta.admin.paths import PATHS
 from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, newest_page, show
 from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
 from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
+from asyncmta.admin.tracing import Traced, TracePaths
+from asyncmta.admin.views import Views, Watched
 from asyncmta.inbound import drop_file
-from asyncmta.inbound.injection import AS_USUAL, Reports
+from asyncmta.inbound.injection import Reports
 from asyncmta.mail.address import InvalidAddress, is_ip_address, parse_address
-from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.reply import Reply
 from asyncmta.system.clock import SystemClock
 
@@ -48,26 +51,32 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnError = Callable[[str, Exception], None]
 
 
-class Operated(Operating, Steered, Protocol):
+class Pages(Protocol):
+    """What people see at the same address; they answer for all of a path that is theirs, its refusals too."""
+
+    def owns(self, path: str) -> bool: ...
+    def routes(self) -> list[web.RouteDef]: ...
+    async def answer(self, request: web.Request, handler: Serve, guard: Guard) -> web.StreamResponse: ...
+
+
+class Operated(Operating, Steered, Traced, Watched, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
-        self, reverse_path: str | None, recipients: list[str], content: bytes, reports: Reports = AS_USUAL
+        self, reverse_path: str | None, recipients: list[str], content: bytes, reports: Reports, traceparent: str
     ) -> str: ...
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes: ...
     async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
     async def why(self, queue_id: str) -> object | None: ...
     def sites(self) -> Sequence[object]: ...
-    def not_ready(self) -> list[str]: ...
-    def alive(self) -> list[str]: ...
-    async def metrics(self, accept: str) -> tuple[bytes, str]: ...
-    def warnings(self) -> list[str]: ...
     @property
     def suppressions(self) -> Suppresses: ...
 
 
-class Api:
+class Api(Views):
     """What the paths do: the operations of `paths`, by name. `message_size` bounds the body of a message."""
+
+    _mta: Operated
 
     def __init__(self, mta: Operated, *, message_size: int, on_error: OnError, patience: float = PATIENCE) -> None:
         self._mta = mta
@@ -75,26 +84,28 @@ class Api:
         self._on_error = on_error
         self._body = partial(bounded_body, patience=patience)
 
-    def application(self, guard: Guard | None) -> web.Application:
-        """An application for one way in; `guard` None is for the control socket."""
+    def application(self, guard: Guard | None, pages: Pages | None = None) -> web.Application:
+        """An application for one way in; `guard` None is for the control socket. `pages`: what people see there."""
 
         @web.middleware
         async def gate(request: web.Request, handler: Serve) -> web.StreamResponse:
+            if pages is not None and guard is not None and pages.owns(request.path):
+                return await pages.answer(request, handler, guard)
             refusal = guard.refusal(request.path, request.headers) if guard is not None else None
             if refusal is not None:
                 return failure(refusal.status, refusal.code, refusal.message)
             return await self._guarded(request, handler)
 
         app = web.Application(middlewares=[gate], client_max_size=0)
+        rooms = (self, LifePaths(self._mta), SuppressionPaths(self._mta.suppressions), TracePaths(self._mta))
         for path in PATHS:
-            serve = partial(getattr(self, path.operation), path=path)
+            (operation,) = (getattr(room, path.operation) for room in rooms if hasattr(room, path.operation))
+            serve = partial(operation, path=path)
             if path.method == "GET":
                 app.router.add_get(path.path, serve)  # and HEAD, which some probes use
             else:
                 app.router.add_route(path.method, path.path, serve)
-        app.router.add_get("/metrics", self._metrics)
-        app.add_routes(SuppressionPaths(self._mta.suppressions).routes())
-        app.add_routes(life_routes(self._mta))
+        app.add_routes(pages.routes() if pages is not None else [])
         return app
 
     async def _guarded(self, request: web.Request, serve: Serve) -> web.StreamResponse:
@@ -116,18 +127,6 @@ class Api:
                 return failure(503 if refusal.is_transient else 422, "refused", str(refusal))
             self._on_error(f"{request.method} {request.path}", error)
             return failure(500, "internal", "an error of the server; its log says more")
-
-    # -- health -----------------------------------------------------------------------------------------------------
-
-    async def livez(self, _: web.Request, path: Path) -> web.Response:
-        return _health(self._mta.alive(), self._mta.warnings())
-
-    async def readyz(self, _: web.Request, path: Path) -> web.Response:
-        return _health(self._mta.not_ready(), self._mta.warnings(), self._mta.paused.reasons())
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        page, content_type = await self._mta.metrics(request.headers.get("Accept", ""))
-        return web.Response(body=page, headers=HEADERS | {"Content-Type": content_type})
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -156,35 +155,18 @@ class Api:
 
     async def show(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
-        return answer(show(self._row(request)))
+        shown = show(self._row(request))
+        if self._mta.paused.reasons() and not shown["reason"]:
+            story: Any = await self._mta.why(shown["queue_id"])
+            decided = () if story is None else story.recipients
+            shown["reason"] = next((each.why for each in decided if each.decided_by == "pause"), None)
+        return answer(shown)
 
     async def content(self, request: web.Request, path: Path) -> web.StreamResponse:
         """The octets as they will be sent. Damage found on the way ends the connection, never the body."""
         parameters(request, path)
         row = self._row(request)
-        try:
-            content = await self._mta.content(row.queue_id)
-            first = b"" if isinstance(content, bytes) else await anext(content, b"")
-        except ContentUnavailable as error:
-            raise ApiError(410, "content_unavailable", str(error) or "the content cannot be read") from None
-        headers = HEADERS | {"Content-Disposition": f'attachment; filename="{row.queue_id}.eml"'}
-        if isinstance(content, bytes):
-            return web.Response(body=content, content_type=MESSAGE, headers=headers)
-        response = web.StreamResponse(headers=headers)
-        response.content_type = MESSAGE
-        await response.prepare(request)
-        try:
-            await response.write(first)
-            async for chunk in content:
-                await response.write(chunk)
-        except ContentUnavailable as error:
-            self._on_error(f"content of {row.queue_id}", error)
-            response.force_close()
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-        await response.write_eof()
-        return response
+        return await send(request, self._mta, row.queue_id, headers=HEADERS, kind=MESSAGE, on_error=self._on_error)
 
     async def history(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
@@ -279,18 +261,11 @@ class Api:
             raise ApiError(400, "no_recipients", "a message needs a recipient")
         for recipient in recipients:
             parse_address(recipient, smtputf8=True)
-        return answer({"queue_id": await self._mta.submit(sender or None, recipients, content, reports)}, 202)
+        trace = request.headers.get("traceparent", "")
+        return answer({"queue_id": await self._mta.submit(sender or None, recipients, content, reports, trace)}, 202)
 
     def _row(self, request: web.Request) -> MessageView:
         row = self._mta.message(queue_id(request.match_info["id"]))
         if row is None:
             raise ApiError(404, "not_found", "no such message is queued")
         return row
-
-
-def _health(reasons: list[str], warnings: list[str], paused: list[str] | None = None) -> web.Response:
-    more = ({"warnings": warnings} if warnings else {}) | ({} if paused is None else {"paused": paused})
-    if reasons:
-        error = {"code": "failing", "message": "; ".join(reasons)}
-        return answer({"status": "failing", "reasons": reasons, "error": error} | more, 503)
-    return answer({"status": "ok", "reasons": []} | more)

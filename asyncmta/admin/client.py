@@ -25,12 +25,13 @@ class NotRunning(Exception):
 
 
 class Refused(Exception):
-    """The MTA answered, and it was an error."""
+    """The MTA answered, and it was an error. `faults`: all of them, where settings have several."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, faults: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.faults = tuple(faults)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -81,6 +82,17 @@ class ControlClient:
         finally:
             response.close()
 
+    def lines(self, path: str, query: Iterable[tuple[str, str]] = ()) -> Iterator[bytes]:
+        """The body line by line, as it comes; raises NotRunning when it breaks off, or when nothing comes for long."""
+        response = self._send("GET", f"{path}?{urlencode(list(query))}")
+        try:
+            while line := response.readline():
+                yield line
+        except (OSError, http.client.HTTPException) as error:
+            raise NotRunning(f"the answer broke off: {error}") from None
+        finally:
+            response.close()
+
     def _json(self, method: str, path: str, query: Iterable[tuple[str, str]], body: bytes = b"", kind: str = "") -> Any:
         text = urlencode(list(query))
         response = self._send(method, f"{path}?{text}" if text else path, body, kind)
@@ -110,6 +122,6 @@ class ControlClient:
 def _refused(status: int, raw: bytes) -> Refused:
     try:
         said = msgspec.json.decode(raw)["error"]
-        return Refused(status, said["code"], said["message"])
+        return Refused(status, said["code"], said["message"], said.get("faults", ()))
     except (msgspec.DecodeError, TypeError, KeyError):
         return Refused(status, "unknown", f"HTTP {status}: {raw[:200]!r}")

@@ -19,18 +19,14 @@ from typing import Any
 from aiohttp import web
 
 from asyncmta.admin import control_socket
-from asyncmta.admin.api import Api, OnError, Operated
-from asyncmta.admin.guard import Guard, is_loopback
+from asyncmta.admin.api import Api, OnError, Operated, Pages
+from asyncmta.admin.guard import Guard, OpenDoor, is_loopback
 from asyncmta.admin.http import PATIENCE
 from asyncmta.system.addresses import binding
 
 MAX_HEADER = 8190
 MOST_CONNECTIONS = 256  # over TCP
 GRACE = 1.0  # seconds for what is being answered when the door closes
-
-
-class OpenDoor(ValueError):
-    """`admin.listen` is reachable from elsewhere and there is no token."""
 
 
 class Nameless(web.Request):
@@ -44,7 +40,7 @@ class Nameless(web.Request):
 
 class Door:
     """One for each running `Mta`. `listen` is "" or "ADDRESS:PORT"; port 0 takes a free one. `patience`: seconds for
-    the first request of a connection over TCP, and for the beginning of a body."""
+    the first request of a connection over TCP, and for the beginning of a body. `pages`: what people see over TCP."""
 
     def __init__(
         self,
@@ -56,9 +52,12 @@ class Door:
         message_size: int,
         on_error: OnError,
         patience: float = PATIENCE,
+        pages: Pages | None = None,
     ) -> None:
+        self._mta = mta
         self._api = Api(mta, message_size=message_size, on_error=on_error, patience=patience)
         self._patience = patience
+        self._pages = pages
         self._socket_path = socket_path
         self._listen = listen
         self._token = token
@@ -82,10 +81,11 @@ class Door:
         except BaseException:
             await self.close()
             raise
+        self._mta.observe(True)
 
     async def _serve(self, sock: socket.socket, guard: Guard | None) -> None:
         runner = web.AppRunner(
-            self._api.application(guard),
+            self._api.application(guard, self._pages if guard is not None else None),
             access_log=None,
             logger=_unheard(),
             keepalive_timeout=30,
@@ -112,6 +112,8 @@ class Door:
     async def close(self) -> None:
         """Safe to call twice."""
         mine = bool(self._runners)
+        if mine:
+            self._mta.observe(False)
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()

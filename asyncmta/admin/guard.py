@@ -16,6 +16,10 @@ from msgspec import Struct
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
+class OpenDoor(ValueError):
+    """`admin.listen` is reachable from elsewhere and there is no token."""
+
+
 class Refusal(Struct, frozen=True):
     """Why not: HTTP status, code and text of the error."""
 
@@ -32,6 +36,13 @@ class Guard(Struct, frozen=True):
 
     def refusal(self, path: str, headers: Mapping[str, str]) -> Refusal | None:
         """None: come in. `headers` is asked without regard to case."""
+        refusal = self.stranger(headers)
+        if refusal is not None or path in OPEN_PATHS or not self.token or self.is_bearer(headers):
+            return refusal
+        return Refusal(401, "unauthorized", "a bearer token is needed")
+
+    def stranger(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Is it another site's page, or was a browser led here by a name that is not ours?"""
         host = headers.get("Host", "")
         name = host_name(host)
         if not self.token and name != self.host and not is_loopback(name):
@@ -39,14 +50,16 @@ class Guard(Struct, frozen=True):
         origin = headers.get("Origin")
         if origin is not None and origin.partition("://")[2].lower() != host.lower():
             return Refusal(403, "bad_origin", "requests from other sites' pages are not taken")
-        if path in OPEN_PATHS or not self.token:
-            return None
-        scheme, _, given = headers.get("Authorization", "").partition(" ")
-        # Compared as octets: compare_digest takes no text beyond ASCII.
-        same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self.token.encode())
-        if scheme.lower() != "bearer" or not same:
-            return Refusal(401, "unauthorized", "a bearer token is needed")
         return None
+
+    def is_bearer(self, headers: Mapping[str, str]) -> bool:
+        """Does it come with the token?"""
+        scheme, _, given = headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and self.is_token(given)
+
+    def is_token(self, given: str) -> bool:
+        # Compared as octets: compare_digest takes no text beyond ASCII.
+        return hmac.compare_digest(given.strip().encode("utf-8", "replace"), self.token.encode())
 
 
 def host_name(host: str) -> str:

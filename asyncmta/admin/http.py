@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from asyncmta.admin.paths import Parameter, Path
+from asyncmta.admin.declaring import Parameter, Path
 from asyncmta.mail.envelope import format_queue_id, parse_queue_id
 
 HEADERS = {

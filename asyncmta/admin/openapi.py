@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from asyncmta.admin.paths import ID, JSON, OCTETS, PATHS, Kind, Parameter, Path
+from asyncmta.admin.declaring import JSON, OCTETS, Kind, Parameter, Path
+from asyncmta.admin.paths import PATHS
 from asyncmta.admin.shapes import Error
 
 Shown = dict[str, Any]
@@ -19,7 +20,8 @@ Shown = dict[str, Any]
 _TEMPLATE = "#/components/schemas/{name}"
 _WORDS = {
     200: "It is so.",
-    202: "It is ours, and durable.",
+    201: "They are on the list.",
+    202: "It is taken.",
     503: "It is not, for these reasons.",
 }
 
@@ -58,7 +60,7 @@ def _kinds(path: Path) -> list[Kind]:
 
 
 def _parameters(path: Path) -> tuple[Parameter, ...]:
-    return (ID, *path.query) if path.has_id else path.query
+    return path.placed + path.query + path.headers
 
 
 def _operation(path: Path, by_kind: dict[int, Shown]) -> Shown:
@@ -69,13 +71,16 @@ def _operation(path: Path, by_kind: dict[int, Shown]) -> Shown:
         "operationId": f"{path.operation}_{path.verb}" if path.verb else path.operation,
         "summary": path.about,
         "responses": {
-            str(status): {"description": _WORDS[status], "content": content(kind, path.content)}
+            str(status): {
+                "description": _WORDS[status],
+                "content": {media: content(kind, media)[media] for media in path.content},
+            }
             for status, kind in path.answers.items()
         }
         | {"default": {"description": "It was not done, and why.", "content": content(Error, JSON)}},
     }
     if parameters := _parameters(path):
-        operation["parameters"] = [_parameter(each, by_kind) for each in parameters]
+        operation["parameters"] = [_parameter(each, by_kind, path) for each in parameters]
     if path.bodies:
         operation["requestBody"] = {
             "required": path.needs_body,
@@ -84,13 +89,13 @@ def _operation(path: Path, by_kind: dict[int, Shown]) -> Shown:
     return operation
 
 
-def _parameter(parameter: Parameter, by_kind: dict[int, Shown]) -> Shown:
+def _parameter(parameter: Parameter, by_kind: dict[int, Shown], path: Path) -> Shown:
     schema = by_kind[id(parameter.kind)]
     if parameter.repeated:
         schema = {"type": "array", "items": schema}
     return {
         "name": parameter.name,
-        "in": "path" if parameter is ID else "query",
+        "in": "path" if parameter in path.placed else "header" if parameter in path.headers else "query",
         "required": parameter.required,
         "description": parameter.about,
         "schema": schema,
@@ -110,5 +115,5 @@ def page(paths: Iterable[Path] = PATHS) -> str:
 
 def _named(path: Path, kind: Kind) -> str:
     if kind == OCTETS:
-        return path.content
+        return ", ".join(path.content)
     return f"`{kind.__name__}`" if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else "JSON"

@@ -1,20 +1,36 @@
 """The paths of the HTTP interface, declared once: the router is made of them, and so is the OpenAPI document. Pure.
 
 Promises: what is not here is not served; a query key that is not here is refused. Never: what a path does; that is the
-method of `api.Api` with the name of its `operation`.
+method with the name of its `operation`, of `api.Api` or of a file beside it.
 
 contract.md section 4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
+from asyncmta.admin.declaring import (
+    DROP_FILE,
+    FILTERS,
+    ID,
+    JSON,
+    MESSAGE,
+    MOST_STORIES,
+    OCTETS,
+    PAGING,
+    REPORTS,
+    TRACEPARENT,
+    USUAL_ROWS,
+    USUAL_STORIES,
+    Parameter,
+    Path,
+)
+from asyncmta.admin.paths_life import LIFE, SUPPRESSIONS
+from asyncmta.admin.paths_trace import TRACE
 from asyncmta.admin.shapes import (
-    Age,
     Bulk,
     Count,
     Flush,
@@ -26,81 +42,11 @@ from asyncmta.admin.shapes import (
     QueuePage,
     Route,
     Sites,
-    State,
     Story,
     Taken,
     Why,
 )
-
-MOST_ROWS = 10_000
-USUAL_ROWS = 100
-MOST_STORIES = 100
-USUAL_STORIES = 20
-DROP_FILE = "application/vnd.asyncmta.drop"  # a message with its envelope: `inbound/drop_file`
-MESSAGE = "message/rfc822"
-JSON = "application/json"
-OCTETS = "octets"  # a body that is no JSON
-
-Kind = Any  # a type that msgspec knows
-
-
-class Parameter(Struct, frozen=True):
-    """One key of a query, or a piece of the path. `kind`: its type; `repeated`: it may come several times."""
-
-    name: str
-    about: str
-    kind: Kind = str
-    required: bool = False
-    repeated: bool = False
-
-
-class Path(Struct, frozen=True):
-    """`bodies`: by content type, the type of what may be sent, or OCTETS; `answers`: by status the type of the JSON,
-    or OCTETS with its content type in `content`. `verb` is handed to the operation where several paths share one."""
-
-    method: str
-    path: str
-    operation: str
-    about: str
-    answers: Mapping[int, Kind]
-    query: tuple[Parameter, ...] = ()
-    bodies: Mapping[str, Kind] = {}
-    verb: str = ""
-    content: str = JSON
-    needs_body: bool = True
-
-    @property
-    def has_id(self) -> bool:
-        return "{id}" in self.path
-
-
-ID = Parameter(
-    "id",
-    "The queue id.",
-    Annotated[str, Meta(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{16}$")],
-    required=True,
-)
-_Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
-
-PAGING = (
-    Parameter("limit", f"At most so many, {USUAL_ROWS} if it is not said.", _Limit),
-    Parameter("cursor", "The `next` of the page before."),
-)
-FILTERS = (
-    Parameter("domain", "Only with a recipient in this domain that is not done."),
-    Parameter("sender", "Only from this reverse-path; `<>` is the null one."),
-    Parameter("recipient", "Only with this recipient, not done yet."),
-    Parameter("state", "held, deferred, ready, active or damaged.", State),
-    Parameter("min_age", 'Accepted at least so long ago: "90s", "20m", "4h", "5d".', Age),
-    Parameter("max_age", "Accepted at most so long ago.", Age),
-    Parameter("reply", 'A piece of a last reply, as in "over quota", or its enhanced code, as in "4.2.2".'),
-)
-REPORTS = (
-    Parameter("notify", "NOTIFY of RFC 3461 for all recipients."),
-    Parameter("ret", "RET of RFC 3461: FULL or HDRS."),
-    Parameter("envid", "ENVID of RFC 3461, in xtext."),
-    Parameter("verp", "1: each recipient gets a reverse-path of his own."),
-)
+from asyncmta.admin.view_shapes import STEP, Lines, Log, Number, Rates, SettingsShown, SiteNamed, Steps
 
 _ALL = {JSON: Bulk}
 
@@ -118,7 +64,7 @@ PATHS = (
         "content",
         "The content of a message as it will be sent.",
         {200: OCTETS},
-        content=MESSAGE,
+        content=(MESSAGE,),
     ),
     Path(
         "DELETE",
@@ -156,6 +102,7 @@ PATHS = (
             *REPORTS,
         ),
         {MESSAGE: OCTETS, JSON: NewMessage, DROP_FILE: OCTETS},
+        headers=(TRACEPARENT,),
     ),
     Path(
         "GET",
@@ -175,7 +122,40 @@ PATHS = (
             PAGING[1],
         ),
     ),
+    Path(
+        "GET",
+        "/v1/rates",
+        "rates",
+        "What happened in each of the last seconds, ten seconds or minutes, and how it stands now.",
+        {200: Rates},
+        (
+            Parameter("step", "Seconds in a step: 1 (ten minutes of them), 10 (an hour) or 60 (a day).", STEP),
+            Parameter("limit", "At most so many steps, the last ones; all if it is not said.", Steps),
+        ),
+    ),
+    Path(
+        "GET",
+        "/v1/log",
+        "log",
+        "The last lines of the log, as they were written: at most the last thousand.",
+        {200: Log},
+        (
+            Parameter("limit", f"At most so many, the last ones; {USUAL_ROWS} if it is not said.", Lines),
+            Parameter("after", "Only those behind this number: `last` of an answer before.", Number),
+            Parameter("queue_id", "Only those about this message.", ID.kind),
+            Parameter("event", "Only this event: accepted, delivered, deferred, ..."),
+        ),
+    ),
+    Path("GET", "/v1/settings", "settings", "Every key in force, and where it came from.", {200: SettingsShown}),
     Path("GET", "/v1/sites", "sites", "The sites that are known just now.", {200: Sites}),
+    Path(
+        "POST",
+        "/v1/sites/retry",
+        "retry_site",
+        "Try now what waits for a site, also while it is suspended.",
+        {200: Count},
+        bodies={JSON: SiteNamed},
+    ),
     Path(
         "GET",
         "/v1/route",
@@ -189,4 +169,7 @@ PATHS = (
             Parameter("login", "As whom the client would have logged in."),
         ),
     ),
+    *LIFE,
+    *SUPPRESSIONS,
+    *TRACE,
 )

@@ -71,11 +71,13 @@ class NewMessage(Struct, forbid_unknown_fields=True, omit_defaults=True):
 # -- answers ----------------------------------------------------------------------------------------------------------
 
 
-class ErrorText(Struct, forbid_unknown_fields=True):
-    """`code` is for programs and stays as it is, `message` for people."""
+class ErrorText(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`code` is for programs and stays as it is, `message` for people; `faults`: all of them, where settings have
+    several."""
 
     code: str
     message: str
+    faults: list[str] = []
 
 
 class Error(Struct, forbid_unknown_fields=True):
@@ -199,7 +201,8 @@ class Taken(Struct, forbid_unknown_fields=True):
 
 
 class SiteShown(Struct, forbid_unknown_fields=True):
-    """Where mail is sent: sessions and their window, transactions that wait, and why nothing is tried just now."""
+    """Where mail is sent: sessions and their window, which opens up to `limit`; transactions that wait, and why nothing
+    is tried just now. `destinations`: some that led there within the last half minute."""
 
     key: str
     hosts: list[str]
@@ -210,6 +213,9 @@ class SiteShown(Struct, forbid_unknown_fields=True):
     window: int
     suspended_until: float | None
     last_failure: str
+    limit: int
+    suspended_since: float | None
+    destinations: list[str]
 
 
 class Sites(Struct, forbid_unknown_fields=True):

@@ -18,15 +18,17 @@ import signal
 import ssl
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
 from asyncmta import __version__
 from asyncmta.admin.control_socket import SocketTaken
-from asyncmta.admin.door import Door, OpenDoor
+from asyncmta.admin.guard import OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.first_process import leave_first_process
 from asyncmta.cli.where import config_option, load_settings_to_serve
 from asyncmta.config import InvalidConfig
 from asyncmta.inbound.certificate_files import CertificatesRefused
@@ -41,7 +43,11 @@ from asyncmta.system.disk import Locked
 from asyncmta.system.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from asyncmta.admin.door import Door
     from asyncmta.config import Settings
+    from asyncmta.web.pages import Pages
 
 BROKEN = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO})
 """What a disk says that has failed. With anything else it refuses us, or has no room."""
@@ -52,6 +58,7 @@ GC_THRESHOLDS = (20_000, 20, 20)
 @config_option
 def command() -> None:
     """Run the MTA in the foreground."""
+    leave_first_process()
     settings = load_settings_to_serve()
     allow_many_files()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -74,6 +81,11 @@ def allow_many_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def imported(name: str) -> ModuleType:
+    """What mail does not wait for: aiohttp takes longer to import than all of ours."""
+    return await asyncio.to_thread(import_module, name)
 
 
 class Service:
@@ -127,13 +139,14 @@ class Service:
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
                 self._say_ready()
                 return await self._until_the_end()
-            door = Door(
+            door: Door = (await imported("asyncmta.admin.door")).Door(
                 mta,
                 socket_path=admin.socket,
                 listen=admin.listen,
                 token=admin.token,
                 message_size=self._settings.limits.message_size,
-                on_error=lambda where, error: self._log.note("error", "admin_failed", error=error, request=where),
+                on_error=self._on_error,
+                pages=await self._pages(mta) if admin.listen else None,
             )
             await door.open()
             pickup = build_pickup(mta) if self._settings.drop.enabled else None
@@ -149,6 +162,16 @@ class Service:
                 if pickup is not None:
                     await pickup.close()
                 await door.close()
+
+    async def _pages(self, mta: Mta) -> Pages:
+        settings = self._settings
+        pages: Pages = (await imported("asyncmta.web.pages")).Pages(
+            mta, hostname=settings.hostname, token=settings.admin.token, clock=SystemClock(), on_error=self._on_error
+        )
+        return pages
+
+    def _on_error(self, where: str, error: Exception) -> None:
+        self._log.note("error", "admin_failed", error=error, request=where)
 
     def _say_ready(self) -> None:
         self._supervisor.say("READY=1")

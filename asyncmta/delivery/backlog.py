@@ -206,9 +206,14 @@ class Backlog:
             return False
         # The window stays at one until somebody gets through: one session finds out, not twenty.
         self.window = 1
-        self.suspended_until = now + min(FIRST_SUSPENSION * 2**self._failures, LONGEST_SUSPENSION)
         self._failures = min(self._failures + 1, 10)
+        self.suspended_until = now + self.suspension
         return True
+
+    @property
+    def suspension(self) -> float:
+        """How long the last one is, in seconds; 0 while there was none."""
+        return min(FIRST_SUSPENSION * 2 ** (self._failures - 1), LONGEST_SUSPENSION) if self._failures else 0.0
 
     def drain(self) -> list[Transaction]:
         """All that wait, taken out, each for itself."""

@@ -1,12 +1,17 @@
-"""Where a destination leads just now: the sites of its way, as the transport remembers them, for people.
+"""Where destinations lead just now: the sites of their ways, as the transport remembers them, for people; and one site
+that they want tried now.
 
 Never: a look-up, nor a promise that the next message goes there too; the transport forgets a way after half a minute.
 """
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from asyncmta.delivery.equipment import SiteView
 from asyncmta.delivery.remote import RemoteTransport
+
+MOST_DESTINATIONS = 20
 
 
 def sites_of(remote: RemoteTransport, destination: str) -> list[SiteView]:
@@ -16,3 +21,23 @@ def sites_of(remote: RemoteTransport, destination: str) -> list[SiteView]:
         return []
     sites = (remote._sites.get(tier.key) for tier in known.way.tiers)
     return [site.view() for site in sites if site is not None]
+
+
+def all_sites(remote: RemoteTransport) -> list[SiteView]:
+    """All that are known, each with some of the destinations that lead there just now."""
+    leading: dict[str, list[str]] = {}
+    for destination, known in remote._known.items():
+        for tier in known.way.tiers:
+            to = leading.setdefault(tier.key, [])
+            if len(to) < MOST_DESTINATIONS:
+                to.append(destination)
+    views = [(key, active.view()) for key, active in remote._sites.items()]
+    return [replace(view, destinations=tuple(leading[key])) if key in leading else view for key, view in views]
+
+
+def resume_site(remote: RemoteTransport, key: str) -> None:
+    """An operator wants this site tried now: it is no longer suspended."""
+    for active in remote._sites.values():
+        if active.site.key == key:
+            remote._dialer.revive(active.site)
+            active.backlog.resume()

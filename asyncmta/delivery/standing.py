@@ -38,6 +38,7 @@ class Standing:
     def view(self, site: Site, idle: int) -> SiteView:
         backlog = self._backlog
         suspended = backlog.suspended_until > self._clock.monotonic()
+        until = self.postponed().until if suspended else None
         return SiteView(
             key=site.key,
             hosts=tuple(exchanger.host for exchanger in site.exchangers),
@@ -46,8 +47,10 @@ class Standing:
             idle=idle,
             opening=backlog.opening,
             window=backlog.window,
-            suspended_until=self.postponed().until if suspended else None,
+            suspended_until=until,
             last_failure=str(self.last_failure.reply) if self.last_failure is not None else "",
+            limit=backlog.most_sessions,
+            suspended_since=until - backlog.suspension if until is not None else None,
         )
 
     def _why(self) -> str:

@@ -2,8 +2,8 @@
 
 Promises: a stranger reaches only mailboxes and relay domains of ours, whatever the address looks like; no sender
 address grants anything; every answer is a `Reply`, or None for consent, or something to wait for. One object for each
-listener; it decides and remembers nothing. Never: the order of commands (`transaction`), text of a command
-(`commands`), sockets.
+listener; it decides, and remembers nothing but what follows from who clients are, for so many of them. Never: the order
+of commands (`transaction`), text of a command (`commands`), sockets.
 
 RFC 5321 3.6 and 7.9 (relaying), 4.5.1 (postmaster); the probes of reliability.md 4.3.1.
 """
@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Literal, Protocol
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,10 +25,15 @@ from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.readdressing import Readdressing
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key
+from asyncmta.mail.headers import Arrival, received_opening
 from asyncmta.mail.reply import Reply
 from asyncmta.routing import Reject, Routing
 
 Network = IPv4Network | IPv6Network
+
+
+MOST_REMEMBERED = 4096
+"""Clients of whom something is remembered: who has just been here mostly comes again."""
 
 
 class Existence(Enum):
@@ -67,6 +72,15 @@ class Terms(Struct, frozen=True, kw_only=True):
         return self.tls in ("starttls", "required")
 
 
+class Standing(Struct, frozen=True):
+    """What follows for a client from its address alone. `address` is None where a proxy could not say it."""
+
+    address: IPv4Address | IPv6Address | None
+    trusted: bool
+    speaks_for_others: bool
+    may_turn: bool
+
+
 class Refusal(Protocol):
     """`Store.refusal`: may this much be taken now?"""
 
@@ -93,11 +107,10 @@ def serves_anybody(routing: Routing, address: Address) -> bool:
     )
 
 
-def is_within(ip: str, networks: Sequence[Network]) -> bool:
-    """Compared as addresses, the mapped form of IPv4 unmapped. An address that is not known ("") is in none."""
-    if not ip or not networks:
+def is_within(address: IPv4Address | IPv6Address | None, networks: Sequence[Network]) -> bool:
+    """The mapped form of IPv4 is unmapped. An address that is not known is in none."""
+    if address is None:
         return False
-    address = ip_address(ip)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return any(address in network for network in networks)
@@ -136,6 +149,8 @@ class Acceptance:
         self._routing = routing
         self._refusal = refusal
         self._pressure = pressure
+        self._standings: dict[str, Standing] = {}
+        self._openings: dict[Arrival, str] = {}
 
     def announce(self, mechanisms: tuple[str, ...]) -> None:
         """From now on these mechanisms of AUTH are offered."""
@@ -177,7 +192,33 @@ class Acceptance:
 
     def is_trusted(self, ip: str) -> bool:
         """Is this client in `relay.networks`?"""
-        return is_within(ip, self.terms.networks)
+        return self.standing(ip).trusted
+
+    def standing(self, ip: str) -> Standing:
+        """Of a client at this address; "" is nowhere."""
+        found = self._standings.get(ip)
+        if found is None:
+            found = self._standing_of(ip_address(ip) if ip else None)
+            _remember(self._standings, ip, found)
+        return found
+
+    def opening(self, arrival: Arrival) -> str:
+        """Of the `Received` of messages that came so."""
+        found = self._openings.get(arrival)
+        if found is None:
+            found = received_opening(arrival)
+            _remember(self._openings, arrival, found)
+        return found
+
+    def _standing_of(self, address: IPv4Address | IPv6Address | None) -> Standing:
+        terms = self.terms
+        trusted = is_within(address, terms.networks)
+        return Standing(
+            address,
+            trusted=trusted,
+            speaks_for_others=is_within(address, terms.xclient_from),
+            may_turn=trusted or is_within(address, terms.etrn_from),
+        )
 
     def sender(self, size: int) -> Reply | None:
         """MAIL with this declared size (0: none): is there room for it, and time?"""
@@ -220,3 +261,9 @@ class Acceptance:
         if isinstance(found, Reply):
             return found
         return replies.NO_SUCH_MAILBOX if found is Existence.NO else replies.MAILBOX_UNSURE
+
+
+def _remember(known: dict[Any, Any], key: object, value: object) -> None:
+    if len(known) >= MOST_REMEMBERED:
+        known.clear()
+    known[key] = value

@@ -7,18 +7,17 @@ forget; `facts` is made once for all messages between two changes of it. Never: 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from ipaddress import ip_address
 
 from msgspec import Struct, structs
 
-from asyncmta.inbound.acceptance import Acceptance, is_within
+from asyncmta.inbound.acceptance import Acceptance
 from asyncmta.inbound.chunks import ChunkReader, RefusedChunk
 from asyncmta.inbound.content import Rules
 from asyncmta.inbound.data import ContentReader
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
-from asyncmta.mail.headers import Arrival, protocol_name, received_opening
+from asyncmta.mail.headers import Arrival, protocol_name
 from asyncmta.mail.reply import Reply
 from asyncmta.policy.rules import UNDECIDED
 from asyncmta.policy.verdict import NOTHING_FOUND, Findings, Handling, Peer
@@ -42,10 +41,10 @@ class Client(Struct, frozen=True):
 
 def client_at(acceptance: Acceptance, ip: str, port: int, *, name: str = "", is_known: bool = True) -> Client:
     """The client at this address, with what it may do; nothing where its address `is_known` not to be its own."""
-    trusted = is_known and acceptance.is_trusted(ip)
-    terms = acceptance.terms
-    may_turn = trusted or (is_known and is_within(ip, terms.etrn_from))
-    return Client(ip, port, trusted, name, is_known and is_within(ip, terms.xclient_from), may_turn)
+    if not is_known:
+        return Client(ip, port, name=name)
+    standing = acceptance.standing(ip)
+    return Client(ip, port, standing.trusted, name, standing.speaks_for_others, standing.may_turn)
 
 
 class Forwarded(Struct, frozen=True):
@@ -238,7 +237,7 @@ class SessionState:
                 findings = structs.replace(findings, name=client.name, is_name_unsure=False)
             self._peer = Peer(
                 ip=client.ip,
-                address=ip_address(client.ip) if client.ip else None,
+                address=self.acceptance.standing(client.ip).address,
                 port=client.port,
                 helo=self.helo,
                 extended=self.extended,
@@ -278,7 +277,8 @@ class SessionState:
             tls=self.tls,
         )
         is_author = self.acceptance.terms.role == "submission"
-        facts = ClientFacts(self.client.ip, self.helo, self.login, received_opening(arrival), is_author, tls=self.tls)
+        opening = self.acceptance.opening(arrival)
+        facts = ClientFacts(self.client.ip, self.helo, self.login, opening, is_author, tls=self.tls)
         if not smtputf8:
             self._facts = facts
         return facts
@@ -295,4 +295,4 @@ class SessionState:
                 name=forwarded.name,
                 protocol=forwarded.protocol,
             )
-        return ClientFacts(forwarded.ip, forwarded.helo, self.login, received_opening(arrival), tls=self.tls)
+        return ClientFacts(forwarded.ip, forwarded.helo, self.login, self.acceptance.opening(arrival), tls=self.tls)

@@ -12,6 +12,7 @@ NOW, END = 10_000.0, 90_000.0
 FACTS = Facts(
     state="deferred",
     rule="route 0 (recipient *, sender *): matches, smarthost",
+    pause="",
     way=NETWORK,
     is_held=False,
     release="",
@@ -29,6 +30,11 @@ AWAY = replace(SITE, suspended_until=NOW + 400, last_failure="421 4.3.2 Not now"
     [
         ("hold", "queue release", {"state": "held", "is_held": True}),
         ("route", "route 0", {"state": "held"}),
+        ("pause", "domain x.example is paused", {"state": "held", "pause": "domain x.example is paused"}),
+        ("hold", "queue release", {"state": "held", "is_held": True, "pause": "domain x.example is paused"}),
+        ("pause", "output is paused", {"pause": "output is paused"}),
+        ("session", "on a session", {"state": "active", "sites": (SITE,), "pause": "output is paused"}),
+        ("pause", "output is paused", {"state": "ready", "is_crowded": True, "pause": "output is paused"}),
         ("report", "sender is being told", {"state": "failed"}),
         ("sender", "to be released at", {"release": "to be released at noon"}),
         ("schedule", "retry schedule", {}),

@@ -7,10 +7,17 @@ from msgspec import Struct
 
 from asyncmta.admin.door import Door
 from asyncmta.admin.shapes import LastAttempt, RecipientStory, Story
+from asyncmta.config import InvalidConfig
+from asyncmta.handing_off import Progress
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.pausing import Paused
+from asyncmta.rates import COLUMNS
+from asyncmta.recent_log import Excerpt
+from asyncmta.reloading import Change
 from asyncmta.suppression.entries import Suppression
+from asyncmta.system.clock import SystemClock
+from asyncmta.tracing.looking import Tracing
 
 
 class Person(Struct):
@@ -72,28 +79,93 @@ class Listed:
         self.loads += 1
 
 
-class FakeMta:
+class Watching:
+    """The part of it that is watched."""
+
+    is_observed = False
+
+    def observe(self, is_watched):
+        self.is_observed = is_watched
+
+    def rates(self, step, most):
+        self.asked.append(("rates", step, most))
+        columns = {name: [1] for name in COLUMNS} | {name: [None] for name in ("p50", "p95", "p99", "sync", "lag")}
+        now = {"queue": {"held": 1}, "oldest_accepted_at": None, "sessions_in": 0, "sessions_out": 3}
+        return {"step": step, "at": 1000.5, "now": now, **columns}
+
+    def log(self, most, after, queue_id, event):
+        self.asked.append(("log", most, after, queue_id, event))
+        return Excerpt([(7, {"ts": "2026-11-22T10:00:00.000Z", "level": "info", "event": "ready"})], 7, 0)
+
+    def told_settings(self):
+        row = {"key": "queue.lifetime", "value": "5d", "source": "environment", "variable": "ASYNCMTA_QUEUE__LIFETIME"}
+        return {"file": None, "settings": [row | {"needs_restart": False, "waits_for_restart": False}]}
+
+    async def retry_site(self, key):
+        self.asked.append(("retry_site", key))
+        return 2 if key == "mx:mx.test" else None
+
+
+class Steered:
+    """With pauses of its own, and a hand-over that never goes on."""
+
     def __init__(self) -> None:
+        self.paused = Paused()
+        self.tracing = Tracing(SystemClock())
+        self.trace = self.tracing.look
+        self.progress: Progress | None = None
+        self.faults: list[str] = []
+        self.change = (("route",), ("listener",))
+
+    async def pause(self, what, name="", seconds=None):
+        self.paused = self.paused.with_(what, name, True, None if seconds is None else 5000.0 + seconds)
+        return self.paused
+
+    async def resume(self, what, name=""):
+        self.paused = self.paused.with_(what, name, False)
+        return self.paused
+
+    async def hand_over(self, to, tls="opportunistic"):
+        self.progress = Progress(to, 5, 5, 0, 0, {"421 4.3.2 Not now": 2})
+        return self.progress
+
+    def handing_over(self):
+        return self.progress
+
+    async def end_hand_over(self):
+        self.progress = None
+        return self.paused
+
+    async def reload(self):
+        if self.faults:
+            raise InvalidConfig(self.faults)
+        return Change(None, *self.change)
+
+
+class FakeMta(Watching, Steered):
+    def __init__(self) -> None:
+        super().__init__()
         self.rows: list[Row] = []
         self.contents: dict[str, object] = {}
         self.asked: list[tuple[object, ...]] = []
         self.submitted: list[tuple[object, ...]] = []
         self.reports: list[object] = []
+        self.traces: list[str] = []
         self.refusal: Reply | None = None
         self.bug: Exception | None = None
         self.reasons: list[str] = []
         self.known_sites: list[object] = []
         self.said: list[str] = []
         self.listed = Listed()
-        self.paused = Paused()
 
-    async def submit(self, reverse_path, recipients, content, reports):
+    async def submit(self, reverse_path, recipients, content, reports, traceparent):
         if self.bug is not None:
             raise self.bug
         if self.refusal is not None:
             raise SaidNo(self.refusal)
         self.submitted.append((reverse_path, recipients, content))
         self.reports.append(reports)
+        self.traces.append(traceparent)
         return f"{len(self.submitted):016d}"
 
     async def newest(self, before=None):
@@ -140,7 +212,7 @@ class FakeMta:
 
     async def why(self, queue_id):
         row = self.message(queue_id)
-        return None if row is None else story(row)
+        return None if row is None else story(row, "pause" if self.paused.domains else "schedule")
 
     def sites(self):
         return self.known_sites
@@ -162,8 +234,8 @@ class FakeMta:
         self.refusal = reply(code, enhanced, text)
 
 
-def story(row):
-    """What decides about it is known: it is the schedule."""
+def story(row, by="schedule"):
+    """What decides about it is known."""
     return Story(
         queue_id=row.queue_id,
         state=row.state,
@@ -183,8 +255,8 @@ def story(row):
                 next_hop=each.next_hop,
                 rule="no route matches; example.net is not local",
                 next_due=each.next_due,
-                decided_by="schedule",
-                why="the retry schedule",
+                decided_by=by,
+                why=f"it is the {by}",
                 last=LastAttempt(
                     at=1500.0,
                     outcome="deferred",

@@ -10,7 +10,8 @@ import json
 import pytest
 
 from asyncmta.admin.client import ControlClient, NotRunning, Refused
-from asyncmta.admin.door import Door, OpenDoor
+from asyncmta.admin.door import Door
+from asyncmta.admin.guard import OpenDoor
 from asyncmta.inbound.drop_file import Directions, Dropped, write
 from asyncmta.inbound.injection import Reports
 from asyncmta.mail.envelope import ContentUnavailable

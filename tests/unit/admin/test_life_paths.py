@@ -8,50 +8,11 @@ import pytest
 
 from asyncmta.admin.client import ControlClient, Refused
 from asyncmta.admin.life import is_host_and_port
-from asyncmta.config import InvalidConfig
-from asyncmta.handing_off import Progress
-from asyncmta.reloading import Change
 
 
 @pytest.fixture
 def client(door, tmp_path):
     return ControlClient(str(tmp_path / "control.sock"), timeout=10)
-
-
-@pytest.fixture(autouse=True)
-def steered(fake):
-    """The stand-in with pauses of its own, and a hand-over that takes a step at each look."""
-
-    async def pause(what, name=""):
-        fake.paused = fake.paused.with_(what, name, True)
-        return fake.paused
-
-    async def resume(what, name=""):
-        fake.paused = fake.paused.with_(what, name, False)
-        return fake.paused
-
-    async def hand_over(to, tls="opportunistic"):
-        fake.progress = Progress(to, 5, 5, 0, 0, {})
-        return fake.progress
-
-    async def end_hand_over():
-        fake.progress = None
-        return fake.paused
-
-    async def reload():
-        if fake.faults:
-            raise InvalidConfig(fake.faults)
-        return Change(None, ("route",), ("listener",))
-
-    fake.progress, fake.faults = None, []
-    fake.pause, fake.resume, fake.hand_over, fake.end_hand_over, fake.reload = (
-        pause,
-        resume,
-        hand_over,
-        end_hand_over,
-        reload,
-    )
-    fake.handing_over = lambda: fake.progress
 
 
 async def asked(call, *arguments):
@@ -79,6 +40,25 @@ async def test_what_cannot_be_paused(client):
     assert await refusal(client.post, "/v1/pause", {"what": "everything"}) == (400, "bad_json")
     assert await refusal(client.post, "/v1/pause", {"what": "domain", "name": "a b"}) == (400, "bad_name")
     assert await refusal(client.post, "/v1/pause", {"what": "input", "name": "x"}) == (400, "bad_name")
+    assert await refusal(client.post, "/v1/pause", {"what": "input", "for": "0s"}) == (400, "bad_duration")
+    assert await refusal(client.post, "/v1/pause", {"what": "input", "for": "999999999w"}) == (400, "bad_duration")
+    assert await refusal(client.post, "/v1/pause", {"what": "input", "for": "an hour"}) == (400, "bad_json")
+
+
+async def test_a_pause_that_ends_by_itself(client, fake):
+    found = await asked(client.post, "/v1/pause", {"what": "domain", "name": "B.example", "for": "1h"})
+    assert found["ends"] == [{"what": "domain", "name": "b.example", "at": 5000.0 + 3600}]
+    assert found["reasons"] == ["domain b.example is paused until 1970-01-01 02:23:20Z"]
+    found = await asked(client.post, "/v1/pause", {"what": "domain", "name": "b.example"})
+    assert (found["domains"], found["ends"]) == (["b.example"], [])
+
+
+async def test_one_message_says_what_is_paused(client, fake):
+    fake.rows[0].state = "held"
+    target = f"/v1/queue/{fake.rows[0].queue_id}"
+    assert (await asked(client.get, target))["reason"] is None
+    fake.paused = fake.paused.with_("domain", "example.net", True)
+    assert (await asked(client.get, target))["reason"] == "it is the pause"
 
 
 async def test_a_hand_over(client):

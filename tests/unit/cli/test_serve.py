@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from asyncmta.admin.control_socket import SocketTaken
-from asyncmta.admin.door import OpenDoor
+from asyncmta.admin.guard import OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli import serve
 from asyncmta.cli.exits import Exit

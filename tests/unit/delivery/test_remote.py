@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 import uvloop
+from msgspec.structs import replace
 
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
+from asyncmta.delivery.leading import all_sites, resume_site
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.session import TlsContexts
 from asyncmta.mail.address import parse_address
@@ -360,13 +362,21 @@ async def test_a_dead_site_is_suspended(post: Any, dead_port: int) -> None:
     (view,) = post.transport.sites()
     assert view.suspended_until == result.until
     assert "refused" in view.last_failure
-    assert (view.waiting, view.sessions, view.window) == (0, 0, 1)
+    assert (view.waiting, view.sessions, view.window, view.limit) == (0, 0, 1, 20)
+    assert view.suspended_since == post.clock.now()
+    (known,) = all_sites(post.transport)
+    assert known == replace(view, destinations=(late.destination,))
     assert [event for _, event, _ in post.log.notes] == ["site_suspended"]
     post.clock.advance(60)
     again = await post.sent(to=to)
     assert isinstance(again, Deferred)
     (view,) = post.transport.sites()
     assert view.suspended_until == post.clock.now() + 120
+    assert view.suspended_since == post.clock.now()
+    resume_site(post.transport, "no such site")
+    assert post.transport.sites()[0].suspended_until is not None
+    resume_site(post.transport, view.key)
+    assert post.transport.sites()[0].suspended_until is None
 
 
 async def test_a_site_that_comes_back(post: Any) -> None:

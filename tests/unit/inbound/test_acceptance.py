@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from asyncmta.inbound.acceptance import Acceptance, Existence, Terms, parse_networks
+from asyncmta.inbound.acceptance import MOST_REMEMBERED, Acceptance, Existence, Terms, parse_networks
 from asyncmta.inbound.limits import Limits
 from asyncmta.mail import replies
 from asyncmta.mail.address import parse_address
+from asyncmta.mail.headers import Arrival
 from asyncmta.mail.reply import Reply
 from tests.dialogs.player import HOSTNAME, NOW, ROUTING, Later, lookup
 
@@ -38,6 +39,33 @@ def test_trust_is_a_matter_of_addresses_and_not_of_text() -> None:
     ] == []
     assert [ip for ip in ("128.0.0.1", "::1", "::ffff:128.0.0.1", "2001:db9::1", "") if some.is_trusted(ip)] == []
     assert not acceptance().is_trusted("127.0.0.1")
+
+
+def test_what_an_address_may_do_is_found_out_once_and_for_so_many() -> None:
+    some = acceptance(
+        networks=parse_networks(["127.0.0.0/8"]),
+        xclient_from=parse_networks(["192.0.2.0/28"]),
+        etrn_from=parse_networks(["192.0.2.4/32"]),
+    )
+    first = some.standing("192.0.2.4")
+    assert (first.trusted, first.speaks_for_others, first.may_turn) == (False, True, True)
+    assert some.standing("127.0.0.1").may_turn
+    assert some.standing("192.0.2.4") is first
+    for number in range(MOST_REMEMBERED):
+        assert not some.is_trusted(f"10.0.{number >> 8}.{number & 255}")
+    again = some.standing("192.0.2.4")
+    assert again == first
+    assert again is not first
+    assert some.standing("").address is None
+
+
+def test_the_opening_of_received_is_written_once_for_a_client() -> None:
+    some = acceptance()
+    arrival = Arrival(by=HOSTNAME, helo="client.example", ip="192.0.2.1", protocol="ESMTP")
+    opening = some.opening(arrival)
+    assert opening.startswith("Received: from client.example ([192.0.2.1])")
+    assert some.opening(Arrival(by=HOSTNAME, helo="client.example", ip="192.0.2.1", protocol="ESMTP")) is opening
+    assert some.opening(Arrival(by=HOSTNAME, helo="client.example", ip="192.0.2.2", protocol="ESMTP")) != opening
 
 
 def test_networks_are_networks() -> None:
