@@ -6,8 +6,11 @@ only a running MTA knows (a next hop, a due time) is null off-line. Never: a cha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Protocol
+
+import click
 
 from asyncmta.admin.client import ControlClient, NotRunning, Refused
 from asyncmta.admin.rows import Selection, Shown
@@ -100,6 +103,8 @@ def source() -> QueueSource:
     except NotRunning:
         from asyncmta.cli.queue_spool import SpooledQueue  # noqa: PLC0415 - only a stopped MTA needs it
 
+        if sys.stderr.isatty():
+            click.echo("not running: this is what its spool says", err=True)
         return SpooledQueue(settings)
     except Refused:
         pass
