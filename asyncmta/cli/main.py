@@ -34,6 +34,7 @@ COMMANDS = {
     "top": ("top", "Watch the running MTA: rates, queue, sites, failures."),
     "stats": ("stats", "Say what the log adds up to."),
     "reload": ("reload", "Have the running MTA read its settings again."),
+    "trace": ("trace", "Look on at live SMTP sessions, secrets masked."),
     "pause": ("pause", "Take no more mail, or begin no more attempts."),
     "resume": ("resume", "End a pause."),
     "drain": ("drain", "Hand the whole queue to another relay."),
