@@ -12,7 +12,7 @@ from typing import Protocol
 
 import click
 
-from asyncmta.admin.client import ControlClient, NotRunning, Refused
+from asyncmta.admin.client import ControlClient, NotAllowed, NotRunning, Refused
 from asyncmta.admin.rows import Selection, Shown
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import load_settings
@@ -88,7 +88,7 @@ def running() -> ControlClient:
     try:
         client.get("/livez")
     except NotRunning as error:
-        raise Stop(Exit.UNAVAILABLE, f"not running, and this needs it to be: {error}") from None
+        raise no_answer(error, "not running, and this needs it to be") from None
     except Refused:
         pass  # it is not well, and may still do what it is asked
     return client
@@ -100,6 +100,8 @@ def source() -> QueueSource:
     client = ControlClient(settings.admin.socket)
     try:
         client.get("/livez")
+    except NotAllowed as error:
+        raise no_answer(error) from None
     except NotRunning:
         from asyncmta.cli.queue_spool import SpooledQueue  # noqa: PLC0415 - only a stopped MTA needs it
 
@@ -109,6 +111,13 @@ def source() -> QueueSource:
     except Refused:
         pass
     return RunningQueue(client)
+
+
+def no_answer(error: NotRunning, what: str = "not running") -> Stop:
+    """That nobody answered, or that we may not ask, as the end of a command."""
+    if isinstance(error, NotAllowed):
+        return Stop(Exit.NO_PERMISSION, f"{error}; ask as the user that the MTA runs as, or as root")
+    return Stop(Exit.UNAVAILABLE, f"{what}: {error}")
 
 
 def said_no(error: Refused) -> Stop:
