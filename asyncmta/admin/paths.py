@@ -22,6 +22,7 @@ from asyncmta.admin.declaring import (
     OCTETS,
     PAGING,
     REPORTS,
+    TRACEPARENT,
     USUAL_ROWS,
     USUAL_STORIES,
     Parameter,
@@ -100,6 +101,7 @@ PATHS = (
             *REPORTS,
         ),
         {MESSAGE: OCTETS, JSON: NewMessage, DROP_FILE: OCTETS},
+        headers=(TRACEPARENT,),
     ),
     Path(
         "GET",

@@ -26,7 +26,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
-spool_option = click.option("--spool", metavar="DIR", help="Of this spool instead of the configured one.")
+spool_option = click.option(
+    "--spool", metavar="DIR", type=click.Path(), help="Of this spool instead of the configured one."
+)
 
 
 def surveyed(look: Callable[[PosixDisk, str], T], spool: str | None) -> T:

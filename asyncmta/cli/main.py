@@ -5,14 +5,19 @@ A usage error is 64 and a reader that went away (`| head`) is quiet. A bug shows
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from asyncmta.cli.exits import INTERRUPTED, Exit, Stop, unplanned
 from asyncmta.cli.where import config_option
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "serve": ("serve", "Run the MTA in the foreground."),
@@ -26,10 +31,13 @@ COMMANDS = {
     "suppress": ("suppress", "See and change who is to get no more mail."),
     "user": ("user", "See and change who may log in."),
     "dsn": ("dsn", "See the words of reports to senders."),
+    "top": ("top", "Watch the running MTA: rates, queue, sites, failures."),
     "stats": ("stats", "Say what the log adds up to."),
+    "reload": ("reload", "Have the running MTA read its settings again."),
     "pause": ("pause", "Take no more mail, or begin no more attempts."),
     "resume": ("resume", "End a pause."),
     "drain": ("drain", "Hand the whole queue to another relay."),
+    "completion": ("completion", "Print the completion script of a shell."),
     "health": ("health", "Say whether the running MTA is well."),
     "version": ("version", "Say which versions run here."),
 }
@@ -46,6 +54,15 @@ class LazyGroup(click.Group):
             return None
         found: click.Command = import_module(f"asyncmta.cli.{COMMANDS[cmd_name][0]}").command
         return found
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """As click's, without loading every command."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for a quick start
+
+        own = click.Command.shell_complete(self, ctx, incomplete)
+        return [
+            CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)
+        ] + own
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -64,6 +81,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
+    if os.environ.get("_ASYNCMTA_COMPLETE"):
+        import_module("asyncmta.cli.completion").register()
     try:
         code = cli.main(args=arguments, prog_name="asyncmta", standalone_mode=False)
         sys.stdout.flush()

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from asyncmta.cli.completing import to_pause
 from asyncmta.cli.queue import as_json_option, ask
 from asyncmta.cli.queue_source import running
 from asyncmta.cli.where import config_option
@@ -34,7 +35,7 @@ def say(found: dict[str, Any], as_json: bool) -> None:
 
 @click.command(name="pause")
 @click.argument("what", type=WHAT, required=False)
-@click.argument("name", default="")
+@click.argument("name", default="", shell_complete=to_pause)
 @click.option("--for", "for_", metavar="DURATION", help='Resume by itself after that: "90s", "20m", "4h", "5d".')
 @as_json_option
 @config_option

@@ -16,7 +16,7 @@ import msgspec
 
 from asyncmta.admin.client import NotRunning, Refused
 from asyncmta.admin.rows import STATES, Selection, age
-from asyncmta.cli import queue_table
+from asyncmta.cli import bulk, completing, queue_table
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.queue_source import running, said_no, source
 from asyncmta.cli.where import config_option
@@ -79,9 +79,11 @@ def filtering(command: F) -> F:
         click.option("--max-age", type=Age(), help="Accepted at most so long ago: 90s, 20m, 4h, 5d."),
         click.option("--min-age", type=Age(), help="Accepted at least so long ago."),
         click.option("--state", type=click.Choice(STATES)),
-        click.option("--recipient", help="With this recipient, not done yet."),
-        click.option("--sender", help="From this reverse-path; <> for the null one."),
-        click.option("--domain", help="With a recipient in this domain."),
+        click.option("--recipient", shell_complete=completing.recipients, help="With this recipient, not done yet."),
+        click.option(
+            "--sender", shell_complete=completing.senders, help="From this reverse-path; <> for the null one."
+        ),
+        click.option("--domain", shell_complete=completing.domains, help="With a recipient in this domain."),
     ):
         command = option(command)
     return command
@@ -113,7 +115,7 @@ def list_command(as_json: bool, limit: int | None, **filters: Any) -> None:
 
 
 @command.command(name="show")
-@click.argument("queue_id", metavar="ID")
+@click.argument("queue_id", metavar="ID", shell_complete=completing.ids)
 @as_json_option
 @config_option
 def show_command(queue_id: str, as_json: bool) -> None:
@@ -127,7 +129,7 @@ def show_command(queue_id: str, as_json: bool) -> None:
 
 
 @command.command(name="cat")
-@click.argument("queue_id", metavar="ID")
+@click.argument("queue_id", metavar="ID", shell_complete=completing.ids)
 @config_option
 def cat_command(queue_id: str) -> None:
     """The content of one message as it will be sent."""
@@ -157,7 +159,7 @@ def stats_command(as_json: bool) -> None:
 
 def selecting(command: F) -> F:
     """ID..., the filters, --all: which messages a change is for; they reach it as `chosen`."""
-    command = filtering(click.argument("ids", nargs=-1, metavar="ID...")(command))
+    command = filtering(click.argument("ids", nargs=-1, metavar="ID...", shell_complete=completing.ids)(command))
     for option in (
         config_option,
         as_json_option,
@@ -185,10 +187,10 @@ def change(verb: str, chosen: Mapping[str, Any], **more: bool) -> None:
     selection = selected(chosen)
     is_dry = chosen["dry_run"]
     more |= {"dry_run": True} if is_dry else {}
-    found = ask(lambda: running().post(f"/v1/queue/{verb}", selection | more))
-    said = f"{found['count']} messages" + (", if it were done" if is_dry else "")
-    click.echo(msgspec.json.encode(found) if chosen["as_json"] else said)
-    if found["count"] < len(set(selection.get("ids", ()))):
+    count = ask(lambda: bulk.carry_out(running(), verb, selection, more))
+    said = f"{count} messages" + (", if it were done" if is_dry else "")
+    click.echo(msgspec.json.encode({"count": count}) if chosen["as_json"] else said)
+    if count < len(set(selection.get("ids", ()))):
         raise Stop(Exit.DATA, "some of them are not queued, or not in a state for this")
 
 

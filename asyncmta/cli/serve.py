@@ -42,6 +42,8 @@ from asyncmta.system.disk import Locked
 from asyncmta.system.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from asyncmta.admin.door import Door
     from asyncmta.config import Settings
     from asyncmta.web.pages import Pages
@@ -77,6 +79,11 @@ def allow_many_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def imported(name: str) -> ModuleType:
+    """What mail does not wait for: aiohttp takes longer to import than all of ours."""
+    return await asyncio.to_thread(import_module, name)
 
 
 class Service:
@@ -130,9 +137,7 @@ class Service:
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
                 self._say_ready()
                 return await self._until_the_end()
-            # aiohttp takes longer to import than all of ours: mail is taken meanwhile.
-            door_room = await asyncio.to_thread(import_module, "asyncmta.admin.door")
-            door: Door = door_room.Door(
+            door: Door = (await imported("asyncmta.admin.door")).Door(
                 mta,
                 socket_path=admin.socket,
                 listen=admin.listen,
@@ -157,8 +162,8 @@ class Service:
                 await door.close()
 
     async def _pages(self, mta: Mta) -> Pages:
-        """In a thread, as the door: templates are read and compiled."""
-        room = await asyncio.to_thread(import_module, "asyncmta.web.pages")
+        """Made in a thread: templates are read and compiled."""
+        room = await imported("asyncmta.web.pages")
         hostname, token = self._settings.hostname, self._settings.admin.token
         make = partial(room.Pages, mta, hostname=hostname, token=token, clock=SystemClock(), on_error=self._on_error)
         pages: Pages = await asyncio.to_thread(make)

@@ -26,7 +26,7 @@ from asyncmta.system.clock import SystemClock
 
 
 @click.command(name="stats")
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(allow_dash=True))
 @click.option(
     "--database", "path", metavar="FILE", help="Keep what was read in this SQLite file, and report all it holds."
 )

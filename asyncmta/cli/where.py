@@ -35,6 +35,7 @@ def config_option(command: F) -> F:
         "-c",
         "--config",
         metavar="FILE",
+        type=click.Path(),
         expose_value=False,
         callback=_remember,
         help="The configuration file.",

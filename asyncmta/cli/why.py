@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from asyncmta.cli import queue_table
+from asyncmta.cli.completing import ids_or_people
 from asyncmta.cli.queue import ask, now
 from asyncmta.cli.queue_source import running
 from asyncmta.cli.where import config_option
@@ -23,7 +24,7 @@ COLUMNS = ("recipient", "state", "next", "decided by", "why", "next hop", "last 
 
 
 @click.command(name="why")
-@click.argument("asked", metavar="ID|ADDRESS")
+@click.argument("asked", metavar="ID|ADDRESS", shell_complete=ids_or_people)
 @click.option("--json", "as_json", is_flag=True, help="As the HTTP interface has it, on a terminal too.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, help="At most so many messages of an address.")
 @config_option

@@ -27,6 +27,7 @@ from asyncmta.web.message_page import Told, message_pages
 from asyncmta.web.queue_page import Queued, queue_pages
 from asyncmta.web.rendering import Templates
 from asyncmta.web.sessions import COOKIE, Sessions, fresh
+from asyncmta.web.view_pages import Watched, view_pages
 from asyncmta.web.visit import Browser, Form, Frame, Link, Page, Serve, Visit
 
 MOST_OCTETS, MOST_FIELDS = 256 * 1024, 1_000
@@ -37,7 +38,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnError = Callable[[str, Exception], None]
 
 
-class Browsed(Queued, Told, Protocol):
+class Browsed(Queued, Told, Watched, Protocol):
     """What the pages need of an `Mta`."""
 
     def warnings(self) -> list[str]: ...
@@ -146,7 +147,7 @@ class Pages:
 
 def _all_pages(mta: Browsed, on_error: OnError) -> list[Page]:
     """In the order of the navigation."""
-    return [*queue_pages(mta), *message_pages(mta, on_error)]
+    return [*view_pages(mta), *queue_pages(mta), *message_pages(mta, on_error)]
 
 
 async def _serve(serve: Serve, request: web.Request) -> web.StreamResponse:

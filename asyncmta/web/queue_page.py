@@ -35,7 +35,6 @@ class Queued(Operating, Protocol):
 def queue_pages(mta: Queued) -> list[Page]:
     pages = _Pages(mta)
     return [
-        Page("/", pages.home),
         Page("/queue", pages.table, "Queue"),
         Page("/queue", pages.act, method="POST"),
     ]
@@ -44,9 +43,6 @@ def queue_pages(mta: Queued) -> list[Page]:
 class _Pages:
     def __init__(self, mta: Queued) -> None:
         self._mta = mta
-
-    async def home(self, visit: Visit) -> web.Response:
-        return visit.go("/queue")
 
     async def table(self, visit: Visit) -> web.Response:
         """The newest first, a page at a time."""

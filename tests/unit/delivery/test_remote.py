@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
-from asyncmta.delivery.leading import all_sites
+from asyncmta.delivery.leading import all_sites, resume_site
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.session import TlsContexts
 from asyncmta.mail.address import parse_address
@@ -373,6 +373,10 @@ async def test_a_dead_site_is_suspended(post: Any, dead_port: int) -> None:
     (view,) = post.transport.sites()
     assert view.suspended_until == post.clock.now() + 120
     assert view.suspended_since == post.clock.now()
+    resume_site(post.transport, "no such site")
+    assert post.transport.sites()[0].suspended_until is not None
+    resume_site(post.transport, view.key)
+    assert post.transport.sites()[0].suspended_until is None
 
 
 async def test_a_site_that_comes_back(post: Any) -> None:

@@ -126,7 +126,7 @@ async def test_the_bearer_token_opens_pages_too_and_the_cookie_not_the_api(stran
 
 async def test_without_a_token_there_is_no_log_in(local):
     page = await local.get("/")
-    assert (page.status, page.path) == (200, "/queue")
+    assert (page.status, page.path) == (200, "/")
     assert "Log out" not in page.text
     assert (await local.get("/login", follow=False)).headers["Location"] == "/"
     assert (await local.post("/login", follow=False, form={"csrf": page.csrf})).headers["Location"] == "/"

@@ -88,6 +88,8 @@ def test_what_is_not_ours_says_its_version_and_has_its_licence():
     table = (FOLDER / "static" / "VENDORED.md").read_text()
     version = re.search(r"`htmx\.org` \| ([0-9.]+) \|", table)[1]
     assert f'version:"{version}"' in (FOLDER / "static" / "htmx.min.js").read_text()
+    version = re.search(r"`uplot` \| ([0-9.]+) \|", table)[1]
+    assert f"uPlot (v{version})" in (FOLDER / "static" / "uplot.min.js").read_text()
     for name in re.findall(r"\(`([^`]+LICENSE[^`]*)`\)", table):
         assert (FOLDER / "static" / name).stat().st_size > 100
     listed = set(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE))
