@@ -99,6 +99,7 @@ def browser():
 def window(browser, served):
     window = browser.window(served.origin, locale="en-GB")
     window.log_in(TOKEN)
+    window.go("/queue")
     yield window
     assert window.complaints == []
     window.page.context.close()
@@ -172,7 +173,7 @@ def test_the_same_by_keyboard_alone(browser, served):
     """Tab, Enter, Space and letters; wherever the focus is, one can see it."""
     window = browser.window(served.origin)
     page = window.page
-    window.go("/")
+    window.go("/queue")
     assert page.evaluate("document.activeElement.id") == "token"
     page.keyboard.type(TOKEN)
     page.keyboard.press("Enter")
@@ -229,6 +230,7 @@ def test_without_javascript(browser, served):
     window = browser.window(served.origin, java_script_enabled=False)
     page = window.page
     window.log_in(TOKEN)
+    window.go("/queue")
     page.get_by_label("Recipient").fill("you13@d13.away.test")
     page.get_by_role("button", name="Search").click()
     assert rows(page).count() == 1
