@@ -83,6 +83,7 @@ docs: $(VENV)
 	$(BIN)/python .ci/fault_page.py
 	$(BIN)/python .ci/metrics_table.py
 	$(BIN)/python .ci/api_page.py
+	$(BIN)/python .ci/reload_table.py
 
 screenshots: $(VENV) test-tools
 	SCREENSHOTS=docs/web $(PYTEST) tests/peers -k screenshots
@@ -90,6 +91,7 @@ screenshots: $(VENV) test-tools
 lock:
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt
 	uv pip compile -q pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-dev.txt
+	uv pip compile -q pyproject.toml --extra otel -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-otel.txt
 	uv pip compile -q --group build -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --universal -o requirements-build.txt
 
 clean:

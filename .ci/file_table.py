@@ -21,6 +21,7 @@ ORDER = [
     "mailboxes",
     "lists",
     "policy",
+    "tracing",
     "auth",
     "inbound",
     "scheduling",

@@ -53,6 +53,7 @@ from asyncmta.config_tables import (
     TlsTable,
     kinds,
 )
+from asyncmta.config_telemetry import TelemetryTable
 from asyncmta.config_webhook import WebhookTable
 from asyncmta.inbound.certificate_files import TlsFiles
 from asyncmta.mail.address import Address, InvalidAddress, domain_key, parse_address
@@ -117,6 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drop: DropTable
     sandbox: SandboxTable
     suppression: SuppressionTable
+    telemetry: TelemetryTable
     webhooks: tuple[WebhookTable, ...]
     source: Source
 
@@ -194,6 +196,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ),
             sandbox=tables.sandbox,
             suppression=tables.suppression,
+            telemetry=tables.telemetry,
             webhooks=tables.webhook,
         )
 

@@ -28,8 +28,10 @@ from asyncmta.config_routes import check_transport
 from asyncmta.config_sandbox import check_sandbox
 from asyncmta.config_sites import check_site, check_source
 from asyncmta.config_tables import ListenerTable, Tables
+from asyncmta.config_telemetry import check_telemetry
 from asyncmta.config_texts import is_loopback, split_port
 from asyncmta.config_webhook import check_webhooks
+from asyncmta.telemetry.extra import has_extra
 
 SHORTEST_TOKEN = 16
 SMTP_PORT = 25
@@ -69,6 +71,7 @@ def check_pairs(tables: Tables, given: frozenset[str], report: Report) -> None:
     check_srs(tables.srs, report)
     _check_mode(tables, report)
     check_webhooks(tables.webhook, tables.general.mode, report)
+    check_telemetry(tables.telemetry, tables.general.mode, has_extra, report)
     check_sandbox(tables.sandbox, tables.rewrite, tables.general.mode, report)
 
 

@@ -37,6 +37,7 @@ from asyncmta.config_route_table import TLS_LEVEL, OptionalPath, RouteTable
 from asyncmta.config_sandbox import SandboxTable
 from asyncmta.config_sites import SiteTable, SourceTable
 from asyncmta.config_suppression import SuppressionTable
+from asyncmta.config_telemetry import TelemetryTable
 from asyncmta.config_webhook import WebhookTable
 from asyncmta.inbound.throttle import Rate
 
@@ -199,6 +200,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     drop: DropTable
     sandbox: SandboxTable
     suppression: SuppressionTable
+    telemetry: TelemetryTable
     webhook: tuple[WebhookTable, ...]
 
 
@@ -224,6 +226,7 @@ TABLES: dict[str, type[Struct]] = {
     "drop": DropTable,
     "sandbox": SandboxTable,
     "suppression": SuppressionTable,
+    "telemetry": TelemetryTable,
 }
 ARRAYS: dict[str, type[Struct]] = {
     "listener": ListenerTable,

@@ -61,6 +61,7 @@ class HandingOff:
     def begin(self, next_hop: Smarthost, total: int) -> None:
         """From now on; said again for the same relay it only forgets why it has failed so far."""
         self.reasons.clear()
+        self._record()
         if self.next_hop != next_hop:
             self.next_hop, self.total, self.taken = next_hop, total, 0
 
@@ -140,10 +141,14 @@ class HandingOff:
         if self._answered and not self._is_syncing:
             self._is_syncing = True
             covered, self._answered = self._answered, 0
-            self._sync(lambda _: self._durable(covered))
+            self._sync(lambda failure: self._synced(covered, failure))
 
-    def _durable(self, covered: int) -> None:
+    def _synced(self, covered: int, failure: object) -> None:
+        """A disk that is full is asked again with the next answer, or when the hand-over is said again."""
         self._is_syncing = False
+        if failure is not None:
+            self._answered += covered
+            return
         self._unsure -= covered
         self._record()
         self._go_on()

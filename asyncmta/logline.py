@@ -111,12 +111,13 @@ Build = Callable[..., Facts]
 
 class Source(Struct, frozen=True, gc=False):
     """Whom a message came from: the peer's address as text, what it called itself, the login (None: none), and version
-    and cipher of TLS ("": none)."""
+    and cipher of TLS ("": none). `at`: when its last octet came, in Unix seconds; it is no part of the line."""
 
     client: str
     helo: str = ""
     login: str | None = None
     tls: str = ""
+    at: float = 0.0
 
 
 def accepted(wording: Wording, queue_id: QueueId, envelope: Envelope, size: int, source: Source) -> Facts:

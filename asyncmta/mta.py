@@ -16,6 +16,7 @@ from typing import BinaryIO, Self
 from asyncmta.config import Settings
 from asyncmta.delivery.dialer import Resolves
 from asyncmta.delivery.resolver import Resolver
+from asyncmta.delivery.tapping import OutgoingTaps
 from asyncmta.handing_off import HandingOff
 from asyncmta.inbound.access import Access, Authenticator
 from asyncmta.inbound.certificates import Certificates
@@ -46,6 +47,7 @@ from asyncmta.mta_policy import build_policy
 from asyncmta.mta_reload import Back, Front, Renewable
 from asyncmta.mta_remote import build_dialer, build_remote, build_resolver
 from asyncmta.mta_sites import Sited
+from asyncmta.mta_tracing import Traced
 from asyncmta.mta_views import Viewed
 from asyncmta.mta_watching import build_log, build_watching
 from asyncmta.operations import Rooms
@@ -56,10 +58,11 @@ from asyncmta.scheduling.tags import marks_of
 from asyncmta.spool.store import JournalFailed, Recovery, SpoolSettings, Store
 from asyncmta.system.clock import Clock, SystemClock
 from asyncmta.system.disk import Disk, PosixDisk
+from asyncmta.tracing.looking import Tracing
 from asyncmta.turning import turns_of
 
 
-class Mta(Viewed, Sited, Measured, Renewable):
+class Mta(Viewed, Sited, Measured, Renewable, Traced):
     """One MTA: `async with Mta(Settings.load("config.toml")) as mta: ...`.
 
     authenticator: an async callable (mechanism, login, password) -> bool, or None when it cannot be told now; with a
@@ -82,6 +85,7 @@ class Mta(Viewed, Sited, Measured, Renewable):
         self.settings = settings
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._disk: Disk = disk if disk is not None else PosixDisk()
+        self.tracing = Tracing(self._clock)
         self._resolver = resolver
         self._authenticator = authenticator
         self._hooks, self._recipients = hooks, recipients
@@ -142,6 +146,7 @@ class Mta(Viewed, Sited, Measured, Renewable):
         self._dialer = build_dialer(
             settings, clock=clock, resolver=self._resolver, maillog=maillog, listening=lambda: self.addresses
         )
+        self._dialer.taps = OutgoingTaps(self.tracing)
         route_of = self._route_of
         self._remote = build_remote(dialer=self._dialer, clock=clock, maillog=maillog, store=store, route_of=route_of)
         self._pipe = build_pipe(settings, clock=clock, maillog=maillog, store=store, route_of=route_of)
@@ -150,7 +155,9 @@ class Mta(Viewed, Sited, Measured, Renewable):
         self._scheduler = Scheduler(
             clock=clock,
             store=store,
-            transport=build_exit_door(settings, keeper=self.suppressions, transport=self._handing_off, maillog=maillog),
+            transport=self._watching.traced(
+                build_exit_door(settings, keeper=self.suppressions, transport=self._handing_off, maillog=maillog)
+            ),
             bouncer=back.bouncer,
             routing=self._routing,
             maillog=maillog,
@@ -230,6 +237,7 @@ class Mta(Viewed, Sited, Measured, Renewable):
             etrn_from=settings.relay.etrn_from,
             turns=before.reception.turns if before is not None else turns_of(self),
             access=access,
+            tracing=self.tracing,
             gate=back.policy.gate,
             readdressing=back.readdressing,
             **(shared(before.reception) if before is not None else {}),

@@ -105,12 +105,17 @@ class Life(Operations):
     # -- steering ----------------------------------------------------------------------------------------------------
 
     async def submit(
-        self, reverse_path: str | None, recipients: Sequence[str], content: bytes, reports: Reports = AS_USUAL
+        self,
+        reverse_path: str | None,
+        recipients: Sequence[str],
+        content: bytes,
+        reports: Reports = AS_USUAL,
+        traceparent: str = "",
     ) -> str:
         """See `Operations`; while input is paused nothing is taken."""
         if (refusal := self.refusal()) is not None:
             raise SubmitRefused(refusal)
-        return await super().submit(reverse_path, recipients, content, reports)
+        return await super().submit(reverse_path, recipients, content, reports, traceparent)
 
     def refusal(self) -> Reply | None:
         """What new mail hears while input is paused."""

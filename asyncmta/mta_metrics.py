@@ -53,7 +53,7 @@ class Measured(Operations):
 
     def standing(self) -> dict[str, int]:
         """How many messages are in each state, without a look at any of them."""
-        return states(self.rooms, self.rooms.store.facts())
+        return queue_states(self.rooms, self.rooms.store.facts())
 
     async def metrics(self, accept: str = "") -> tuple[bytes, str]:
         """The page for Prometheus, and its Content-Type; `accept` as the field of a request (docs/metrics.md)."""
@@ -127,7 +127,14 @@ def spool(facts: StoreFacts) -> Iterator[Reading]:
     yield Reading(names.FILE_SYSTEM, {(facts.file_system, "yes" if facts.is_doubtful else "no"): 1.0})
 
 
-def states(rooms: Rooms, facts: StoreFacts) -> dict[str, int]:
+def queue(rooms: Rooms, facts: StoreFacts, now: float) -> Iterator[Reading]:
+    counts = rooms.scheduler.standing()
+    yield Reading(names.QUEUE, {(state,): count for state, count in queue_states(rooms, facts).items()})
+    yield Reading(names.QUEUE_RECIPIENTS, {("active",): counts.in_hand, ("ready",): counts.ready})
+    yield one(names.OLDEST, max(0.0, now - facts.oldest) if facts.oldest is not None else 0.0)
+
+
+def queue_states(rooms: Rooms, facts: StoreFacts) -> dict[str, int]:
     """Messages by the states of contract.md section 2, from what is counted as it goes along."""
     counts = rooms.scheduler.standing()
     held = min(counts.held, facts.messages)
@@ -135,14 +142,6 @@ def states(rooms: Rooms, facts: StoreFacts) -> dict[str, int]:
     left = facts.messages - held - active
     ready = min(counts.ready, left)
     return {"held": held, "active": active, "ready": ready, "deferred": left - ready, "damaged": facts.damages}
-
-
-def queue(rooms: Rooms, facts: StoreFacts, now: float) -> Iterator[Reading]:
-    """How much is queued, and for how long."""
-    counts = rooms.scheduler.standing()
-    yield Reading(names.QUEUE, {(state,): count for state, count in states(rooms, facts).items()})
-    yield Reading(names.QUEUE_RECIPIENTS, {("active",): counts.in_hand, ("ready",): counts.ready})
-    yield one(names.OLDEST, max(0.0, now - facts.oldest) if facts.oldest is not None else 0.0)
 
 
 def outbound(rooms: Rooms, told: Told) -> Iterator[Reading]:

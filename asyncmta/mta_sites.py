@@ -7,8 +7,6 @@ what waits for the end of its suspension. Never: an attempt; the schedule is cha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec import Struct
 
 from asyncmta.delivery.leading import resume_site
@@ -30,17 +28,16 @@ class SiteFacts(Struct, frozen=True):
 class Sited(Operations):
     """The part of `Mta` that is about sites."""
 
-    async def retry_site(self, key: str, destinations: Iterable[str] = ()) -> int | None:
-        """Make due now what waits for this site, also while it is suspended, and what is for these `destinations`; how
-        many messages, None: there is no such site, and nothing else was asked for."""
+    async def retry_site(self, key: str) -> int | None:
+        """Make due now what waits for this site, also while it is suspended; how many messages, None: there is no such
+        site."""
         rooms = self.rooms
         views = [each for each in self.sites() if each.key == key]
-        led = frozenset(destinations)
-        if not views and not led:
+        if not views:
             return None
         facts = SiteFacts(
             hosts=frozenset(host for each in views for host in each.hosts),
-            destinations=led.union(*(each.destinations for each in views)),
+            destinations=frozenset(name for each in views for name in each.destinations),
             until=next((each.suspended_until for each in views if each.suspended_until is not None), None),
         )
         await rooms.scheduler.loaded()
@@ -50,7 +47,6 @@ class Sited(Operations):
             if not entry.is_closed and self._waits_there(entry, facts):
                 found.append(entry.queue_id)
         resume_site(rooms.remote, key)
-        rooms.remote.resume(led)
         return rooms.scheduler.retry(found) if found else 0
 
     def _waits_there(self, entry: Entry, facts: SiteFacts) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from asyncmta.counted_log import CountedLog
 from asyncmta.inbound.listener import Listener
-from asyncmta.mta_metrics import states
+from asyncmta.mta_metrics import queue_states
 from asyncmta.mta_settings import told
 from asyncmta.operations import Operations
 from asyncmta.rates import COLUMNS, History, Sample
@@ -48,7 +48,7 @@ class Viewed(Operations):
         """The last steps of so many seconds as columns, and how it stands now."""
         rooms, now = self.rooms, self._clock.now()
         facts = rooms.store.facts()
-        standing = {"queue": states(rooms, facts), "oldest_accepted_at": facts.oldest}
+        standing = {"queue": queue_states(rooms, facts), "oldest_accepted_at": facts.oldest}
         standing |= {"sessions_in": self._sessions_in(), "sessions_out": self._sessions_out()}
         history = self._history
         columns = history.columns(step, most) if history is not None else {name: [] for name in COLUMNS}

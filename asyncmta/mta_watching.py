@@ -1,4 +1,4 @@
-"""Who hears of what becomes of mail, from the settings: webhooks, and the suppression list that is added to by itself.
+"""Who hears of what becomes of mail, from the settings: webhooks, traces, the suppression list that grows by itself.
 
 A part of the composition root. Promises: where nobody is to hear, nothing stands in the way of the journal. Never: a
 decision.
@@ -12,10 +12,13 @@ from typing import BinaryIO
 
 from asyncmta.config import Settings
 from asyncmta.counted_log import CountedLog
+from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.failure_words import classify
 from asyncmta.mail.outcome import Failed
+from asyncmta.mail.transport import Transport
 from asyncmta.maillog import MailLog
 from asyncmta.mta_doors import build_keeper
+from asyncmta.mta_telemetry import Telemetry, build_telemetry, kind_of_log
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
 from asyncmta.spool.records import Accepted, Attempted, Record, Reported
@@ -36,11 +39,14 @@ FOLDER = "webhooks"  # of the spool: events that are still to be told
 
 
 class Watching:
-    """`webhooks` is None where there are none. `counts`: failures are counted for the suppression list."""
+    """`webhooks`, `telemetry`: None where there are none. `counts`: failures are counted for the suppression list."""
 
-    def __init__(self, *, keeper: Keeper, webhooks: Webhooks | None, counts: bool, maillog: MailLog) -> None:
+    def __init__(
+        self, *, keeper: Keeper, webhooks: Webhooks | None, telemetry: Telemetry | None, counts: bool, maillog: MailLog
+    ) -> None:
         self.keeper = keeper
         self.webhooks = webhooks
+        self.telemetry = telemetry
         self._counts = counts
         self._maillog = maillog
         self._store: Store | None = None
@@ -57,6 +63,8 @@ class Watching:
         """Before anything happens to mail."""
         self._store = store
         await self.keeper.open()
+        if self.telemetry is not None:
+            self.telemetry.open()
         if self.webhooks is not None:
             await self.webhooks.open()
             if isinstance(self._maillog, TellingLog) and self.webhooks.wants_refusals:
@@ -72,6 +80,18 @@ class Watching:
                 await self._recalling
             store, missed = self._store, bool(self._parked) or self._has_missed
             await self.webhooks.close(clean=store is not None and not missed and not store.facts().is_poisoned)
+
+        if self.telemetry is not None:
+            await self.telemetry.close()
+
+    def take_up(self, queue_id: QueueId, traceparent: str) -> None:
+        """Somebody who traces hands this message in."""
+        if self.telemetry is not None:
+            self.telemetry.tracer.take_up(queue_id, traceparent)
+
+    def traced(self, transport: Transport) -> Transport:
+        """The transport, of whose deliveries traces tell where they are wanted."""
+        return transport if self.telemetry is None else self.telemetry.traced(transport)
 
     def _applied(self, record: Record, entry: Entry | Parked) -> None:
         try:
@@ -119,14 +139,9 @@ class Watching:
                 self.keeper.failed(recipient, classify(outcome.reply, outcome.cause), record.at)
 
 
-class TellingCountedLog(TellingLog, CountedLog):
-    """Both of them."""
-
-
 def build_log(settings: Settings, *, clock: Clock, stream: BinaryIO | None) -> CountedLog:
     """The log, which tells webhooks of refusals where they are wanted."""
-    kind = TellingCountedLog if settings.webhooks else CountedLog
-    log = settings.log
+    log, kind = settings.log, kind_of_log(settings)
     return kind(clock=clock, stream=stream, format=log.format, level=log.level, addresses=log.addresses)
 
 
@@ -155,6 +170,7 @@ def build_watching(settings: Settings, *, disk: Disk, clock: Clock, maillog: Mai
     return Watching(
         keeper=build_keeper(settings, clock=clock, maillog=maillog),
         webhooks=webhooks,
+        telemetry=build_telemetry(settings, clock=clock, maillog=maillog),
         counts=bool(settings.suppression.automatic),
         maillog=maillog,
     )

@@ -32,6 +32,7 @@ from asyncmta.mail.wire import Unstuffer
 from asyncmta.mailboxes.directory import Directory
 from asyncmta.mta_doors import warnings_of
 from asyncmta.mta_policy import Asked, Policy
+from asyncmta.mta_watching import Watching
 from asyncmta.pausing import Paused
 from asyncmta.route_report import RouteReport, report
 from asyncmta.routing import Routing
@@ -76,6 +77,7 @@ class Operations:
     _handing_in: set[asyncio.Future[Any]]  # for which a drain waits
     settings: Settings
     suppressions: Keeper  # who gets no mail
+    _watching: Watching
     _paused: Paused
 
     @property
@@ -87,16 +89,25 @@ class Operations:
     # -- handing in --------------------------------------------------------------------------------------------------
 
     async def submit(
-        self, reverse_path: str | None, recipients: Sequence[str], content: bytes, reports: Reports = AS_USUAL
+        self,
+        reverse_path: str | None,
+        recipients: Sequence[str],
+        content: bytes,
+        reports: Reports = AS_USUAL,
+        traceparent: str = "",
     ) -> str:
         """Take a message; its queue id, when it is durable. What it lacks is added (`inbound/injection`).
+        `traceparent`: the trace of whoever hands it in, as W3C has it (docs/telemetry.md).
 
-        Raises InvalidAddress for an address that is none, and SubmitRefused with the reply a client would have got.
+        Raises InvalidAddress for an address that is none; SubmitRefused with the reply a client would have got.
         """
         envelope = envelope_of(reverse_path, recipients, reports)
         if isinstance(envelope, Reply):
             raise SubmitRefused(envelope)
-        taking = asyncio.ensure_future(self.rooms.intake.submit(envelope, content))
+        queue_id = self.rooms.store.next_queue_id()
+        if traceparent:
+            self._watching.take_up(queue_id, traceparent)
+        taking = asyncio.ensure_future(self.rooms.intake.submit(envelope, content, queue_id=queue_id))
         self.keep_until_drained(taking)
         taken = await asyncio.shield(taking)
         if isinstance(taken, Reply):

@@ -67,6 +67,8 @@ def decide(facts: Facts) -> Decision:
     match facts.state:
         case "held":
             return _held(facts)
+        case "deferred" | "ready" if facts.pause:
+            return _paused(facts)
         case "deferred":
             return _deferred(facts)
         case "ready":
@@ -80,8 +82,12 @@ def _held(facts: Facts) -> Decision:
     if facts.is_held:
         return Decision("hold", "an operator holds the message, or a rule did when it came: `asyncmta queue release`")
     if facts.pause:
-        return Decision("pause", f"{facts.pause}: `asyncmta resume`")
+        return _paused(facts)
     return Decision("route", f"a route holds it: {facts.rule}")
+
+
+def _paused(facts: Facts) -> Decision:
+    return Decision("pause", f"{facts.pause}: `asyncmta resume`")
 
 
 def _deferred(facts: Facts) -> Decision:
@@ -103,8 +109,6 @@ def _until(site: SiteFacts) -> float:
 
 
 def _due(facts: Facts) -> Decision:
-    if facts.pause:
-        return Decision("pause", f"{facts.pause}: `asyncmta resume`")
     if facts.is_crowded:
         return Decision("share", "its next hop has as many recipients in hand as one may have")
     return Decision("turn", "it is due, and has its turn as soon as there is room")

@@ -39,6 +39,9 @@ TAKEN_OVER: Mapping[str, frozenset[str]] = {
 }
 """Fields of the settings, with the keys in them; what is not here needs a restart."""
 
+TEXTS = frozenset({"postmaster"})
+"""Fields that are no tables, although their values have fields of their own."""
+
 UNSPOKEN = frozenset({"source"})
 """Where settings came from is none of them."""
 
@@ -61,7 +64,13 @@ def compare(old: S, new: S) -> Change[S]:
         if field in UNSPOKEN or before == wanted:
             continue
         taken = TAKEN_OVER.get(field, frozenset())
-        if not isinstance(before, Struct) or not isinstance(wanted, Struct) or type(before) is not type(wanted):
+        is_text = field in TEXTS
+        if (
+            is_text
+            or not isinstance(before, Struct)
+            or not isinstance(wanted, Struct)
+            or type(before) is not type(wanted)
+        ):
             if taken:
                 changed.append(_name(field, before))
             else:

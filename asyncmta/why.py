@@ -75,7 +75,7 @@ def explain(rooms: Witnesses, settings: Settings, queue_id: QueueId, paused: Pau
             Facts(
                 state=person.state,
                 rule=rule,
-                pause=paused.of_output() if person.state == "ready" else pause,
+                pause=pause if person.state == "held" else paused.of_output(),
                 way=_way(rooms.routing, hop),
                 is_held=entry.held,
                 release=row.reason,

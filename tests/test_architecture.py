@@ -25,8 +25,8 @@ PACKAGE = "asyncmta"
 FLOORS: list[set[str]] = [
     {"mail", "system"},
     {"maillog", "routing"},
-    {"spool", "policy"},
-    {"bounce", "mailboxes", "auth", "lists", "suppression", "webhooks"},
+    {"spool", "policy", "tracing"},
+    {"bounce", "mailboxes", "auth", "lists", "suppression", "telemetry", "webhooks"},
     {"inbound", "scheduling", "delivery", "forwarding"},
     {"admin", "config", "stats"},
     {"web"},
@@ -48,7 +48,8 @@ PARTS |= {"why": "mta", "reasons": "mta"}
 PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
-PARTS |= {"mta_doors": "mta", "mta_watching": "mta"}
+PARTS |= {"mta_doors": "mta", "mta_watching": "mta", "mta_telemetry": "mta"}
+PARTS |= {"mta_doors": "mta", "mta_watching": "mta", "mta_tracing": "mta"}
 
 PARTS |= {"tally": "maillog", "counted_log": "maillog"}
 PARTS |= {"metrics": "mta", "metric_names": "mta", "mta_metrics": "mta"}
@@ -71,6 +72,7 @@ HOMES = {
     "click": ["cli/"],
     "prometheus_client": ["metrics.py"],
     "rich": ["cli/"],
+    "opentelemetry": ["telemetry/exporting.py"],
     "idna": ["mail/address.py"],
     "sqlite3": [
         "mailboxes/sqlite_users.py",
@@ -83,8 +85,8 @@ HOMES = {
     "time": ["system/clock.py"],  # of the standard library, and yet: only one file reads the time
 }
 IMPURE = {"asyncio", "ctypes", "os", "time", "random", "socket", "logging", "threading"}
-IMPURE |= {"concurrent", "multiprocessing", "pathlib", "queue", "secrets", "select", "selectors", "shutil", "signal"}
-IMPURE |= {"ssl", "subprocess", "sys", "tempfile", "uuid"}
+IMPURE |= {"concurrent", "importlib", "multiprocessing", "pathlib", "queue", "secrets", "select", "selectors", "shutil"}
+IMPURE |= {"signal", "ssl", "subprocess", "sys", "tempfile", "uuid"}
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}
 IMPURE_METHODS = {("datetime", "now"), ("datetime", "today"), ("datetime", "utcnow"), ("date", "today")}
 

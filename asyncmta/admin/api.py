@@ -39,7 +39,7 @@ from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
 from asyncmta.admin.views import Views, Watched
 from asyncmta.inbound import drop_file
-from asyncmta.inbound.injection import AS_USUAL, Reports
+from asyncmta.inbound.injection import Reports
 from asyncmta.mail.address import InvalidAddress, is_ip_address, parse_address
 from asyncmta.mail.reply import Reply
 from asyncmta.system.clock import SystemClock
@@ -62,7 +62,7 @@ class Operated(Operating, Steered, Watched, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
-        self, reverse_path: str | None, recipients: list[str], content: bytes, reports: Reports = AS_USUAL
+        self, reverse_path: str | None, recipients: list[str], content: bytes, reports: Reports, traceparent: str
     ) -> str: ...
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes: ...
     async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
@@ -155,7 +155,7 @@ class Api(Views):
     async def show(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
         shown = show(self._row(request))
-        if shown["state"] in ("held", "ready") and not shown["reason"] and self._mta.paused.reasons():
+        if self._mta.paused.reasons() and not shown["reason"]:
             story: Any = await self._mta.why(shown["queue_id"])
             decided = () if story is None else story.recipients
             shown["reason"] = next((each.why for each in decided if each.decided_by == "pause"), None)
@@ -260,7 +260,8 @@ class Api(Views):
             raise ApiError(400, "no_recipients", "a message needs a recipient")
         for recipient in recipients:
             parse_address(recipient, smtputf8=True)
-        return answer({"queue_id": await self._mta.submit(sender or None, recipients, content, reports)}, 202)
+        trace = request.headers.get("traceparent", "")
+        return answer({"queue_id": await self._mta.submit(sender or None, recipients, content, reports, trace)}, 202)
 
     def _row(self, request: web.Request) -> MessageView:
         row = self._mta.message(queue_id(request.match_info["id"]))

@@ -25,12 +25,13 @@ class NotRunning(Exception):
 
 
 class Refused(Exception):
-    """The MTA answered, and it was an error."""
+    """The MTA answered, and it was an error. `faults`: all of them, where settings have several."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, faults: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.faults = tuple(faults)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -110,6 +111,6 @@ class ControlClient:
 def _refused(status: int, raw: bytes) -> Refused:
     try:
         said = msgspec.json.decode(raw)["error"]
-        return Refused(status, said["code"], said["message"])
+        return Refused(status, said["code"], said["message"], said.get("faults", ()))
     except (msgspec.DecodeError, TypeError, KeyError):
         return Refused(status, "unknown", f"HTTP {status}: {raw[:200]!r}")

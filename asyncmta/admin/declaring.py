@@ -38,8 +38,9 @@ class Parameter(Struct, frozen=True):
 
 
 class Path(Struct, frozen=True):
-    """`bodies`: by content type, the type of what may be sent, or OCTETS; `answers`: by status the type of the JSON,
-    or OCTETS with its content types in `content`. `verb` is handed to the operation where several paths share one."""
+    """`headers`: fields of the request that are looked at. `bodies`: by content type, the type of what may be sent, or
+    OCTETS; `answers`: by status the type of the JSON, or OCTETS with its content types in `content`. `verb` is handed
+    to the operation where several paths share one."""
 
     method: str
     path: str
@@ -51,6 +52,7 @@ class Path(Struct, frozen=True):
     verb: str = ""
     content: tuple[str, ...] = (JSON,)
     needs_body: bool = True
+    headers: tuple[Parameter, ...] = ()
 
     @property
     def has_id(self) -> bool:
@@ -91,3 +93,4 @@ REPORTS = (
     Parameter("envid", "ENVID of RFC 3461, in xtext."),
     Parameter("verp", "1: each recipient gets a reverse-path of his own."),
 )
+TRACEPARENT = Parameter("traceparent", "The trace that the message is to belong to, as W3C Trace Context has it.")

@@ -60,7 +60,7 @@ def _kinds(path: Path) -> list[Kind]:
 
 
 def _parameters(path: Path) -> tuple[Parameter, ...]:
-    return path.placed + path.query
+    return path.placed + path.query + path.headers
 
 
 def _operation(path: Path, by_kind: dict[int, Shown]) -> Shown:
@@ -95,7 +95,7 @@ def _parameter(parameter: Parameter, by_kind: dict[int, Shown], path: Path) -> S
         schema = {"type": "array", "items": schema}
     return {
         "name": parameter.name,
-        "in": "path" if parameter in path.placed else "query",
+        "in": "path" if parameter in path.placed else "header" if parameter in path.headers else "query",
         "required": parameter.required,
         "description": parameter.about,
         "schema": schema,

@@ -1,8 +1,7 @@
 """The paths of the HTTP interface, declared once: the router is made of them, and so is the OpenAPI document. Pure.
 
 Promises: what is not here is not served; a query key that is not here is refused. Never: what a path does; that is the
-method with the name of its `operation`, of `api.Api` or of
-a room beside it.
+method with the name of its `operation`, of `api.Api` or of a file beside it.
 
 contract.md section 4.
 """
@@ -23,6 +22,7 @@ from asyncmta.admin.declaring import (
     OCTETS,
     PAGING,
     REPORTS,
+    TRACEPARENT,
     USUAL_ROWS,
     USUAL_STORIES,
     Parameter,
@@ -45,7 +45,7 @@ from asyncmta.admin.shapes import (
     Taken,
     Why,
 )
-from asyncmta.admin.view_shapes import STEP, Lines, Log, Number, Rates, SettingsShown, SiteRetry, Steps
+from asyncmta.admin.view_shapes import STEP, Lines, Log, Number, Rates, SettingsShown, SiteNamed, Steps
 
 _ALL = {JSON: Bulk}
 
@@ -101,6 +101,7 @@ PATHS = (
             *REPORTS,
         ),
         {MESSAGE: OCTETS, JSON: NewMessage, DROP_FILE: OCTETS},
+        headers=(TRACEPARENT,),
     ),
     Path(
         "GET",
@@ -152,7 +153,7 @@ PATHS = (
         "retry_site",
         "Try now what waits for a site, also while it is suspended.",
         {200: Count},
-        bodies={JSON: SiteRetry},
+        bodies={JSON: SiteNamed},
     ),
     Path(
         "GET",

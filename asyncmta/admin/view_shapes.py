@@ -55,13 +55,6 @@ class Rates(Struct, forbid_unknown_fields=True):
     lag: Measured
 
 
-class SiteRetry(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The `key` of a site, and destinations (next hops, as the queue shows them) that are known to lead there."""
-
-    site: Annotated[str, Meta(max_length=1000)]
-    destinations: Annotated[list[str], Meta(max_length=1000)] = []
-
-
 class LogLine(Struct, forbid_unknown_fields=True):
     """`number` counts from the start of the process; `facts` are the keys of the line."""
 
@@ -95,6 +88,12 @@ class SettingsShown(Struct, forbid_unknown_fields=True):
 
     file: str | None
     settings: list[SettingShown]
+
+
+class SiteNamed(Struct, forbid_unknown_fields=True):
+    """A site, as `GET /v1/sites` has its `key`."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
 Lines = Annotated[int, Meta(ge=1, le=1000)]

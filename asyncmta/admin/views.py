@@ -5,17 +5,16 @@ Promises: as those of `api`, of which this is a part. Never: what is shown; that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from asyncmta.admin.declaring import USUAL_ROWS, Path
 from asyncmta.admin.http import ApiError, answer, bounded_body, decode, parameters, queue_id
-from asyncmta.admin.view_shapes import MOST_STEPS, SiteRetry
+from asyncmta.admin.view_shapes import MOST_STEPS, SiteNamed
 from asyncmta.recent_log import Excerpt
 
-SMALL_BODY = 1 << 20
+SMALL_BODY = 16 << 10
 
 
 class Watched(Protocol):
@@ -28,7 +27,7 @@ class Watched(Protocol):
     def rates(self, step: int, most: int) -> dict[str, Any]: ...
     def log(self, most: int, after: int, queue_id: str | None, event: str | None) -> Excerpt: ...
     def told_settings(self) -> dict[str, Any]: ...
-    async def retry_site(self, key: str, destinations: Iterable[str] = ()) -> int | None: ...
+    async def retry_site(self, key: str) -> int | None: ...
 
 
 class Views:
@@ -53,8 +52,7 @@ class Views:
 
     async def retry_site(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
-        asked = decode(await bounded_body(request, SMALL_BODY), SiteRetry)
-        count = await self._mta.retry_site(asked.site, asked.destinations)
+        count = await self._mta.retry_site(decode(await bounded_body(request, SMALL_BODY), SiteNamed).key)
         if count is None:
             raise ApiError(404, "not_found", "no such site is known just now")
         return answer({"count": count})

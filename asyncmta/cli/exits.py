@@ -31,7 +31,7 @@ class Exit(IntEnum):
 class Stop(click.ClickException):
     """End the command with this code after saying why."""
 
-    def __init__(self, code: Exit, text: str) -> None:
+    def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
 

@@ -16,7 +16,7 @@ import msgspec
 
 from asyncmta.admin.client import NotRunning, Refused
 from asyncmta.admin.rows import STATES, Selection, age
-from asyncmta.cli import completing, queue_table
+from asyncmta.cli import bulk, completing, queue_table
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.queue_source import running, said_no, source
 from asyncmta.cli.where import config_option
@@ -187,10 +187,10 @@ def change(verb: str, chosen: Mapping[str, Any], **more: bool) -> None:
     selection = selected(chosen)
     is_dry = chosen["dry_run"]
     more |= {"dry_run": True} if is_dry else {}
-    found = ask(lambda: running().post(f"/v1/queue/{verb}", selection | more))
-    said = f"{found['count']} messages" + (", if it were done" if is_dry else "")
-    click.echo(msgspec.json.encode(found) if chosen["as_json"] else said)
-    if found["count"] < len(set(selection.get("ids", ()))):
+    count = ask(lambda: bulk.carry_out(running(), verb, selection, more))
+    said = f"{count} messages" + (", if it were done" if is_dry else "")
+    click.echo(msgspec.json.encode({"count": count}) if chosen["as_json"] else said)
+    if count < len(set(selection.get("ids", ()))):
         raise Stop(Exit.DATA, "some of them are not queued, or not in a state for this")
 
 

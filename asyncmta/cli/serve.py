@@ -40,11 +40,13 @@ from asyncmta.system.addresses import AddressUnavailable
 from asyncmta.system.clock import SystemClock
 from asyncmta.system.disk import Locked
 from asyncmta.system.supervisor import Supervisor
-from asyncmta.web.pages import Pages
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from asyncmta.admin.door import Door
     from asyncmta.config import Settings
+    from asyncmta.web.pages import Pages
 
 BROKEN = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EUCLEAN, errno.EREMOTEIO})
 """What a disk says that has failed. With anything else it refuses us, or has no room."""
@@ -77,6 +79,11 @@ def allow_many_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def imported(name: str) -> ModuleType:
+    """What mail does not wait for: aiohttp takes longer to import than all of ours."""
+    return await asyncio.to_thread(import_module, name)
 
 
 class Service:
@@ -130,16 +137,14 @@ class Service:
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
                 self._say_ready()
                 return await self._until_the_end()
-            # aiohttp takes longer to import than all of ours: mail is taken meanwhile.
-            door_room = await asyncio.to_thread(import_module, "asyncmta.admin.door")
-            door: Door = door_room.Door(
+            door: Door = (await imported("asyncmta.admin.door")).Door(
                 mta,
                 socket_path=admin.socket,
                 listen=admin.listen,
                 token=admin.token,
                 message_size=self._settings.limits.message_size,
                 on_error=self._on_error,
-                pages=self._pages(mta) if admin.listen else None,
+                pages=await self._pages(mta) if admin.listen else None,
             )
             await door.open()
             pickup = build_pickup(mta) if self._settings.drop.enabled else None
@@ -156,11 +161,12 @@ class Service:
                     await pickup.close()
                 await door.close()
 
-    def _pages(self, mta: Mta) -> Pages:
+    async def _pages(self, mta: Mta) -> Pages:
         settings = self._settings
-        return Pages(
+        pages: Pages = (await imported("asyncmta.web.pages")).Pages(
             mta, hostname=settings.hostname, token=settings.admin.token, clock=SystemClock(), on_error=self._on_error
         )
+        return pages
 
     def _on_error(self, where: str, error: Exception) -> None:
         self._log.note("error", "admin_failed", error=error, request=where)

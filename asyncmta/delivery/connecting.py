@@ -12,6 +12,7 @@ import socket
 from asyncmta.delivery.exchange import UNIX, is_unix
 from asyncmta.delivery.manners import Manners, Opened, Target
 from asyncmta.delivery.qmtp import PLAIN
+from asyncmta.delivery.tapping import tapped
 from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail.outcome import Deferred, Place
 from asyncmta.system.clock import Clock
@@ -28,7 +29,7 @@ async def open_qmtp(target: Target, manners: Manners, clock: Clock) -> Opened | 
     except OSError as error:
         return blame(Stage.CONNECT, Fault.CONNECT, os.strerror(error.errno) if error.errno else "", place)
     transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=connection)
-    return Opened(transport, PLAIN, place, "qmtp")
+    return Opened(tapped(transport, manners.tap), PLAIN, place, "qmtp")
 
 
 async def connect(target: Target, seconds: float, clock: Clock) -> socket.socket:

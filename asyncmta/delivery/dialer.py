@@ -48,6 +48,7 @@ from asyncmta.delivery.habits import SiteRule
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.session import Manners, Opened, Target, TlsContexts
 from asyncmta.delivery.sources import SourceRule, address_for, source_for
+from asyncmta.delivery.tapping import OutgoingTaps, watched
 from asyncmta.delivery.verdict import Fault, Stage, blame, of_all_hosts
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Place
 from asyncmta.system import network
@@ -113,6 +114,7 @@ class Dialer:
         open_session: OpenSession | None = None,
         obstacle: Callable[[str, str], str] | None = None,
     ) -> None:
+        self.taps = OutgoingTaps()
         self.resolver = resolver
         self.settings = settings
         self.hostname = hostname
@@ -238,7 +240,10 @@ class _Walk:
             manners = replace(manners, protocol="qmtp")
         began = dialer.clock.monotonic()
         self._addresses -= 1
-        result = await dialer.open(target, manners, dialer.clock)
+        tap = dialer.taps.begin(site, target, manners.protocol)
+        if tap is not None:
+            manners = replace(manners, tap=tap)
+        result = await watched(dialer.open(target, manners, dialer.clock), tap)
         self._seconds -= min(limit, dialer.clock.monotonic() - began)
         return result
 

@@ -15,6 +15,7 @@ from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.dialer import Dialer
 from asyncmta.delivery.dialogue import Dialogue
 from asyncmta.delivery.doubts import Doubts
+from asyncmta.delivery.exchange import Site
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.qmtp import QmtpDialogue
 from asyncmta.delivery.session import Opened
@@ -44,6 +45,12 @@ class AttemptLog(Protocol):
     def note(self, level: str, event: str, /, *, error: BaseException | None = None, **facts: object) -> None: ...
 
 
+class SiteOwner(Owner, Protocol):
+    """The owner of sessions that go to one site."""
+
+    site: Site
+
+
 class Equipment(Struct, frozen=True):
     """`spawn` starts a task that the transport owns; `watch` makes sure that deadlines are being looked after;
     `onward` takes legs of one message that a site could not do, and finds them another, or concludes."""
@@ -60,14 +67,16 @@ class Equipment(Struct, frozen=True):
     conversion: Conversion
     traffic: Traffic = field(default_factory=Traffic)
 
-    def session(self, opened: Opened, owner: Owner) -> Session:
+    def session(self, opened: Opened, owner: SiteOwner) -> Session:
         """What was opened, at work for this owner."""
         peer = opened.peer if self.dialer.settings.chunking else replace(opened.peer, chunking=False)
         if opened.protocol == "qmtp":
             dialogue: AnyDialogue = QmtpDialogue(peer, opened.place)
         else:
             dialogue = Dialogue(peer, opened.place, lmtp=opened.protocol == "lmtp")
-        return Session(opened, dialogue, owner=owner, clock=self.clock, spawn=self.spawn, conversion=self.conversion)
+        session = Session(opened, dialogue, owner=owner, clock=self.clock, spawn=self.spawn, conversion=self.conversion)
+        self.dialer.taps.opened(session, opened, owner.site)
+        return session
 
 
 class SiteView(Struct, frozen=True):

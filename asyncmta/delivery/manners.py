@@ -16,6 +16,7 @@ from asyncmta.delivery.logging_in import GivesTokens
 from asyncmta.delivery.tls_policy import JudgeCertificate
 from asyncmta.delivery.tls_record import TlsRecord
 from asyncmta.mail.outcome import Place
+from asyncmta.tracing.tap import Tap
 
 
 class Target(Struct, frozen=True):
@@ -33,7 +34,7 @@ class Manners(Struct, frozen=True):
     `implicit_tls`: TLS from the first octet also at other ports than 465. `tokens`: what `login` shows in place of a
     password. `judge`: what a policy says of the certificate, beside `tls`. `record`: who is told how TLS went.
     `is_stranger`: DNS named the host, and not an operator; if it has our own name, mail goes in a circle.
-    `protocol`: "smtp", "lmtp" or "qmtp".
+    `protocol`: "smtp", "lmtp" or "qmtp". `tap`: of those who look on.
     """
 
     hostname: str
@@ -47,6 +48,7 @@ class Manners(Struct, frozen=True):
     record: TlsRecord | None = None
     is_stranger: bool = False
     protocol: str = "smtp"
+    tap: Tap | None = None
 
 
 class Opened(Struct, frozen=True):

@@ -29,6 +29,7 @@ from asyncmta.delivery.connecting import connect, open_qmtp
 from asyncmta.delivery.exchange import is_unix
 from asyncmta.delivery.logging_in import log_in
 from asyncmta.delivery.manners import Manners, Opened, Target
+from asyncmta.delivery.tapping import listen_in, tapped
 from asyncmta.delivery.verdict import Fault, Stage, blame, judge, spoken
 from asyncmta.mail.outcome import Cause, Deferred, Failed, Outcome, Place, Scope
 from asyncmta.mail.reply import Reply, reply
@@ -96,6 +97,7 @@ class _Opening:
         self._place = Place("localhost") if unix else Place(target.host, target.ip)
         self._client: aiosmtplib.SMTP | None = None
         self._offer = Offer()
+        self._tap = manners.tap
 
     @property
     def may_go_on_in_clear(self) -> bool:
@@ -108,6 +110,8 @@ class _Opening:
             return await self._run()
 
     async def _run(self) -> Opened | Failed | Deferred:
+        if self._tap is not None:
+            self._tap.connected(f"to {self._target.host}[{self._target.ip}]:{self._target.port}")
         try:
             client = await self._greet(await connect(self._target, self._manners.connect_timeout, self._clock))
             if self._tls != "none" and not self._is_implicit:
@@ -127,6 +131,8 @@ class _Opening:
         client = self._client = aiosmtplib.SMTP(local_hostname=self._manners.hostname, timeout=None, start_tls=False)
         loop = asyncio.get_running_loop()
         protocol = SMTPProtocol(loop=loop, connection_lost_callback=client._on_connection_lost)
+        if self._tap is not None:
+            listen_in(protocol, self._tap)
         if self._is_implicit:
             self.stage = Stage.STARTTLS
             async with Deadline(self._clock, HANDSHAKE_TIME):
@@ -204,6 +210,8 @@ class _Opening:
     def _is_secured(self, transport: asyncio.BaseTransport) -> None:
         tunnel = transport.get_extra_info("ssl_object")
         self._place = Place(self._target.host, self._target.ip, tunnel.version() or "")
+        if self._tap is not None:
+            self._tap.secured(f"{tunnel.version()} {tunnel.cipher()[0]}")
         judge, record = self._manners.judge, self._manners.record
         if judge is not None and (reason := judge(tunnel.getpeercert(True) or b"")):
             raise _Refused(blame(Stage.STARTTLS, Fault.TLS, reason, self._place))
@@ -242,7 +250,7 @@ class _Opening:
             remember(self._context, self._server, tunnel, self._clock.monotonic())
         verified = tunnel is not None and self._tls == "verify"
         peer = read_capabilities(client.esmtp_extensions, verified_tls=verified)
-        return Opened(transport, peer, self._place, self._manners.protocol, verified)
+        return Opened(tapped(transport, self._tap), peer, self._place, self._manners.protocol, verified)
 
     def _nothing_unasked(self, client: aiosmtplib.SMTP) -> None:
         """Replies that came with the one we asked for would be taken for replies to what we say next."""

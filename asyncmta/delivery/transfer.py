@@ -54,8 +54,8 @@ class Session(asyncio.Protocol):
     """`deadline` is on the clock's monotonic scale; `transaction` is None while it is idle."""
 
     __slots__ = (
-        "_clock", "_content", "_conversion", "_facts", "_heard", "_is_fitting", "_owner", "_resumed", "_spawn",
-        "_transport", "began", "deadline", "dialogue", "is_over", "served", "transaction",
+        "__weakref__", "_clock", "_content", "_conversion", "_facts", "_heard", "_is_fitting", "_owner", "_resumed",
+        "_spawn", "_transport", "began", "deadline", "dialogue", "is_over", "served", "transaction",
     )  # fmt: skip
 
     def __init__(

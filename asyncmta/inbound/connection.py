@@ -67,6 +67,8 @@ class Connection(Entrance):
         if conversation is None:
             self._too_early(data)
             return
+        if self.tap is not None:
+            self.tap.peer(data)
         try:
             out = conversation.feed(data)
             if out:

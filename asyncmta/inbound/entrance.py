@@ -23,6 +23,8 @@ from asyncmta.inbound.sessions import Sessions
 from asyncmta.inbound.tunnel import HandshakeFailed, describe_tls, has_input, plain_ip, start_tls
 from asyncmta.inbound.welcome import Welcome, screen_anew, welcome
 from asyncmta.mail import replies
+from asyncmta.tracing.events import Session as Traced
+from asyncmta.tracing.tap import Tap
 
 
 class Entrance(asyncio.Protocol):
@@ -46,6 +48,7 @@ class Entrance(asyncio.Protocol):
         self._content_due = math.inf  # when content that is coming in has been slow for too long
         self._held = 0  # octets in memory that are counted for us
         self.seen = 0.0
+        self.tap: Tap | None = None  # somebody looks on
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = self._flow.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
@@ -62,6 +65,9 @@ class Entrance(asyncio.Protocol):
             self._fail(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.tap is not None:
+            said = f"by the peer: {exc}" if exc is not None else "by the peer"
+            self.tap.closed("by us" if self._closing_since is not None else said)
         self._leave()
 
     # -- the way in --------------------------------------------------------------------------------------------------
@@ -88,6 +94,8 @@ class Entrance(asyncio.Protocol):
         sessions = self._sessions
         acceptance = sessions.acceptance
         trusted = may_be_trusted and acceptance.is_trusted(ip)
+        if sessions.reception.tracing is not None and sessions.reception.tracing.is_on:
+            self._put_tap(ip, port)
         refusal = sessions.admit(ip, trusted)
         if refusal is not None:
             sessions.reception.maillog.refused(client=ip, stage="connect", reply=refusal)
@@ -155,6 +163,8 @@ class Entrance(asyncio.Protocol):
         except HandshakeFailed as failure:
             maillog = self._sessions.reception.maillog
             maillog.note("info", "tls_failed", client=self._client_ip, reason=str(failure))
+            if self.tap is not None:
+                self.tap.note("note", f"TLS failed: {failure}")
             self.abort()
             self._leave()  # the transport may never say so to us, who are no longer its protocol
             return
@@ -167,6 +177,8 @@ class Entrance(asyncio.Protocol):
         self._flow.move_to(secure)
         self._renew()
         tls = describe_tls(secure)
+        if self.tap is not None:
+            self.tap.secured(tls)
         if self._conversation is None:
             self._is_our_turn = False
             self._begin(tls)
@@ -186,6 +198,8 @@ class Entrance(asyncio.Protocol):
 
     def abort(self) -> None:
         if self.transport is not None:
+            if self.tap is not None:
+                self.tap.closed("cut off by us")
             self.transport.abort()
 
     def _end(self) -> None:
@@ -224,7 +238,36 @@ class Entrance(asyncio.Protocol):
     def _renew(self) -> None:
         self.seen = self._sessions.now()
 
+    # -- who looks on ------------------------------------------------------------------------------------------------
+
+    def look_on(self) -> None:
+        """Somebody wants to look, who was not there when this session began."""
+        if self._client is not None and (self.tap is None or not self.tap.is_on):
+            self._put_tap(self._client.ip, self._client.port, self._is_between)
+
+    def _put_tap(self, ip: str, port: int, is_between: Callable[[], bool] | None = None) -> None:
+        tracing, transport = self._sessions.reception.tracing, self.transport
+        assert tracing is not None
+        role = self._sessions.acceptance.terms.role
+        name = transport.get_extra_info("sockname") if transport is not None else None
+        place = f"{role} {name[0]}:{name[1]}" if name else role
+        self.tap = tracing.tap(Traced(tracing.next_id("in"), "in", ip, port, place, role), is_between=is_between)
+        if self.tap is not None and is_between is None:
+            self.tap.connected(f"from {ip}:{port} to {place}")
+
+    def _is_between(self) -> bool:
+        """Between two commands, with nothing of the next one here."""
+        conversation = self._conversation
+        if conversation is None:
+            return True
+        return not (conversation.is_paused or conversation.is_reading_content or conversation.buffered)
+
     def _write(self, out: bytes) -> None:
+        if self.tap is not None:
+            self.tap.us(out)
+        self._send(out)
+
+    def _send(self, out: bytes) -> None:
         transport = self.transport
         if transport is not None and not transport.is_closing():
             transport.write(out)

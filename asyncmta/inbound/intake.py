@@ -192,7 +192,7 @@ class Intake(Submitting):
                 queue_id=queue_id,
                 envelope=record.envelope,
                 size=record.content.size,
-                source=Source(record.client, facts.helo, record.login, facts.tls),
+                source=Source(record.client, facts.helo, record.login, facts.tls, record.at),
             )
         except Exception as error:  # it is durable, and that is what the client has to be told
             self._maillog.note("error", "accepted_failed", error=error, queue_id=queue_id)

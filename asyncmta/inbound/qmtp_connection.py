@@ -84,6 +84,8 @@ class QmtpConnection(Connection):
 
     def _write(self, out: bytes) -> None:
         """From the conversation, to be translated; in the next turn, since it may be in the middle of something."""
+        if self.tap is not None:
+            self.tap.us(out)
         self._translator.hear(out)
         if not self._is_pumping:
             self._is_pumping = True
@@ -98,7 +100,7 @@ class QmtpConnection(Connection):
                 super().data_received(translator.smtp.pop(0))
             self._is_pumping = False
             if translator.out:
-                super()._write(b"".join(translator.out))
+                self._send(b"".join(translator.out))
                 translator.out.clear()
             if translator.stage is Stage.OVER or (self._has_ended and translator.is_idle):
                 self._end()

@@ -31,6 +31,7 @@ from asyncmta.maillog import MailLog
 from asyncmta.routing import Routing
 from asyncmta.system.clock import Clock, Timer
 from asyncmta.system.memory import give_back
+from asyncmta.tracing.looking import Tracing
 
 SWEEP = 1.0  # seconds between two looks at all deadlines
 
@@ -57,6 +58,7 @@ class Reception(Struct, kw_only=True, eq=False):
     clients: dict[int | str, int] = field(default_factory=dict)
     holding: Holding = field(default_factory=Holding)
     watch: LoopWatch | None = None
+    tracing: Tracing | None = None
 
     def __post_init__(self) -> None:
         if self.watch is None:

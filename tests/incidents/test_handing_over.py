@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from asyncmta.handing_off import MOST_UNSURE
 from asyncmta.inbound.injection import Reports
 from asyncmta.operations import SubmitRefused
+from asyncmta.testing.smtp_sink import SILENCE
 
 LETTER = b"Subject: hello\r\n\r\nx\r\n"
 
@@ -96,4 +98,63 @@ async def test_what_an_operator_holds_stays(world):
     progress = await mta.mta.hand_over(at(relay), "none")
     await world.idle()
     assert (progress.left, progress.held) == (1, 1)
+    assert relay.messages == []
+
+
+async def test_another_relay_a_moment_later(world):
+    """The way to the first one is forgotten, although it was used just now."""
+    mta, one, two = await world.mta("a.example"), await world.sink("one.example"), await world.sink("two.example")
+    one.script("RCPT", "450 4.2.0 Later", times=10)
+    await mta.mta.pause("output")
+    await mta.mta.submit("x@a.example", ["bob@b.example"], LETTER)
+    await mta.mta.hand_over(at(one), "none")
+    await world.idle()
+    await mta.mta.hand_over(at(two), "none")
+    await world.idle()
+    assert (len(one.messages), len(two.messages)) == (0, 1)
+
+
+async def test_more_than_may_be_unsure_at_once(world):
+    """A queue goes over in parts, each recorded; a kill at any moment doubles no more than one part."""
+    mta, relay = await world.mta("a.example"), await world.sink("relay.example")
+    await mta.mta.pause("output")
+    for _ in range(12 * MOST_UNSURE):
+        await mta.mta.submit("x@a.example", ["bob@b.example"], LETTER)
+    await mta.mta.hand_over(at(relay), "none")
+    await world.soon(lambda: len(relay.messages) > MOST_UNSURE)
+    await mta.kill()
+    taken = len(relay.messages)
+    assert taken < 12 * MOST_UNSURE
+    await mta.open()
+    await mta.mta.hand_over(at(relay), "none")
+    await world.idle()
+    assert mta.pending() == []
+    assert 0 <= len(relay.messages) - 12 * MOST_UNSURE <= MOST_UNSURE
+
+
+async def test_a_stop_in_the_middle_doubles_nothing(world):
+    mta, relay = await world.mta("a.example"), await world.sink("relay.example")
+    await mta.mta.pause("output")
+    for _ in range(12 * MOST_UNSURE):
+        await mta.mta.submit("x@a.example", ["bob@b.example"], LETTER)
+    await mta.mta.hand_over(at(relay), "none")
+    await world.soon(lambda: len(relay.messages) > MOST_UNSURE)
+    await mta.close()
+    assert len(relay.messages) < 12 * MOST_UNSURE
+    await mta.open()
+    await mta.mta.hand_over(at(relay), "none")
+    await world.idle()
+    assert len(relay.messages) == 12 * MOST_UNSURE
+
+
+async def test_what_has_not_set_out_goes_by_the_routes_when_it_ends(world):
+    mta, relay, sink = await world.mta("a.example"), await world.sink("relay.example"), await world.sink("b.example")
+    relay.script("DOT", SILENCE, times=100)
+    await mta.mta.pause("output")
+    for _ in range(2 * MOST_UNSURE):
+        await mta.mta.submit("x@a.example", ["bob@b.example"], LETTER)
+    await mta.mta.hand_over(at(relay), "none")
+    await world.soon(lambda: any(line.startswith(("DATA", "BDAT")) for _, line in relay.commands))
+    await mta.mta.end_hand_over()
+    await world.soon(lambda: len(sink.messages) >= MOST_UNSURE)
     assert relay.messages == []

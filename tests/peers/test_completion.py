@@ -32,7 +32,7 @@ SHELLS = {
 @pytest.fixture
 def held(serving, tmp_path):
     """A running MTA with a message for a host that is not there; its id."""
-    mta = serving(SMARTHOST.format(port=1)).start()
+    mta = serving(SMARTHOST.format(port=1)).start().await_control()
     sent = mta.asyncmta("send", "-f", "boss@sender.test", "someone@held.test", stdin=b"Subject: x\n\nx\n")
     assert sent.returncode == 0, sent.stderr
     row = mta.asyncmta("queue", "list").stdout.decode()

@@ -176,3 +176,18 @@ def test_nothing_sets_out_while_the_mta_stops() -> None:
     (result,) = hand(handing_off, HAND_OVER)
     assert isinstance(result, Postponed)
     assert remote.held == []
+
+
+def test_what_cannot_be_recorded_lets_nothing_more_set_out() -> None:
+    remote, journal = Holder(), Journal()
+    handing_off = HandingOff(transport=Taker(), remote=remote, sync=journal.sync)
+    handing_off.begin(RELAY, 100)
+    for _ in range(MOST_UNSURE + 1):
+        hand(handing_off, HAND_OVER)
+    for _ in range(MOST_UNSURE):
+        remote.answer({0: TAKEN})
+        journal.asked.pop()("the disk is full")
+    assert (remote.held, journal.asked) == ([], [])
+    handing_off.begin(RELAY, 100)
+    journal.asked.pop()(None)
+    assert len(remote.held) == 1

@@ -76,10 +76,3 @@ async def test_what_leads_there_just_now(world, house, sinks):
 
 async def test_a_site_that_nobody_knows(house):
     assert await house.mta.retry_site("mx:nowhere.example") is None
-
-
-async def test_who_has_watched_longer_may_name_destinations(world, house, sinks):
-    sinks[0].script("RCPT", "450 4.2.1 Later")
-    await queued(world, house, "bob@b.example")
-    assert await house.mta.retry_site("mx:nowhere.example", ["mx:b.example"]) == 1
-    await world.soon(lambda: sinks[0].messages)

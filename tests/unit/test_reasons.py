@@ -32,6 +32,8 @@ AWAY = replace(SITE, suspended_until=NOW + 400, last_failure="421 4.3.2 Not now"
         ("route", "route 0", {"state": "held"}),
         ("pause", "domain x.example is paused", {"state": "held", "pause": "domain x.example is paused"}),
         ("hold", "queue release", {"state": "held", "is_held": True, "pause": "domain x.example is paused"}),
+        ("pause", "output is paused", {"pause": "output is paused"}),
+        ("session", "on a session", {"state": "active", "sites": (SITE,), "pause": "output is paused"}),
         ("pause", "output is paused", {"state": "ready", "is_crowded": True, "pause": "output is paused"}),
         ("report", "sender is being told", {"state": "failed"}),
         ("sender", "to be released at", {"release": "to be released at noon"}),

@@ -66,7 +66,14 @@ class Serving:
             )
         if wait:
             self.await_greeting()
+            self._await_door()
         return self
+
+    def _await_door(self, timeout: float = 10) -> None:
+        """Listeners come before the control socket; commands need that. Where it is elsewhere, nobody waits long."""
+        door, end = self.folder / "spool" / "control.sock", time.monotonic() + timeout
+        while not door.exists() and time.monotonic() < end and self.process is not None and self.process.poll() is None:
+            time.sleep(0.01)
 
     def await_greeting(self, timeout: float = 30) -> None:
         assert self.process is not None
@@ -80,6 +87,16 @@ class Serving:
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.tail()}"
             time.sleep(0.02)
         raise AssertionError(f"no greeting:\n{self.tail()}")
+
+    def await_control(self, timeout: float = 30) -> Serving:
+        """Until the control socket answers, which it does a little after the greeting."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(f"{self.folder}/spool/control.sock")
+                return self
+            time.sleep(0.02)
+        raise AssertionError(f"no control socket:\n{self.tail()}")
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]

@@ -81,7 +81,8 @@ class Terminal:
         end = time.monotonic() + timeout
         while not condition(self.screen):
             assert time.monotonic() < end, f"not seen within {timeout} s; the screen:\n{self.screen}"
-            self.read()
+            seen = self.read()
+            assert seen or self.process.poll() is None, f"it has ended; the screen:\n{self.screen}"
         return self.screen
 
     def until_text(self, text: str, timeout: float = 30) -> str:

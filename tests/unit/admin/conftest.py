@@ -99,8 +99,8 @@ class Watching:
         row = {"key": "queue.lifetime", "value": "5d", "source": "environment", "variable": "ASYNCMTA_QUEUE__LIFETIME"}
         return {"file": None, "settings": [row | {"needs_restart": False, "waits_for_restart": False}]}
 
-    async def retry_site(self, key, destinations=()):
-        self.asked.append(("retry_site", key, list(destinations)))
+    async def retry_site(self, key):
+        self.asked.append(("retry_site", key))
         return 2 if key == "mx:mx.test" else None
 
 
@@ -111,6 +111,7 @@ class Steered:
         self.paused = Paused()
         self.progress: Progress | None = None
         self.faults: list[str] = []
+        self.change = (("route",), ("listener",))
 
     async def pause(self, what, name="", seconds=None):
         self.paused = self.paused.with_(what, name, True, None if seconds is None else 5000.0 + seconds)
@@ -134,7 +135,7 @@ class Steered:
     async def reload(self):
         if self.faults:
             raise InvalidConfig(self.faults)
-        return Change(None, ("route",), ("listener",))
+        return Change(None, *self.change)
 
 
 class FakeMta(Watching, Steered):
@@ -145,6 +146,7 @@ class FakeMta(Watching, Steered):
         self.asked: list[tuple[object, ...]] = []
         self.submitted: list[tuple[object, ...]] = []
         self.reports: list[object] = []
+        self.traces: list[str] = []
         self.refusal: Reply | None = None
         self.bug: Exception | None = None
         self.reasons: list[str] = []
@@ -152,13 +154,14 @@ class FakeMta(Watching, Steered):
         self.said: list[str] = []
         self.listed = Listed()
 
-    async def submit(self, reverse_path, recipients, content, reports):
+    async def submit(self, reverse_path, recipients, content, reports, traceparent):
         if self.bug is not None:
             raise self.bug
         if self.refusal is not None:
             raise SaidNo(self.refusal)
         self.submitted.append((reverse_path, recipients, content))
         self.reports.append(reports)
+        self.traces.append(traceparent)
         return f"{len(self.submitted):016d}"
 
     async def newest(self, before=None):

@@ -80,12 +80,13 @@ def test_stats(run, mta):
 @pytest.mark.parametrize(("verb", "asked"), [("retry", "retry"), ("hold", "hold"), ("release", "release")])
 def test_changes_by_id_by_filter_and_all(run, mta, verb, asked):
     assert run("queue", verb, ONE, TWO).out == "2 messages\n"
-    assert run("queue", verb, "--domain", "example.net", "--sender", "a@b").code == 0
+    mta.rows[1].sender = "a@b"
+    assert run("queue", verb, "--domain", "example.net", "--sender", "a@b").out == "1 messages\n"
     assert json.loads(run("queue", verb, "--all", "--json").out) == {"count": 3}
     assert mta.asked == [
         (asked, [ONE, TWO], None, None, False),
-        (asked, None, "example.net", "a@b", False),
-        (asked, None, None, None, False),
+        (asked, [TWO], None, None, False),
+        (asked, None if verb == "retry" else [ONE, TWO, THREE], None, None, False),
     ]
 
 
@@ -94,7 +95,7 @@ def test_delete_of_everything_asks_for_yes(run, mta):
     assert mta.asked == []
     assert run("queue", "delete", "--all", "--yes").code == 0
     assert run("queue", "delete", ONE, "--bounce").code == 0
-    assert mta.asked == [("remove", None, None, None, False), ("remove", [ONE], None, None, True)]
+    assert mta.asked == [("remove", [ONE, TWO, THREE], None, None, False), ("remove", [ONE], None, None, True)]
 
 
 @pytest.mark.parametrize("arguments", [[], [ONE, "--all"], ["--domain", "x", "--all"], [ONE, "--sender", "a@b"]])

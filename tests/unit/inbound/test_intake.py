@@ -55,7 +55,7 @@ def test_a_message_is_stamped_committed_queued_logged_and_answered() -> None:
             "queue_id": 1,
             "envelope": ONE,
             "size": record.content.size,
-            "source": Source("192.0.2.1", "client.example", "alice"),
+            "source": Source("192.0.2.1", "client.example", "alice", at=kit.clock.now()),
         }
     ]
 
