@@ -109,6 +109,7 @@ docs: $(VENV)
 	$(BIN)/python .ci/fault_page.py
 	$(BIN)/python .ci/metrics_table.py
 	$(BIN)/python .ci/api_page.py
+	$(BIN)/python .ci/cli_page.py
 	$(BIN)/python .ci/reload_table.py
 
 screenshots: $(VENV) test-tools

@@ -14,6 +14,7 @@ from asyncmta.mail.envelope import Envelope, QueueId
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Place
 from asyncmta.mail.reply import Reply
 from asyncmta.maillog import MailLog
+from asyncmta.noted import Noted
 from asyncmta.recent_log import RecentLines
 from asyncmta.system.clock import Clock
 from asyncmta.tally import Tally
@@ -25,6 +26,7 @@ class CountedLog(MailLog):
     def __init__(self, *, clock: Clock, **settings: Any) -> None:
         super().__init__(clock=clock, **settings)
         self.tally = Tally()
+        self.noted = Noted()
         self.recent: RecentLines | None = None
 
     def keep_lines(self) -> None:
@@ -53,7 +55,12 @@ class CountedLog(MailLog):
         paths: tuple[Address | str | None, Address | str | None],
     ) -> None:
         self.tally.refused(stage, reply)
+        self.noted.refused(reply)
         super().refused_by(by, client=client, stage=stage, reply=reply, helo=helo, paths=paths)
+
+    def note(self, level: str, event: str, /, *, error: BaseException | None = None, **facts: object) -> None:
+        self.noted.note(event, facts)
+        super().note(level, event, error=error, **facts)
 
     def login_refused(self, *, client: str, reply: Reply, helo: str, login: str) -> None:
         self.tally.refused("AUTH", reply)

@@ -54,6 +54,15 @@ REFUSED = _counter(
 )
 SESSIONS_IN = _gauge("inbound_sessions", "Open sessions of clients, by role of the listener.", "role")
 SESSIONS_BEGUN = _counter("inbound_connections", "Sessions of clients that began, by role of the listener.", "role")
+HANDSHAKES = _counter("inbound_tls_handshakes", "TLS handshakes of clients: the version, or failed.", "result")
+LOGINS = _counter("inbound_logins", "Logins granted, by mechanism; those refused are in refused.", "mechanism")
+STOPPED = _counter(
+    "stopped_recipients",
+    "Recipients that the sandbox or the suppression list kept from their mail: redirected or refused at the entrance; "
+    "discarded, or stopped, before delivery.",
+    *("by", "how"),
+)
+SUPPRESSIONS = _gauge("suppression_entries", "Entries of the suppression list.")
 
 # -- the queue --------------------------------------------------------------------------------------------------------
 
@@ -131,6 +140,17 @@ FILE_SYSTEM = Metric(
     "spool_file_system", "info", "The file system of the spool; doubtful: it may forget what was synced.",
     ("file_system", "doubtful"),
 )  # fmt: skip
+
+# -- who is told ------------------------------------------------------------------------------------------------------
+
+WEBHOOK_POSTS = _counter("webhook_posts", "Batches of events posted to the endpoints of a host.", "host", "result")
+WEBHOOK_EVENTS = _counter("webhook_events", "Events that an endpoint took, or that were given up.", "host", "result")
+WEBHOOK_BACKLOG = _gauge("webhook_backlog_bytes", "Events in the outbox that an endpoint has not got.", "host")
+WEBHOOK_FAILING = _gauge("webhook_failing_posts", "Posts in a row that an endpoint did not take.", "host")
+WEBHOOK_LOST = _counter("webhook_lost_events", "Events that the outbox had no more room for, once for each endpoint.")
+WEBHOOK_OUTBOX = _gauge("webhook_outbox_bytes", "Octets of the outbox, also of what everybody has.")
+WEBHOOK_OUTBOX_LIMIT = _gauge("webhook_outbox_limit_bytes", "Above it the oldest events of the outbox go.")
+SPANS = _counter("telemetry_spans", "Spans for the OpenTelemetry collector: exported, failed, dropped.", "result")
 
 # -- the process ------------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from asyncmta.routing import Route, Routing, Smarthost
 from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock, Timer
+from asyncmta.tracing.looking import Tracing
 
 LAST_WORDS = 2.0  # seconds of a stop that are for the 421 of sessions that did not end
 LET_GO = 5.0  # seconds that an attempt in hand gets to begin with the content
@@ -43,6 +44,7 @@ class Life(Operations):
     maillog: CountedLog
     _listeners: list[Listener]
     _is_draining: bool
+    tracing: Tracing
     _clock: Clock
     _store: Store
     _lists: Desk | None
@@ -92,6 +94,7 @@ class Life(Operations):
             await self._pipe.close()
             for each in self._replaced:
                 await each.close()
+        self.tracing.close()
         for opened in (self._own_resolver, self._access, self._certificates):
             if opened is not None:
                 await opened.close()

@@ -19,6 +19,7 @@ from asyncmta.delivery.resolver import Resolver
 from asyncmta.inbound.listener import Listener
 from asyncmta.metric_names import Metric
 from asyncmta.metrics import Reading, Value, render
+from asyncmta.mta_metrics_watching import noted, watching
 from asyncmta.operations import Operations, Rooms
 from asyncmta.pausing import Paused
 from asyncmta.spool.facts import StoreFacts
@@ -67,6 +68,8 @@ class Measured(Operations):
         yield Reading(names.BUILD, {(asyncmta.__version__, platform.python_version(), loop): 1.0})
         told = self.maillog.tally.read()
         yield from events(told)
+        yield from noted(self.maillog.noted)
+        yield from watching(self._watching)
         yield one(names.LOG_LOST, self.maillog.lost)
         yield Reading(names.PAUSED, {(what,): float(count) for what, count in self._paused.counts().items()})
         rooms = self._rooms

@@ -29,9 +29,10 @@ from asyncmta.system.disk import Disk
 from asyncmta.webhooks.events import About
 from asyncmta.webhooks.looking_back import missed
 from asyncmta.webhooks.outbox import Outbox
+from asyncmta.webhooks.serving import Endpoint
 from asyncmta.webhooks.signing import key_of
 from asyncmta.webhooks.telling import TellingLog
-from asyncmta.webhooks.webhooks import Endpoint, Webhooks
+from asyncmta.webhooks.webhooks import Webhooks
 
 MOST_PARKED = 100_000
 READ_AT_ONCE = 500

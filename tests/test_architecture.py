@@ -49,8 +49,8 @@ PARTS |= {"credentials": "routing", "mta_delivery": "mta", "mta_remote": "mta"}
 PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main__": "(top)"}
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
 PARTS |= {"mta_doors": "mta", "mta_watching": "mta", "mta_telemetry": "mta", "mta_tracing": "mta"}
-PARTS |= {"tally": "maillog", "counted_log": "maillog"}
-PARTS |= {"metrics": "mta", "metric_names": "mta", "mta_metrics": "mta"}
+PARTS |= {"tally": "maillog", "noted": "maillog", "counted_log": "maillog"}
+PARTS |= {"metrics": "mta", "metric_names": "mta", "mta_metrics": "mta", "mta_metrics_watching": "mta"}
 PARTS |= {"mta_views": "mta", "rates": "mta", "mta_settings": "mta", "mta_sites": "mta", "recent_log": "maillog"}
 PARTS |= {"mta_life": "mta", "pausing": "mta", "reloading": "mta", "mta_reload": "mta", "handing_off": "mta"}
 

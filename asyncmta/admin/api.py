@@ -37,6 +37,7 @@ from asyncmta.admin.rows import MessageView, Selection, Shown, Tally, behind, ne
 from asyncmta.admin.selecting import Operating, carry_out, must_be_clear, selection
 from asyncmta.admin.shapes import Bulk, Flush, NewMessage
 from asyncmta.admin.suppressions import Suppresses, SuppressionPaths
+from asyncmta.admin.tracing import Traced, TracePaths
 from asyncmta.admin.views import Views, Watched
 from asyncmta.inbound import drop_file
 from asyncmta.inbound.injection import Reports
@@ -58,7 +59,7 @@ class Pages(Protocol):
     async def answer(self, request: web.Request, handler: Serve, guard: Guard) -> web.StreamResponse: ...
 
 
-class Operated(Operating, Steered, Watched, Protocol):
+class Operated(Operating, Steered, Traced, Watched, Protocol):
     """What the door needs of an `Mta`."""
 
     async def submit(
@@ -96,7 +97,7 @@ class Api(Views):
             return await self._guarded(request, handler)
 
         app = web.Application(middlewares=[gate], client_max_size=0)
-        rooms = (self, LifePaths(self._mta), SuppressionPaths(self._mta.suppressions))
+        rooms = (self, LifePaths(self._mta), SuppressionPaths(self._mta.suppressions), TracePaths(self._mta))
         for path in PATHS:
             (operation,) = (getattr(room, path.operation) for room in rooms if hasattr(room, path.operation))
             serve = partial(operation, path=path)

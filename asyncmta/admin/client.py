@@ -82,6 +82,17 @@ class ControlClient:
         finally:
             response.close()
 
+    def lines(self, path: str, query: Iterable[tuple[str, str]] = ()) -> Iterator[bytes]:
+        """The body line by line, as it comes; raises NotRunning when it breaks off, or when nothing comes for long."""
+        response = self._send("GET", f"{path}?{urlencode(list(query))}")
+        try:
+            while line := response.readline():
+                yield line
+        except (OSError, http.client.HTTPException) as error:
+            raise NotRunning(f"the answer broke off: {error}") from None
+        finally:
+            response.close()
+
     def _json(self, method: str, path: str, query: Iterable[tuple[str, str]], body: bytes = b"", kind: str = "") -> Any:
         text = urlencode(list(query))
         response = self._send(method, f"{path}?{text}" if text else path, body, kind)

@@ -29,6 +29,7 @@ from asyncmta.admin.declaring import (
     Path,
 )
 from asyncmta.admin.paths_life import LIFE, SUPPRESSIONS
+from asyncmta.admin.paths_trace import TRACE
 from asyncmta.admin.shapes import (
     Bulk,
     Count,
@@ -170,4 +171,5 @@ PATHS = (
     ),
     *LIFE,
     *SUPPRESSIONS,
+    *TRACE,
 )

@@ -81,7 +81,10 @@ def verify_command(as_json: bool, spool: str | None) -> None:
 @spool_option
 @config_option
 def stat_command(as_json: bool, spool: str | None) -> None:
-    """Segments, octets live, dead, and saved by packing, records by kind, messages."""
+    """How large it is, and what is in it.
+
+    Segments; octets that are live, dead, and saved by packing; records by kind; messages.
+    """
     found = surveyed(survey.totals, spool)
     facts = msgspec.structs.asdict(found) | {"dead": found.octets - found.live}
     if as_json:
@@ -129,7 +132,7 @@ def row(seen: Seen, content: bool) -> dict[str, Any]:
 @spool_option
 @config_option
 def dump_command(content: bool, as_json: bool, spool: str | None) -> None:
-    """Every record, one a line."""
+    """Print every record, one a line: place, kind, queue id, facts."""
     encode = msgspec.json.encode
 
     def dump(disk: PosixDisk, directory: str) -> None:

@@ -34,6 +34,7 @@ COMMANDS = {
     "top": ("top", "Watch the running MTA: rates, queue, sites, failures."),
     "stats": ("stats", "Say what the log adds up to."),
     "reload": ("reload", "Have the running MTA read its settings again."),
+    "trace": ("trace", "Look on at live SMTP sessions, secrets masked."),
     "pause": ("pause", "Take no more mail, or begin no more attempts."),
     "resume": ("resume", "End a pause."),
     "drain": ("drain", "Hand the whole queue to another relay."),
@@ -76,6 +77,11 @@ def cli() -> None:
 
     The configuration is that of -c/--config, else $ASYNCMTA_CONFIG, else ./config.toml, else
     /etc/asyncmta/config.toml, else built-in defaults; environment variables win over the file.
+
+    \b
+    Exit codes: 0 done; 64 wrong use; 65 no such message, address or name, or
+    data with faults; 66 no such file; 69 not running; 73 cannot be written;
+    74 the disk failed; 75 later, perhaps; 78 faults in the configuration.
     """
 
 

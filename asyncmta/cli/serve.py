@@ -28,6 +28,7 @@ from asyncmta.admin.control_socket import SocketTaken
 from asyncmta.admin.guard import OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.first_process import leave_first_process
 from asyncmta.cli.where import config_option, load_settings_to_serve
 from asyncmta.config import InvalidConfig
 from asyncmta.inbound.certificate_files import CertificatesRefused
@@ -56,7 +57,12 @@ GC_THRESHOLDS = (20_000, 20, 20)
 @click.command(name="serve")
 @config_option
 def command() -> None:
-    """Run the MTA in the foreground."""
+    """Run the MTA in the foreground.
+
+    SIGTERM and SIGINT let running transactions end and stop it with 0, a second one at once; SIGHUP reads settings and
+    certificates anew.
+    """
+    leave_first_process()
     settings = load_settings_to_serve()
     allow_many_files()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -162,10 +168,11 @@ class Service:
                 await door.close()
 
     async def _pages(self, mta: Mta) -> Pages:
-        settings = self._settings
-        pages: Pages = (await imported("asyncmta.web.pages")).Pages(
-            mta, hostname=settings.hostname, token=settings.admin.token, clock=SystemClock(), on_error=self._on_error
-        )
+        """In a thread, as the door: templates are read and compiled."""
+        room = await imported("asyncmta.web.pages")
+        hostname, token = self._settings.hostname, self._settings.admin.token
+        make = partial(room.Pages, mta, hostname=hostname, token=token, clock=SystemClock(), on_error=self._on_error)
+        pages: Pages = await asyncio.to_thread(make)
         return pages
 
     def _on_error(self, where: str, error: Exception) -> None:

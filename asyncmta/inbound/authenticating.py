@@ -96,6 +96,9 @@ class Authenticating(Connection, SMTP):  # type: ignore[misc]  # the two name th
         if reply is replies.AUTH_FAILED and access.failure_delay:  # in the task that is there anyway
             await reception.clock.sleep_until(reception.clock.monotonic() + access.failure_delay)
         self._work = self._on_input = None
+        if reply is replies.AUTH_OK:
+            client, login = self._client_ip, self._login
+            reception.maillog.note("debug", "logged_in", client=client, login=login, mechanism=wanted.mechanism)
         self._advance(lambda conversation: conversation.auth_ended(reply, self._login))
 
     async def _by_the_library(self, wanted: AuthWanted) -> Reply:

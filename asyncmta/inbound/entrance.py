@@ -179,6 +179,7 @@ class Entrance(asyncio.Protocol):
         tls = describe_tls(secure)
         if self.tap is not None:
             self.tap.secured(tls)
+        self._sessions.reception.maillog.note("debug", "tls_began", client=self._client_ip, tls=tls)
         if self._conversation is None:
             self._is_our_turn = False
             self._begin(tls)

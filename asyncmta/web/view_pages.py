@@ -41,11 +41,14 @@ class Watched(Protocol):
     async def resume(self, what: Any, name: str = "") -> Any: ...
 
 
+def overview_pages(mta: Watched) -> list[Page]:
+    pages = _Pages(mta)
+    return [Page("/", pages.overview, "Overview"), Page("/overview/rates.json", pages.rates)]
+
+
 def view_pages(mta: Watched) -> list[Page]:
     pages = _Pages(mta)
     return [
-        Page("/", pages.overview, "Overview"),
-        Page("/overview/rates.json", pages.rates),
         Page("/sites", pages.sites, "Sites"),
         Page("/sites", pages.act, method="POST"),
         Page("/log", pages.log, "Log"),

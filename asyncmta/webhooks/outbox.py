@@ -252,9 +252,14 @@ class Outbox:
         finally:
             self._disk.close(file)
 
+    @property
+    def octets(self) -> int:
+        """Of all files."""
+        return sum(tuple(self._sizes.values()))
+
     def backlog(self, name: str) -> int:
-        """Octets that this endpoint has not got."""
-        place = self._places[name]
+        """Octets that this endpoint has not got; all of them before `open`."""
+        place = self._places.get(name, Place())
         return sum(
             size - (place.offset if number == place.file else 0)
             for number, size in tuple(self._sizes.items())

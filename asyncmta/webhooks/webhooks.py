@@ -11,69 +11,21 @@ docs/webhooks.md.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, TypeVar
-from urllib.parse import urlsplit
-
-from msgspec import Struct
+from typing import TypeVar
 
 from asyncmta.spool.records import Record
 from asyncmta.system.clock import Clock, Timer
-from asyncmta.system.deadline import Deadline
 from asyncmta.webhooks.events import About, Event, Refusal, events_of, lines, refused
-from asyncmta.webhooks.outbox import Batch, Outbox
-from asyncmta.webhooks.signing import body_of, headers, wait_after
+from asyncmta.webhooks.outbox import Outbox
+from asyncmta.webhooks.serving import AGAIN, Endpoint, Notes, Posts, Serving, Standing
 
 INTERVAL = 0.2  # seconds that an event may wait for company
-AGAIN = 5.0  # seconds after which a disk that failed is asked again
 MOST_WAITING = 100_000  # events that are not on the disk yet; above it they are lost, and counted
 
 T = TypeVar("T")
-
-
-class Posts(Protocol):
-    """`posting.Posting`."""
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> str: ...
-
-    async def close(self) -> None: ...
-
-
-class Notes(Protocol):
-    """What is asked of the log."""
-
-    def note(self, level: str, event: str, /, *, error: BaseException | None = None, **facts: object) -> None: ...
-
-
-class Endpoint(Struct, frozen=True, kw_only=True):
-    """Somebody who is told: of which kinds of events, at most how many at once, and with which key they are signed."""
-
-    url: str
-    key: bytes
-    kinds: frozenset[str]
-    batch: int = 100
-    timeout: float = 10.0
-
-    @property
-    def name(self) -> str:
-        """What its place is kept under."""
-        return hashlib.sha256(self.url.encode()).hexdigest()[:16]
-
-    @property
-    def host(self) -> str:
-        """What may be logged of it: a path can be a secret."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
-
-
-class Standing(Struct, frozen=True):
-    """How it is with an endpoint: octets that it has not got, and how many attempts in a row it did not take."""
-
-    host: str
-    backlog: int
-    failures: int
 
 
 Missed = Callable[[float, frozenset[str], frozenset[str]], Sequence[Event]]
@@ -93,7 +45,6 @@ class Webhooks:
         maillog: Notes,
         missed: Missed,
     ) -> None:
-        self._endpoints = tuple(endpoints)
         kinds: frozenset[str] = frozenset()
         self._kinds = kinds.union(*(each.kinds for each in endpoints))
         self._outbox = outbox
@@ -106,8 +57,10 @@ class Webhooks:
         self._timer: Timer | None = None
         self._writing: set[asyncio.Task[None]] = set()
         self._sending: list[asyncio.Task[None]] = []
-        self._grown = {each.name: asyncio.Event() for each in self._endpoints}
-        self._failures = dict.fromkeys(self._grown, 0)
+        self._served = [
+            Serving(each, outbox=outbox, in_thread=self._in_thread, posts=posts, clock=clock, maillog=maillog)
+            for each in endpoints
+        ]
         self._refusals = 0
         self._is_disk_bad = self._is_overflowing = False
         self.lost = 0
@@ -133,9 +86,9 @@ class Webhooks:
 
     async def open(self) -> None:
         """Raises OSError."""
-        await self._in_thread(self._outbox.open, tuple(self._grown), self._clock.now())
+        await self._in_thread(self._outbox.open, [each.endpoint.name for each in self._served], self._clock.now())
         await self._write()
-        self._sending = [asyncio.create_task(self._serve(each), name="webhook") for each in self._endpoints]
+        self._sending = [asyncio.create_task(each.run(), name="webhook") for each in self._served]
 
     async def close(self, *, clean: bool = False) -> None:
         """Safe to call twice, and without `open`. What was not taken yet is told after the next start. `clean`: `tell`
@@ -172,11 +125,13 @@ class Webhooks:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(job, *words))
 
+    @property
+    def outbox_octets(self) -> int:
+        return self._outbox.octets
+
     def standing(self) -> list[Standing]:
         """How it is with each, in the order of the settings."""
-        return [
-            Standing(each.host, self._outbox.backlog(each.name), self._failures[each.name]) for each in self._endpoints
-        ]
+        return [each.standing() for each in self._served]
 
     # -- from records to the outbox ----------------------------------------------------------------------------------
 
@@ -222,8 +177,8 @@ class Webhooks:
                 self._timer = self._clock.call_at(self._clock.monotonic() + AGAIN, self._wake)
             return
         self._is_disk_bad = self._is_overflowing = False
-        for grown in self._grown.values():
-            grown.set()
+        for each in self._served:
+            each.grown.set()
 
     def _append(self, events: list[Event]) -> None:
         lost = self._outbox.lost
@@ -231,52 +186,3 @@ class Webhooks:
         if self._outbox.lost > lost:
             self.lost += self._outbox.lost - lost
             self._maillog.note("error", "webhook_events_lost", events=self._outbox.lost - lost, reason="outbox full")
-
-    # -- from the outbox to an endpoint ------------------------------------------------------------------------------
-
-    async def _serve(self, endpoint: Endpoint) -> None:
-        """One endpoint, for as long as the Mta runs."""
-        name, grown = endpoint.name, self._grown[endpoint.name]
-        while True:
-            try:
-                grown.clear()
-                place = self._outbox.place(name)
-                batch = await self._in_thread(self._outbox.read, place, endpoint.batch, endpoint.kinds)
-                if batch.lines:
-                    await self._until_taken(endpoint, batch)
-                if batch.place != place:
-                    await self._in_thread(self._outbox.advance, name, batch.place)
-                if not batch.lines:
-                    await grown.wait()
-            except Exception as error:  # the disk, or a bug of ours: the others go on, and so does this one
-                self._maillog.note("error", "webhook_broken", host=endpoint.host, error=error)
-                await self._clock.sleep_until(self._clock.monotonic() + AGAIN)
-
-    async def _until_taken(self, endpoint: Endpoint, batch: Batch) -> None:
-        body = body_of(batch.lines)
-        failures = 0
-        while reason := await self._post(endpoint, body):
-            failures += 1
-            self._failures[endpoint.name] = failures
-            if failures & (failures - 1) == 0:  # the first, the second, the fourth, ...
-                self._maillog.note(
-                    "warning",
-                    "webhook_failed",
-                    host=endpoint.host,
-                    reason=reason,
-                    events=len(batch.lines),
-                    attempts=failures,
-                )
-            await self._clock.sleep_until(self._clock.monotonic() + wait_after(failures))
-        if failures:
-            self._failures[endpoint.name] = 0
-            self._maillog.note("info", "webhook_recovered", host=endpoint.host, attempts=failures + 1)
-
-    async def _post(self, endpoint: Endpoint, body: bytes) -> str:
-        """Why it was not taken; an empty text: it was."""
-        signed = headers(body, endpoint.key, self._clock.now())
-        try:
-            async with Deadline(self._clock, endpoint.timeout):
-                return await self._posts.post(endpoint.url, signed, body)
-        except TimeoutError:
-            return f"no answer within {endpoint.timeout:g} s"

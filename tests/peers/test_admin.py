@@ -10,6 +10,9 @@ import pytest
 from peerkit.receiver import wait
 from peerkit.serving import free_port
 
+from asyncmta.admin.guard import OPEN_PATHS
+from asyncmta.admin.paths import PATHS
+
 pytestmark = pytest.mark.peers
 
 TOKEN = "a-token-for-tests"
@@ -105,6 +108,32 @@ def test_pages_of_others_cannot_ask(curl, open_curl):
             assert code(answer) == (403, "bad_origin")
         own = f"http://127.0.0.1:{each.port}"
         assert each.json("/v1/queue/flush", "-X", "POST", "-H", f"Origin: {own}", token=token)[0] == 200
+
+
+def target_of(path):
+    """One that is really served; of nothing that is there."""
+    return path.path.replace("{id}", "0" * 16).replace("{address}", "nobody@held.test")
+
+
+def test_no_path_is_forgotten_by_token_host_and_origin(curl, open_curl):
+    """Each method of each path, with a body that would do something, refused before anything is done."""
+    for path in PATHS:
+        asked = (
+            "-X",
+            path.method,
+            *(("--json", '{"what": "input", "to": "127.0.0.1:1", "all": true}') if path.bodies else ()),
+        )
+        target = target_of(path)
+        if path.path not in OPEN_PATHS:
+            assert code(curl.json(target, *asked, token="")) == (401, "unauthorized"), path
+        foreign = ("-H", "Origin: http://evil.example")
+        assert code(curl.json(target, *asked, *foreign)) == (403, "bad_origin"), path
+        assert code(open_curl.json(target, *asked, *foreign, token="")) == (403, "bad_origin"), path
+        rebound = ("-H", f"Host: evil.example:{open_curl.port}")
+        assert code(open_curl.json(target, *asked, *rebound, token="")) == (403, "bad_host"), path
+    for each, token in ((curl, TOKEN), (open_curl, "")):
+        assert each.json("/v1/pauses", token=token)[1]["reasons"] == []
+        assert each.json("/v1/drain", token=token)[0] == 404
 
 
 def test_there_is_no_cors(curl):

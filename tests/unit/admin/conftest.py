@@ -16,6 +16,8 @@ from asyncmta.rates import COLUMNS
 from asyncmta.recent_log import Excerpt
 from asyncmta.reloading import Change
 from asyncmta.suppression.entries import Suppression
+from asyncmta.system.clock import SystemClock
+from asyncmta.tracing.looking import Tracing
 
 
 class Person(Struct):
@@ -109,6 +111,8 @@ class Steered:
 
     def __init__(self) -> None:
         self.paused = Paused()
+        self.tracing = Tracing(SystemClock())
+        self.trace = self.tracing.look
         self.progress: Progress | None = None
         self.faults: list[str] = []
         self.change = (("route",), ("listener",))

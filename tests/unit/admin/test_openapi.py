@@ -41,6 +41,7 @@ ASKED = [
     ("GET", "/v1/settings", None),
     ("GET", "/v1/sites", None),
     ("POST", "/v1/sites/retry", {"key": "mx:mx.test"}),
+    ("GET", "/v1/trace?for=0s", None),
     ("GET", "/v1/route?recipient=you@example.net", None),
     ("POST", "/v1/queue/flush", None),
     ("POST", "/v1/queue/retry", {"ids": [ONE]}),

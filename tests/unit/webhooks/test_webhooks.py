@@ -20,8 +20,9 @@ from asyncmta.testing.disk import FakeDisk
 from asyncmta.webhooks import webhooks as module
 from asyncmta.webhooks.events import About, Event, Refusal
 from asyncmta.webhooks.outbox import Outbox
+from asyncmta.webhooks.serving import Endpoint
 from asyncmta.webhooks.signing import headers
-from asyncmta.webhooks.webhooks import Endpoint, Webhooks
+from asyncmta.webhooks.webhooks import Webhooks
 
 KEY = b"whispered by nobody"
 ABOUT = About(Envelope(None, (Recipient(parse_address("x@b.example")),)), 0.0)
