@@ -11,8 +11,7 @@
 #   make bench-NAME   one of them: accept relay mx late late-mx local list latency backlog held hostile hostile-peers
 #                     dead idle sessions scale profile (BENCH=--smoke and other options)
 #   make bench-peers  Haraka for them, by npm, under .tools
-#   make docs         write the tables in docs/architecture.md, docs/server-faults.md and docs/metrics.md
-#   make docs         write the tables in docs/architecture.md and docs/container.md, and docs/server-faults.md
+#   make docs         write what is made in docs/: tables of files, variables, faults, metrics, paths, commands, reloads
 #   make screenshots  write the pictures of the web pages into docs/web
 #   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
 #   make clean        remove what make made, but not var/ (your mail)
