@@ -47,7 +47,7 @@ SERVES = re.compile(r"^(make serve|([A-Z_0-9]+=\S+ )*(\S*/)?asyncmta (-c \S+ )?s
 AWAIT = """
 for _ in $(seq 150); do
   kill -0 $MTA 2>/dev/null || { echo "it has ended:"; tail -n 20 mta.log; false; break; }
-  (exec 9<>/dev/tcp/127.0.0.1/2525) 2>/dev/null && break
+  grep -qw ready mta.log 2>/dev/null && break
   asyncmta health >/dev/null 2>&1 && break
   sleep 0.2
 done
