@@ -82,7 +82,7 @@ AROUND: dict[str, Tree] = {
     **{f"certificate.0.{key}": {"tls": TLS} for key in kinds(ARRAYS["certificate"])},
     **{f"list.0.{key}": LISTS for key in kinds(ARRAYS["list"])},
     **{f"subscriptions.{key}": LISTS for key in kinds(TABLES["subscriptions"])},
-    "suppression.automatic": {},
+    **{f"telemetry.{key}": {"telemetry": {"endpoint": "http://127.0.0.1:9"}} for key in kinds(TABLES["telemetry"])},
 }
 """What stands beside a key, without which it cannot be said."""
 
@@ -188,6 +188,9 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "site.0.one_domain": (True, False),
     "source.0.hosts": (["mx.a.example"], ["mx.b.example"]),
     "source.0.addresses": ADDRESSES,
+    "telemetry.endpoint": (ABSENT, "http://127.0.0.1:9"),
+    "telemetry.sample": (0.5, 0.25),
+    "telemetry.headers": (ABSENT, "authorization=one"),
     "webhook.0.url": ("https://one.example/", "https://two.example/"),
     "webhook.0.secret": ("one-secret-of-some-length", "two-secrets-of-some-length"),
     "webhook.0.events": (["delivered"], ["failed"]),
