@@ -7,9 +7,11 @@
 #   make receivers    10,000 odd messages through us to each of Postfix, Exim, OpenSMTPD and Dovecot (ten minutes; root)
 #   make crash        kills, failing disks and power cuts, at length (an hour; root); writes docs/reliability.md
 #   make fuzz         look for input that breaks something, with Atheris (a minute for each target; Python 3.11 to 3.13)
-#   make bench        measure beside Postfix; the tables are written into benchmarks/README.md
-#   make docs         write the tables in docs/architecture.md, docs/server-faults.md and docs/metrics.md
-#   make docs         write the tables in docs/architecture.md and docs/container.md, and docs/server-faults.md
+#   make bench        measure beside Postfix, Exim, OpenSMTPD and Haraka; the tables are written into benchmarks/README.md
+#   make bench-NAME   one of them: accept relay mx late late-mx local list latency backlog held hostile hostile-peers
+#                     dead idle sessions scale profile (BENCH=--smoke and other options)
+#   make bench-peers  Haraka for them, by npm, under .tools
+#   make docs         write what is made in docs/: tables of files, variables, faults, metrics, paths, commands, reloads
 #   make screenshots  write the pictures of the web pages into docs/web
 #   make lock         write requirements*.txt anew from pyproject.toml (needs uv)
 #   make clean        remove what make made, but not var/ (your mail)
@@ -22,6 +24,7 @@ FUZZ_TARGETS ?= session address journal
 BIN := .venv/bin
 VENV := .venv/.installed
 ATHERIS := .venv/.atheris
+BENCHED := .venv/.benched
 PYTEST = $(BIN)/python -m pytest -q
 COVERAGE = $(BIN)/python -m coverage
 COVERAGE_FILES := --rcfile=.ci/coverage.toml
@@ -30,7 +33,12 @@ COVERAGE_FILES := --rcfile=.ci/coverage.toml
 PURE_TESTS := tests/unit tests/property tests/dialogs tests/golden tests/bad_configs tests/test_architecture.py
 WHOLE_TESTS := $(filter-out $(PURE_TESTS) tests/peers tests/conftest.py tests/__pycache__,$(wildcard tests/*))
 
-.PHONY: serve test lint test-tools crash fuzz receivers bench docs screenshots lock clean
+# Which file a `make bench-NAME` is, where it is not a workload of benchmarks/run.py.
+BENCH ?=
+BENCH_FILES := list=mailing latency=latency backlog=queued held=held hostile=hostile hostile-peers=hostile_peers dead=dead idle=idle sessions=sessions profile=budget
+BENCH_FILE = $(patsubst $*=%,%,$(filter $*=%,$(BENCH_FILES)))
+
+.PHONY: serve test lint test-tools crash fuzz receivers bench bench-peers docs screenshots lock clean
 
 serve: $(VENV)
 	@exec $(BIN)/asyncmta serve -c config.toml
@@ -73,9 +81,26 @@ $(ATHERIS): $(VENV) requirements-fuzz.txt
 fuzz: $(ATHERIS)
 	@bash .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-bench: $(VENV) test-tools
-	$(BIN)/python benchmarks/run.py
-	$(BIN)/python benchmarks/dead.py
+bench: bench-accept bench-relay bench-mx bench-late bench-late-mx bench-local bench-list bench-latency bench-backlog bench-held bench-dead
+
+bench-peers:
+	npm install --prefix .tools/haraka --no-audit --no-fund --omit=optional Haraka@3.3.4
+
+bench-held: $(VENV) test-tools
+	$(BIN)/python benchmarks/held.py $(BENCH)
+	$(BIN)/python benchmarks/held.py --mode mx $(BENCH)
+
+bench-scale: $(VENV) $(BENCHED)
+	$(BIN)/python benchmarks/scale.py queue $(BENCH)
+	$(BIN)/python benchmarks/scale.py destinations $(BENCH)
+
+# What draws the pictures of bench-scale.
+$(BENCHED): requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+bench-%: $(VENV) test-tools
+	$(BIN)/python benchmarks/$(if $(BENCH_FILE),$(BENCH_FILE).py,run.py $*) $(BENCH)
 
 docs: $(VENV)
 	$(BIN)/python .ci/file_table.py
@@ -83,6 +108,7 @@ docs: $(VENV)
 	$(BIN)/python .ci/fault_page.py
 	$(BIN)/python .ci/metrics_table.py
 	$(BIN)/python .ci/api_page.py
+	$(BIN)/python .ci/cli_page.py
 	$(BIN)/python .ci/reload_table.py
 
 screenshots: $(VENV) test-tools
@@ -91,6 +117,7 @@ screenshots: $(VENV) test-tools
 lock:
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements.txt
 	uv pip compile -q pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-dev.txt
+	uv pip compile -q --group bench -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --universal -o requirements-bench.txt
 	uv pip compile -q pyproject.toml --extra otel -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal -o requirements-otel.txt
 	uv pip compile -q --group build -c requirements-dev.txt --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --universal -o requirements-build.txt
 

@@ -16,17 +16,21 @@ from collections.abc import Iterator, Mapping
 
 ADDRESS = "127.0.53.9"
 PORT = 53
+SMTP = 25  # the only port that some peers look for exchangers at
+EXCHANGER = "127.0.0.11"
 
 
 def missing() -> str:
     """Why it cannot run here; "" when it can."""
     if shutil.which("dnsmasq") is None:
         return "dnsmasq is not there: run make test-tools"
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind((ADDRESS, PORT))
-    except OSError as error:
-        return f"{ADDRESS}:{PORT} cannot be had for a name server: {error.strerror}"
+    for kind, address, port in ((socket.SOCK_DGRAM, ADDRESS, PORT), (socket.SOCK_STREAM, EXCHANGER, SMTP)):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(port == SMTP))
+            try:
+                sock.bind((address, port))
+            except OSError as error:
+                return f"{address}:{port} cannot be had: {error.strerror}"
     return ""
 
 

@@ -39,6 +39,15 @@ def tree(root: int) -> dict[int, list[str]]:
     return found
 
 
+def children(pid: int) -> list[int]:
+    """Of this process, at the moment."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return []
+
+
 def cpu(root: int) -> float:
     """Seconds, user and system, of the whole tree so far."""
     return sum(sum(map(int, fields[11:15])) for fields in tree(root).values()) / TICK

@@ -1,4 +1,4 @@
-"""The two MTAs that are compared, each with an empty spool, equally configured, in one of four modes.
+"""asyncmta and Postfix, each with an empty spool, equally configured, in one of four modes. (`peers.py`: the others.)
 
 `accept`: everything is taken and held. `relay`: everything goes to one smarthost. `mx`: it goes where `names` says.
 `local`: into the Maildirs of u@d0.test and so on, below `mail`.
@@ -8,6 +8,7 @@ both.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -15,8 +16,9 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
-from benchmarks import names, tools
+from benchmarks import names, processes, tools
 
 POSTFIX_MAIN = """\
 compatibility_level = 3.6
@@ -100,15 +102,6 @@ mailboxes = "any"
 """,
     "mx": '[remote]\nport = {next_port}\nallow_private_exchangers = true\n[dns]\nservers = ["{dns}"]\n',
 }
-# Postfix in a process namespace: all of it ends with its first process; and it finds our names.
-PRIVATE = """\
-set -e
-[ -z "$1" ] || mount --bind "$1" /etc/resolv.conf
-shift
-exec "$@"
-"""
-
-
 USERS = 10
 NOBODY = 65534
 _DOMAINS = [f"d{number}.test" for number in range(USERS)]
@@ -120,10 +113,29 @@ LOCAL = {
 }
 
 
+def private(
+    root: pathlib.Path, mounts: Mapping[str, pathlib.Path | str], users: str = "", groups: str = ""
+) -> list[str]:
+    """The words before a server of many processes: all end with the first of them, and for them alone these accounts
+    exist, and `mounts` (their place -> ours) lie over the places that are built into the program."""
+    lines = ["set -e"]
+    for name, more in (("passwd", users), ("group", groups)):
+        accounts = root / "conf" / name
+        accounts.write_text(more + pathlib.Path("/etc", name).read_text())  # of two with a name, the first counts
+        lines.append(f"mount --bind {accounts} /etc/{name}")
+    for theirs, ours in mounts.items():
+        lines.append(f"[ -e {theirs} ] || mkdir -p {theirs}; mount --bind {ours} {theirs}")
+    script = root / "private.sh"
+    script.write_text("\n".join([*lines, 'exec "$@"', ""]))
+    return ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "sh", str(script)]
+
+
 class Server(ABC):
-    """One MTA with an empty spool under `root`."""
+    """One MTA with an empty spool under `root`. `syncs`: is a message on the disk before its 250?"""
 
     name = ""
+    syncs = True
+    patience = 30.0  # seconds until it greets
 
     def __init__(self, root: pathlib.Path, mode: str, next_port: int, resolv: pathlib.Path | None = None) -> None:
         self.root = root
@@ -132,6 +144,15 @@ class Server(ABC):
         self._resolv = resolv
         dns = f"{names.ADDRESS}:{names.PORT}"
         self._words: dict[str, object] = {"root": root, "port": self.port, "next_port": next_port, "dns": dns, **LOCAL}
+
+    @staticmethod
+    def missing() -> str:
+        """Why it cannot run here; "" when it can."""
+        return ""
+
+    def _names(self) -> dict[str, pathlib.Path | str]:
+        """What lies over /etc/resolv.conf."""
+        return {"/etc/resolv.conf": self._resolv} if self._resolv is not None else {}
 
     def _write(self, name: str, template: str, **words: object) -> pathlib.Path:
         path = self.root / "conf" / name
@@ -142,12 +163,27 @@ class Server(ABC):
     def _prepare(self) -> list[str]:
         """Write the configuration; the command that runs it in the foreground."""
 
+    def kick(self) -> list[str]:
+        """The command that has its whole queue tried now; none where that is not needed, or cannot be."""
+        return []
+
+    def inside(self, *command: str) -> list[str]:
+        """For a command of an MTA that has places of its own: in there."""
+        first = processes.children(self.process.pid)[0]
+        return ["nsenter", f"--target={first}", "--mount", "--pid", *command]
+
     def __enter__(self) -> Server:
         shutil.rmtree(self.root, ignore_errors=True)
         for name in ("conf", "spool", "data", "log", "mail"):
             (self.root / name).mkdir(parents=True)
-        command = self._prepare()
-        with open(self.root / "log" / "stdout", "wb") as log:
+        self._command = self._prepare()
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """On the spool as it is."""
+        command = self._command
+        with open(self.root / "log" / "stdout", "ab") as log:
             self.process = subprocess.Popen(
                 command,
                 cwd=tools.TOP,
@@ -158,23 +194,30 @@ class Server(ABC):
                 start_new_session=True,
             )
         try:
-            tools.await_port(self.port, self.process, timeout=30)
-        except BaseException:
+            tools.await_port(self.port, self.process, timeout=self.patience)
+        except BaseException as error:
+            said = (self.root / "log" / "stdout").read_text(errors="replace")[-500:]
             self.__exit__()
-            raise
-        return self
+            raise RuntimeError(f"{self.name}: {error}: {said}") from error
 
     def _end(self) -> None:
-        """At once: what it has in hand is of no more use, and its spool goes with it."""
-        self.process.kill()
+        """At once: what it has in hand is of no more use. `unshare` waits for its one child, which all others end
+        with, and ignores signals meanwhile."""
+        for child in processes.children(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """With SIGKILL: what it said 250 to is on the disk, or is lost."""
         self._end()
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
         shutil.rmtree(self.root, ignore_errors=True)
 
 
@@ -184,6 +227,13 @@ class Asyncmta(Server):
     def _prepare(self) -> list[str]:
         path = self._write("config.toml", ASYNCMTA + ASYNCMTA_MODES[self.mode])
         return [sys.executable, "-m", "asyncmta", "serve", "-c", str(path)]
+
+    def _end(self) -> None:
+        self.process.kill()
+
+    def kick(self) -> list[str]:
+        config = str(self.root / "conf" / "config.toml")
+        return [sys.executable, "-m", "asyncmta", "queue", "retry", "--all", "-c", config]
 
 
 class Postfix(Server):
@@ -206,13 +256,8 @@ class Postfix(Server):
         shutil.chown(self.root / "data", owner)
         shutil.chown(self.root / "mail", NOBODY, NOBODY)
         (self.root / "log").chmod(0o777)
-        (self.root / "private.sh").write_text(PRIVATE)
-        private = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", str(self.root / "private.sh")]
         postfix = [str(tools.PROGRAMS / "postfix"), "-c", str(self.root / "conf"), "start-fg"]
-        return [*private, str(self._resolv or ""), *postfix]
+        return [*private(self.root, self._names()), *postfix]
 
-    def _end(self) -> None:
-        """`unshare` waits for its one child, Postfix's master, and ignores signals meanwhile."""
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for child in children:
-            os.kill(int(child), signal.SIGKILL)
+    def kick(self) -> list[str]:
+        return self.inside(str(tools.PROGRAMS / "postqueue"), "-c", str(self.root / "conf"), "-f")

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 POSTFIX = pathlib.Path(os.environ.get("POSTFIX_TOOLS") or TOP / ".tools" / "postfix")
@@ -42,12 +43,21 @@ def free_port() -> int:
         return port
 
 
-def send(port: int, messages: int, *, size: int, sessions: int, timeout: float, domains: int = 1) -> float:
-    """smtp-source with kept connections, one process for each domain (d0.test ...), all at once; the seconds it took.
-    Raises RuntimeError when one message was not taken."""
+def send(
+    port: int, messages: int, *, size: int, sessions: int, timeout: float, domains: int = 1, is_kept: bool = True
+) -> float:
+    """smtp-source with kept connections or one for each message, a process for each domain (d0.test ...), all at once;
+    the seconds it took. Raises RuntimeError when one message was not taken."""
     begin = time.monotonic()
     sources = [
-        _source(port, messages // domains + (number < messages % domains), size, max(1, sessions // domains), number)
+        _source(
+            port,
+            messages // domains + (number < messages % domains),
+            size,
+            max(1, sessions // domains),
+            number,
+            is_kept,
+        )
         for number in range(min(domains, messages))
     ]
     try:
@@ -62,8 +72,8 @@ def send(port: int, messages: int, *, size: int, sessions: int, timeout: float, 
     return time.monotonic() - begin
 
 
-def _source(port: int, messages: int, size: int, sessions: int, number: int) -> subprocess.Popen[bytes]:
-    command = [str(PROGRAMS / "smtp-source"), "-4", "-d", "-C", "10"]
+def _source(port: int, messages: int, size: int, sessions: int, number: int, is_kept: bool) -> subprocess.Popen[bytes]:
+    command = [str(PROGRAMS / "smtp-source"), "-4", "-C", "10", *(["-d"] if is_kept else [])]
     command += ["-s", str(min(sessions, messages)), "-m", str(messages), "-l", str(size)]
     command += ["-f", "sender@bench.test", "-t", f"u@d{number}.test", f"inet:127.0.0.1:{port}"]
     return subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -77,6 +87,7 @@ class Sink:
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.port = port
         self.messages = 0
+        self.report: dict[str, Any] = {}
         self._process = process
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -98,7 +109,7 @@ class Sink:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def wait(self, messages: int, timeout: float) -> None:
+    def wait(self: Sink | Sinks, messages: int, timeout: float) -> None:
         end = time.monotonic() + timeout
         while self.messages < messages:
             if time.monotonic() > end:
@@ -133,36 +144,56 @@ class Mailroom:
 
 
 @contextlib.contextmanager
-def sink() -> Iterator[Sink]:
+def sink(address: str = "127.0.0.1", port: int = 0) -> Iterator[Sink]:
     """smtp-sink, which answers at once."""
-    port = free_port()
+    port = port or free_port()
     command = [str(PROGRAMS / "smtp-sink"), "-4", "-c", "-m", "1000"]
     if os.geteuid() == 0:
         command += ["-u", pwd.getpwnam("nobody").pw_name]
-    with _running([*command, f"127.0.0.1:{port}", "1024"], port) as running:
-        yield running
+    with running([*command, f"{address}:{port}", "1024"], port, address) as running_sink:
+        yield running_sink
+
+
+class Sinks:
+    """Several as one."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self.port = sinks[0].port
+
+    @property
+    def messages(self) -> int:
+        return sum(sink.messages for sink in self._sinks)
+
+    wait = Sink.wait
 
 
 @contextlib.contextmanager
-def late_sink(milliseconds: float, addresses: tuple[str, ...] = ("127.0.0.1",)) -> Iterator[Sink]:
+def sinks(addresses: Sequence[str], port: int) -> Iterator[Sinks]:
+    """smtp-sink at each of these."""
+    with contextlib.ExitStack() as stack:
+        yield Sinks([stack.enter_context(sink(address, port)) for address in addresses])
+
+
+@contextlib.contextmanager
+def late_sink(milliseconds: float, addresses: tuple[str, ...] = ("127.0.0.1",), port: int = 0) -> Iterator[Sink]:
     """A next hop whose replies come so late."""
-    port = free_port()
+    port = port or free_port()
     script = pathlib.Path(__file__).with_name("late_sink.py")
-    with _running(
-        [sys.executable, str(script), str(port), str(milliseconds), *addresses], port, addresses[0]
-    ) as running:
-        yield running
+    with running([sys.executable, str(script), str(port), str(milliseconds), *addresses], port, addresses[0]) as late:
+        yield late
 
 
 @contextlib.contextmanager
-def _running(command: list[str], port: int, address: str = "127.0.0.1") -> Iterator[Sink]:
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    running = Sink(process, port)
+def running(command: list[str], port: int, address: str = "127.0.0.1") -> Iterator[Sink]:
+    """A sink that tells as smtp-sink -c does."""
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE)
+    found = Sink(process, port)
     try:
         await_port(port, process, timeout=10, address=address)
-        yield running
+        yield found
     finally:
-        running.end()
+        found.end()
 
 
 def await_port(port: int, process: subprocess.Popen[bytes], *, timeout: float, address: str = "127.0.0.1") -> None:

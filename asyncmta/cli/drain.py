@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asyncmta.admin.client import ControlClient
-from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.exits import INTERRUPTED, Exit, Stop
 from asyncmta.cli.pause import say
 from asyncmta.cli.queue import as_json_option, ask
 from asyncmta.cli.queue_source import running
@@ -24,27 +24,40 @@ from asyncmta.cli.where import config_option
 from asyncmta.system.clock import SystemClock
 
 LOOK = 0.5  # seconds between two looks
+TLS = click.Choice(("none", "opportunistic", "require", "verify"))
 AGAIN = 10.0  # seconds after which what failed is tried once more
 
 
 @click.command(name="drain")
 @click.option("--to", metavar="HOST:PORT", help="The relay that takes the queue.")
-@click.option("--tls", type=click.Choice(("none", "opportunistic", "require", "verify")), default="opportunistic")
+@click.option("--tls", type=TLS, default="opportunistic", show_default=True, help="As in a [[route]].")
 @click.option(
-    "--patience", type=click.FloatRange(min=1), default=300.0, help="Seconds without progress until it gives up."
+    "--patience",
+    metavar="SECONDS",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    help="It gives up after so long without progress.",
 )
 @click.option("--end", is_flag=True, help="Go back to the routes of the configuration, and take mail again.")
 @as_json_option
 @config_option
 def command(to: str | None, tls: str, patience: float, end: bool, as_json: bool) -> None:
-    """Hand the whole queue to another relay."""
+    """Hand the whole queue to another relay, before this MTA goes away.
+
+    It takes no more mail from then on, and goes on although this command is interrupted; said again, the command
+    watches it again. 0 when the queue is empty, 75 when something is left, with the reasons.
+    """
     if bool(to) == end:
         raise click.UsageError("say --to HOST:PORT, or --end")
     client = running()
     if end:
         say(ask(lambda: client.delete("/v1/drain")), as_json)
         return
-    found = ask(lambda: watch(client, {"to": to, "tls": tls}, patience))
+    try:
+        found = ask(lambda: watch(client, {"to": to, "tls": tls}, patience))
+    except KeyboardInterrupt:
+        raise Stop(INTERRUPTED, "interrupted; the MTA goes on with it until `asyncmta drain --end`") from None
     if as_json:
         click.echo(msgspec.json.encode(found))
     left = found["left"]

@@ -39,7 +39,10 @@ def template(language: str) -> None:
 @click.option("--whole", is_flag=True, help="The whole report as it is sent, and not only its text for people.")
 @config_option
 def preview(kind: str, language: str | None, path: str | None, whole: bool) -> None:
-    """Print an example of a report, in the words of the settings or of a file."""
+    """Print an example of a report to a sender.
+
+    In the words of the settings, or of a file.
+    """
     settings = load_settings()
     if path is None:
         path = settings.bounce.template if language is None else ""

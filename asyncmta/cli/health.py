@@ -15,10 +15,20 @@ from asyncmta.cli.where import config_option, control_client
 
 @click.command(name="health")
 @click.option("--ready", is_flag=True, help="Ask whether it takes mail, not only whether it lives.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1),
+    default=5.0,
+    show_default=True,
+    help="So long to wait.",
+)
 @config_option
 def command(ready: bool, timeout: float) -> None:
-    """0 when the running MTA is live, or with --ready when it takes mail."""
+    """Say whether the running MTA is well.
+
+    0 when it is live, or with --ready when it takes mail; else 69, with the reasons.
+    """
     try:
         found = control_client(timeout=timeout).get("/readyz" if ready else "/livez")
     except NotRunning as error:

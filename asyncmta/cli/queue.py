@@ -18,7 +18,7 @@ from asyncmta.admin.client import NotRunning, Refused
 from asyncmta.admin.rows import STATES, Selection, age
 from asyncmta.cli import bulk, completing, queue_table
 from asyncmta.cli.exits import Exit, Stop
-from asyncmta.cli.queue_source import running, said_no, source
+from asyncmta.cli.queue_source import no_answer, running, said_no, source
 from asyncmta.cli.where import config_option
 from asyncmta.mail.address import InvalidAddress, domain_key
 
@@ -41,7 +41,7 @@ def ask(question: Callable[[], T]) -> T:
     try:
         return question()
     except NotRunning as error:
-        raise Stop(Exit.UNAVAILABLE, f"not running: {error}") from None
+        raise no_answer(error) from None
     except Refused as error:
         raise said_no(error) from None
 
@@ -57,7 +57,11 @@ def domain_of(text: str | None) -> str | None:
 @click.group(name="queue")
 @config_option
 def command() -> None:
-    """See and change what is queued."""
+    """See and change what is queued.
+
+    list, show, cat and stats work while the MTA is stopped, too: they read its spool. What changes the queue names
+    messages by ID, by filters (a message has to pass all of them), or by --all; --dry-run says for how many.
+    """
 
 
 class Age(click.ParamType[float]):
@@ -72,18 +76,20 @@ class Age(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+def _named(name: str, metavar: str, complete: completing.Complete, about: str) -> Callable[[F], F]:
+    return click.option(f"--{name}", metavar=metavar, shell_complete=complete, help=about)
+
+
 def filtering(command: F) -> F:
     """The filters that a listing and a change have in common."""
     for option in (
-        click.option("--reply", help="With this in a last reply, or with this enhanced code."),
+        click.option("--reply", metavar="TEXT", help="With this in a last reply, or with this enhanced code."),
         click.option("--max-age", type=Age(), help="Accepted at most so long ago: 90s, 20m, 4h, 5d."),
         click.option("--min-age", type=Age(), help="Accepted at least so long ago."),
-        click.option("--state", type=click.Choice(STATES)),
-        click.option("--recipient", shell_complete=completing.recipients, help="With this recipient, not done yet."),
-        click.option(
-            "--sender", shell_complete=completing.senders, help="From this reverse-path; <> for the null one."
-        ),
-        click.option("--domain", shell_complete=completing.domains, help="With a recipient in this domain."),
+        click.option("--state", type=click.Choice(STATES), help="In this state."),
+        _named("recipient", "ADDRESS", completing.recipients, "With this recipient, not done yet."),
+        _named("sender", "ADDRESS", completing.senders, "From this reverse-path; <> for the null one."),
+        _named("domain", "DOMAIN", completing.domains, "With a recipient in this domain."),
     ):
         command = option(command)
     return command
@@ -92,10 +98,14 @@ def filtering(command: F) -> F:
 @command.command(name="list")
 @as_json_option
 @filtering
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many, newest first.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many, the newest first.")
 @config_option
 def list_command(as_json: bool, limit: int | None, **filters: Any) -> None:
-    """Who waits, since when, for which next hop, the last reply, the next time."""
+    """Who waits, for what, since when, and what was said last.
+
+    A table on a terminal; elsewhere columns with tabs between them, without a head: id, state, age, attempts, size,
+    sender, recipients, next hop, next attempt, last reply.
+    """
     at = now()
     youngest, oldest = filters["min_age"], filters["max_age"]
     selection = Selection(
@@ -111,7 +121,11 @@ def list_command(as_json: bool, limit: int | None, **filters: Any) -> None:
     if as_json:
         click.echo(msgspec.json.encode({"messages": rows}))
         return
-    queue_table.show(queue_table.COLUMNS, (queue_table.cells(row, at) for row in rows), terminal=sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    if terminal and not rows:
+        click.echo("nothing is queued" + (" that passes these filters" if selection != Selection() else ""))
+        return
+    queue_table.show(queue_table.COLUMNS, (queue_table.cells(row, at) for row in rows), terminal=terminal)
 
 
 @command.command(name="show")
@@ -146,7 +160,7 @@ def cat_command(queue_id: str) -> None:
 @as_json_option
 @config_option
 def stats_command(as_json: bool) -> None:
-    """Counts and oldest age by state and destination."""
+    """Counts and oldest age by state and next hop."""
     found = ask(lambda: source().stats())
     if as_json:
         click.echo(msgspec.json.encode(found))
@@ -159,7 +173,7 @@ def stats_command(as_json: bool) -> None:
 
 def selecting(command: F) -> F:
     """ID..., the filters, --all: which messages a change is for; they reach it as `chosen`."""
-    command = filtering(click.argument("ids", nargs=-1, metavar="ID...", shell_complete=completing.ids)(command))
+    command = click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=completing.ids)(command)
     for option in (
         config_option,
         as_json_option,
@@ -167,7 +181,7 @@ def selecting(command: F) -> F:
         click.option("--all", "everything", is_flag=True, help="Every message."),
     ):
         command = option(command)
-    return command
+    return filtering(command)
 
 
 def selected(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,30 +211,39 @@ def change(verb: str, chosen: Mapping[str, Any], **more: bool) -> None:
 @command.command(name="retry")
 @selecting
 def retry_command(**chosen: Any) -> None:
-    """Try them now."""
+    """Try messages now, whenever they are due.
+
+    Also where a site is backed off, and whoever is to go later.
+    """
     change("retry", chosen)
 
 
 @command.command(name="hold")
 @selecting
 def hold_command(**chosen: Any) -> None:
-    """Keep them, and try nothing until they are released."""
+    """Keep messages, and try nothing until they are released.
+
+    An attempt that runs ends first.
+    """
     change("hold", chosen)
 
 
 @command.command(name="release")
 @selecting
 def release_command(**chosen: Any) -> None:
-    """Let go what was held."""
+    """Let messages go that were held; they are due at once."""
     change("release", chosen)
 
 
 @command.command(name="delete")
-@click.option("--bounce", is_flag=True, help="Report it to the sender as failed.")
+@click.option("--bounce", is_flag=True, help="Report them to their senders as failed.")
 @click.option("--yes", is_flag=True, help="With --all: yes, everything.")
 @selecting
 def delete_command(bounce: bool, yes: bool, **chosen: Any) -> None:
-    """Take them out of the queue; an attempt that runs ends first."""
+    """Take messages out of the queue, for good.
+
+    An attempt that runs ends first. The sender is told with --bounce only.
+    """
     if chosen["everything"] and not (yes or chosen["dry_run"]):
         raise click.UsageError("--all deletes every message in the queue: say --yes, too")
     change("delete", chosen, bounce=bounce)

@@ -68,21 +68,18 @@ def counts(stats: Shown, now: float) -> list[list[str]]:
 
 
 def show(head: Sequence[str], rows: Iterable[Sequence[str]], *, terminal: bool) -> None:
-    """Print the rows, with rich on a terminal."""
+    """Print the rows: a table that fits on a terminal, else columns with tabs between them."""
     if not terminal:
         for row in rows:
             print("\t".join(printable(cell) for cell in row))
         return
     from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in head:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=16 if name == "id" else None)
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console().print(table)
+    from asyncmta.cli.fitted_table import lines  # noqa: PLC0415
+
+    console = Console()
+    for line in lines(head, [[printable(cell) for cell in row] for row in rows], console.width):
+        console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
 def stamp(at: float) -> str:

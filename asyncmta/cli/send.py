@@ -28,7 +28,7 @@ from asyncmta.cli.where import config_file, config_option, load_settings
 def command(
     sender: str | None, from_header: bool, as_json: bool, drop: bool, dry_run: bool, recipients: tuple[str, ...]
 ) -> None:
-    """Hand the message on standard input to the running MTA, for RCPT..."""
+    """Hand the message on standard input to the running MTA, for each RCPT."""
     if not recipients and not from_header:
         raise click.UsageError("name a recipient, or use -t")
     settings = load_settings()

@@ -57,7 +57,11 @@ GC_THRESHOLDS = (20_000, 20, 20)
 @click.command(name="serve")
 @config_option
 def command() -> None:
-    """Run the MTA in the foreground."""
+    """Run the MTA in the foreground.
+
+    SIGTERM and SIGINT let running transactions end and stop it with 0, a second one at once; SIGHUP reads settings and
+    certificates anew.
+    """
     leave_first_process()
     settings = load_settings_to_serve()
     allow_many_files()
@@ -164,10 +168,11 @@ class Service:
                 await door.close()
 
     async def _pages(self, mta: Mta) -> Pages:
-        settings = self._settings
-        pages: Pages = (await imported("asyncmta.web.pages")).Pages(
-            mta, hostname=settings.hostname, token=settings.admin.token, clock=SystemClock(), on_error=self._on_error
-        )
+        """Made in a thread: templates are read and compiled."""
+        room = await imported("asyncmta.web.pages")
+        hostname, token = self._settings.hostname, self._settings.admin.token
+        make = partial(room.Pages, mta, hostname=hostname, token=token, clock=SystemClock(), on_error=self._on_error)
+        pages: Pages = await asyncio.to_thread(make)
         return pages
 
     def _on_error(self, where: str, error: Exception) -> None:

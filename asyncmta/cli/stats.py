@@ -32,7 +32,9 @@ from asyncmta.system.clock import SystemClock
 )
 @click.option("--since", metavar="WHEN", help="From then on: 2026-11-21, 2026-11-21T10:00, or 24h ago as 24h.")
 @click.option("--until", metavar="WHEN", help="Before then.")
-@click.option("--top", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="So many of each list.")
+@click.option(
+    "--top", metavar="N", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="So many of each list."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every hour.")
 @config_option
 def command(

@@ -93,7 +93,10 @@ def show(as_json: bool) -> None:
 @_expires
 @config_option
 def import_(file: str, reason: str, expires: str | None) -> None:
-    """Add all of FILE (-: standard input): lines of JSON as `export` makes them, or ADDRESS or ADDRESS,REASON."""
+    """Add all of FILE, or of standard input (-).
+
+    Lines of JSON as `export` makes them, or ADDRESS, or ADDRESS,REASON.
+    """
     try:
         text = sys.stdin.buffer.read() if file == "-" else _octets(file)
     except OSError as error:

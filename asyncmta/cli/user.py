@@ -44,7 +44,10 @@ def command() -> None:
 @_file
 @config_option
 def add(login: str, generate: bool, scram: bool | None, senders: str | None, path: str | None) -> None:
-    """Add a user; its password comes from the terminal or from standard input."""
+    """Add a user.
+
+    The password comes from the terminal, or from the first line of standard input.
+    """
     path = path or _configured()
     user = _checked(login, senders)
 
@@ -67,7 +70,10 @@ def add(login: str, generate: bool, scram: bool | None, senders: str | None, pat
 @_file
 @config_option
 def passwd(login: str, generate: bool, scram: bool | None, path: str | None) -> None:
-    """Change a password; a verifier for SCRAM-SHA-256 that is there is made anew too."""
+    """Change a password.
+
+    A verifier for SCRAM-SHA-256 that is there is made anew too.
+    """
     path = path or _configured()
     before = _user(_read(path), login)
     password, made = _password(generate)
@@ -102,7 +108,10 @@ def delete(login: str, path: str | None) -> None:
 @_file
 @config_option
 def show(as_json: bool, path: str | None) -> None:
-    """Who is there, by which kind of secret, and from which addresses they may send."""
+    """Who is there, and from which addresses they may send.
+
+    With the kind of secret that is kept of each.
+    """
     rows = [_row(user) for user in _read(path or _configured()).by_key.values()]
     if as_json:
         click.echo(msgspec.json.encode(rows))

@@ -26,7 +26,9 @@ COLUMNS = ("recipient", "state", "next", "decided by", "why", "next hop", "last 
 @click.command(name="why")
 @click.argument("asked", metavar="ID|ADDRESS", shell_complete=ids_or_people)
 @click.option("--json", "as_json", is_flag=True, help="As the HTTP interface has it, on a terminal too.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, help="At most so many messages of an address.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many messages."
+)
 @config_option
 def command(asked: str, *, as_json: bool, limit: int) -> None:
     """Say why a message is not gone yet: what happened, what is next, and which rule or limit decides.

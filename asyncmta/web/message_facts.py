@@ -41,7 +41,7 @@ def heading(content: bytes) -> Heading:
     for line in lines:
         text = line.decode("utf-8", "backslashreplace")
         if line[:1] in (b" ", b"\t") and found:
-            found[-1].append(text)
+            found[-1].append("    " + text.lstrip(" \t"))
         elif line:
             found.append([text])
     fields = tuple(_field("\n".join(each)) for each in found[:MOST_FIELDS])

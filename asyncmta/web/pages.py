@@ -27,7 +27,7 @@ from asyncmta.web.message_page import Told, message_pages
 from asyncmta.web.queue_page import Queued, queue_pages
 from asyncmta.web.rendering import Templates
 from asyncmta.web.sessions import COOKIE, Sessions, fresh
-from asyncmta.web.view_pages import Watched, view_pages
+from asyncmta.web.view_pages import Watched, overview_pages, view_pages
 from asyncmta.web.visit import Browser, Form, Frame, Link, Page, Serve, Visit
 
 MOST_OCTETS, MOST_FIELDS = 256 * 1024, 1_000
@@ -147,7 +147,7 @@ class Pages:
 
 def _all_pages(mta: Browsed, on_error: OnError) -> list[Page]:
     """In the order of the navigation."""
-    return [*view_pages(mta), *queue_pages(mta), *message_pages(mta, on_error)]
+    return [*overview_pages(mta), *queue_pages(mta), *message_pages(mta, on_error), *view_pages(mta)]
 
 
 async def _serve(serve: Serve, request: web.Request) -> web.StreamResponse:

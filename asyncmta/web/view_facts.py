@@ -1,7 +1,7 @@
 """What the pages of rates, log and settings show: columns as lines of a table, facts as texts. Pure.
 
 Promises: a table has what its plot has, over the same time, in at most `MOST_LINES` lines; every fact of a log line is
-there. Never: an escape, and nothing is left out for being odd; templates make it visible.
+there that says anything. Never: an escape, and nothing is left out for being odd; templates make it visible.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def log_rows(lines: Iterable[tuple[int, Mapping[str, Any]]]) -> list[LogRow]:
             level=shown(facts.get("level", "")),
             event=shown(facts.get("event", "")),
             facts=[
-                (key, shown(value), key in LINKED and bool(value)) for key, value in facts.items() if key not in _HEAD
+                (key, shown(value), key in LINKED) for key, value in facts.items() if key not in _HEAD and value != ""
             ],
         )
         for number, facts in lines
@@ -145,6 +145,6 @@ def busy_first(sites: Sequence[Any], text: str, *, only_suspended: bool) -> list
         each
         for each in sites
         if (each.suspended_until is not None or not only_suspended)
-        and any(wanted in name.lower() for name in (each.key, *each.hosts, *each.destinations))
+        and (not wanted or any(wanted in name.lower() for name in (each.key, *each.hosts, *each.destinations)))
     ]
     return sorted(found, key=lambda each: (each.suspended_until is None, -each.waiting, -each.sessions, each.key))

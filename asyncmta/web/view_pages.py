@@ -31,7 +31,7 @@ class Watched(Protocol):
     """What these pages need of an `Mta`."""
 
     def rates(self, step: int, most: int) -> dict[str, Any]: ...
-    def sites(self) -> Sequence[Any]: ...
+    async def look_at_sites(self) -> Sequence[Any]: ...
     def log(self, most: int, after: int, queue_id: str | None, event: str | None) -> Excerpt: ...
     def told_settings(self) -> dict[str, Any]: ...
     async def retry_site(self, key: str) -> int | None: ...
@@ -41,11 +41,14 @@ class Watched(Protocol):
     async def resume(self, what: Any, name: str = "") -> Any: ...
 
 
+def overview_pages(mta: Watched) -> list[Page]:
+    pages = _Pages(mta)
+    return [Page("/", pages.overview, "Overview"), Page("/overview/rates.json", pages.rates)]
+
+
 def view_pages(mta: Watched) -> list[Page]:
     pages = _Pages(mta)
     return [
-        Page("/", pages.overview, "Overview"),
-        Page("/overview/rates.json", pages.rates),
         Page("/sites", pages.sites, "Sites"),
         Page("/sites", pages.act, method="POST"),
         Page("/log", pages.log, "Log"),
@@ -83,7 +86,7 @@ class _Pages:
 
     async def sites(self, visit: Visit) -> web.Response:
         text, only = visit.query.get("q", "")[:LONGEST], visit.query.get("only", "") == "suspended"
-        known = self._mta.sites()
+        known = await self._mta.look_at_sites()
         found = facts.busy_first(known, text, only_suspended=only)
         paused = self._mta.paused
         return visit.page(

@@ -62,7 +62,7 @@ class Served:
 
 async def fill(config, messages):
     """Messages of 100 senders to 50 domains; each fiftieth is held, and one is of a stranger."""
-    async with Mta(Settings.load(str(config))) as mta:
+    async with Mta(Settings.load(str(config), environ={"ASYNCMTA_LOG__LEVEL": "error"})) as mta:
         for first in range(0, messages, 500):
             numbers = range(first, min(first + 500, messages))
             await asyncio.gather(*(mta.submit(*message(number)) for number in numbers))
@@ -99,6 +99,7 @@ def browser():
 def window(browser, served):
     window = browser.window(served.origin, locale="en-GB")
     window.log_in(TOKEN)
+    window.go("/queue")
     yield window
     assert window.complaints == []
     window.page.context.close()
@@ -130,6 +131,7 @@ def test_a_queue_of_ten_thousand_by_mouse(window, served):
     page.get_by_label("Sender").press("Enter")
     page.wait_for_url("**domain=d7.away.test**sender=me57**")
     assert "state=" not in page.url  # empty fields do not stand there
+    assert page.evaluate("document.activeElement.id") == "sender"  # the focus stays where it was
     page.get_by_text("me57@local.test").first.wait_for()
     assert set(rows(page).locator("td:nth-of-type(6)").all_inner_texts()) == {"me57@local.test"}
     assert page.locator("#found").inner_text().startswith("50 messages")
@@ -171,7 +173,7 @@ def test_the_same_by_keyboard_alone(browser, served):
     """Tab, Enter, Space and letters; wherever the focus is, one can see it."""
     window = browser.window(served.origin)
     page = window.page
-    window.go("/")
+    window.go("/queue")
     assert page.evaluate("document.activeElement.id") == "token"
     page.keyboard.type(TOKEN)
     page.keyboard.press("Enter")
@@ -228,6 +230,7 @@ def test_without_javascript(browser, served):
     window = browser.window(served.origin, java_script_enabled=False)
     page = window.page
     window.log_in(TOKEN)
+    window.go("/queue")
     page.get_by_label("Recipient").fill("you13@d13.away.test")
     page.get_by_role("button", name="Search").click()
     assert rows(page).count() == 1
@@ -256,6 +259,37 @@ def test_all_of_a_page_are_ticked_at_once(window):
     page.locator("#found", has_text="50 messages").wait_for()
     page.go_back()
     page.locator("#note", has_text="50 messages held.").wait_for()
+
+
+def test_counts_refresh_themselves_while_somebody_looks(window, served):
+    page = window.page
+    page.clock.install()
+    page.reload()
+    before = count_of(page, "held")
+    queue_id = page.locator("tbody tr", has_text="deferred").first.locator("code").inner_text()
+    assert served.mta.asyncmta("queue", "hold", queue_id).returncode == 0
+    page.evaluate("Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.fast_forward(11_000)
+    assert page.evaluate("document.hidden")
+    assert asked == []
+    page.evaluate("delete document.hidden")
+    page.clock.fast_forward(11_000)
+    page.locator("#counts li", has_text=f"{before + 1} held").wait_for()
+    assert served.mta.asyncmta("queue", "release", queue_id).returncode == 0
+
+
+@pytest.mark.parametrize("width", [320, 1920])
+def test_pages_fit_into_narrow_and_wide_windows(window, width):
+    """WCAG 1.4.10: nothing but a table scrolls sideways."""
+    page = window.page
+    page.set_viewport_size({"width": width, "height": 800})
+    message = rows(page).first.get_by_role("link").get_attribute("href")
+    for path in ("/queue", message, "/queue?state=nonsense", "/queue/nothing/there"):
+        page.goto(window.origin + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    window.complaints[:] = [each for each in window.complaints if "40" not in each]
 
 
 def test_what_a_stranger_sent_stays_text(window):
@@ -326,6 +360,7 @@ def test_screenshots_and_contrast(browser, served, tmp_path, scheme):
         picture = window.picture(f"{name}-{scheme}", tmp_path)
         assert picture.read_bytes().startswith(b"\x89PNG")
         assert page.evaluate(CONTRAST) == []
+        assert window.barriers() == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # the table alone scrolls
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 29)"
         assert dark == (scheme == "dark")

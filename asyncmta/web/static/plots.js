@@ -2,7 +2,7 @@
 "use strict";
 
 const EVERY = 5000;
-const HEIGHT = 190;
+const HEIGHT = 165;
 const holder = document.getElementById("plots");
 const stale = document.getElementById("stale");
 const drawn = [];
@@ -49,6 +49,15 @@ function time(seconds) {
   return `${+(seconds * 1000).toPrecision(3)} ms`;
 }
 
+// 24 hours, and seconds only where ticks are closer than a minute.
+function clock(u, ticks, at, space, step) {
+  const two = (number) => String(number).padStart(2, "0");
+  return ticks.map((tick) => {
+    const when = new Date(tick * 1000);
+    return `${two(when.getHours())}:${two(when.getMinutes())}${step < 60 ? `:${two(when.getSeconds())}` : ""}`;
+  });
+}
+
 function options(plot, width) {
   const style = getComputedStyle(holder);
   const colour = (name) => style.getPropertyValue(name).trim();
@@ -60,7 +69,7 @@ function options(plot, width) {
     legend: { live: true },
     cursor: { y: false, drag: { setScale: false } },
     scales: { y: { range: plot.zero ? (u, low, high) => [0, Math.max(high * 1.1, plot.whole ? 1 : 0.001)] : undefined } },
-    axes: [axis, { ...axis, size: 64, values: (u, ticks) => ticks.map((tick) => (plot.whole && tick % 1 ? "" : shown(tick))) }],
+    axes: [{ ...axis, values: clock, space: 70, size: 34 }, { ...axis, size: 64, values: (u, ticks) => ticks.map((tick) => (plot.whole && tick % 1 ? "" : shown(tick))) }],
     series: [
       { label: "at", value: "{HH}:{mm}:{ss}" },
       ...plot.series.map(([label], at) => ({

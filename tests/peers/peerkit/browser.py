@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from peerkit.programs import program
+from peerkit.programs import TOP, program
 
 FLAGS = [
     "--no-sandbox",
@@ -52,6 +53,14 @@ CONTRAST = """() => {
     if (ratio < 4.5) poor.push(`${walker.currentNode.data.trim().slice(0, 40)}: ${ratio.toFixed(2)}`);
   }
   return poor;
+}"""
+
+AXE = TOP / ".tools" / "axe-core-4.14.1" / "axe.min.js"
+# Rules of WCAG 2.2 up to AA, and what is good practice.
+RUN_AXE = """async () => {
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const found = await axe.run(document, { runOnly: tags });
+  return found.violations.map((each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => node.html).join(" ")}`);
 }"""
 
 # What a keyboard is on: its name for people, and whether one can see that it is there.
@@ -105,6 +114,14 @@ class Window:
                 assert focus["isVisible"], f"the focus on {focus} cannot be seen"
                 return focus
         raise AssertionError(f"no Tab leads to {wanted}")
+
+    def barriers(self) -> list[str]:
+        """What keeps people out of the page as it is now, as far as axe-core sees it."""
+        if not AXE.exists():
+            pytest.skip(f"{AXE} is not there: run make test-tools")
+        self.page.evaluate(AXE.read_text())  # as the tools of a developer: the policy of the page holds for its own
+        found: list[str] = self.page.evaluate(RUN_AXE)
+        return found
 
     def picture(self, name: str, folder: pathlib.Path) -> pathlib.Path:
         """What is seen now; into docs/web where SCREENSHOTS says so."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import re
+from random import Random
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -23,6 +25,13 @@ CSP = {
     "frame-ancestors 'none'",
     "base-uri 'none'",
 }
+
+
+@pytest.fixture
+def seed():
+    number = Random().randrange(1 << 32)
+    print(f"seed {number}")
+    return number
 
 
 # -- log-in ---------------------------------------------------------------------------------------------------------
@@ -293,6 +302,27 @@ async def test_what_is_no_page_is_answered_as_ever(stranger):
         answer = await stranger.get(path, follow=False)
         assert answer.status == 401
         assert answer.headers["Content-Type"].startswith("application/json")
+
+
+async def test_whatever_is_asked_there_is_no_error_of_the_server(browser, house, held, errors, seed):
+    """Random pieces of what pages know, in queries and forms."""
+    random = Random(seed)
+    names = ["csrf", "verb", "scope", "id", "bounce", "confirmed", "from", "to", "token", "cursor", "note", "mark"]
+    names += ["domain", "sender", "recipient", "state", "min_age", "max_age", "reply", "\x00", "\udcff", "é"]
+    values = ["", held, "retry", "hold", "release", "selected", "matching", "yes", "message", "4h", "99999999999d"]
+    values += ["<>", "a@b", "@", "a@[1.2.3.4]", "\x00", "%", "é.example", "xn--a", "." * 300, "MQ", "MQo", "-1", "held"]
+    csrf = (await browser.get("/queue")).csrf
+    for _ in range(150):
+        fields = [(random.choice(names), random.choice(values)) for _ in range(random.randrange(5))]
+        query = urlencode(fields, errors="surrogatepass")
+        path = random.choice(["/queue", f"/queue/{quote(random.choice(values), safe='')}", "/login", "/logout", "/"])
+        page = await browser.get(f"{path}?{query}", follow=False)
+        assert page.status < 500, (path, fields, errors)
+        body = urlencode([*fields, ("csrf", csrf)], errors="surrogatepass").encode()
+        kind = "application/x-www-form-urlencoded"
+        page = await browser.post("/queue", form=body, follow=False, Content_Type=kind)
+        assert page.status < 500, (fields, errors)
+    assert errors == []
 
 
 async def test_a_bug_tells_nothing_of_the_inside(browser, house, errors, monkeypatch):

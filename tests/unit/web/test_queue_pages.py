@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from asyncmta.mail.envelope import ContentUnavailable
+from asyncmta.mail.envelope import ContentUnavailable, parse_queue_id
+from asyncmta.spool.recovery import Damage
 from asyncmta.system.clock import SystemClock
 from asyncmta.web.queue_page import ROWS
 
@@ -330,3 +331,16 @@ async def test_a_reply_of_a_next_hop(browser, house, queue, monkeypatch):
     assert "<img" not in page.text
     assert "&lt;img" in page.text
     assert TURNED[0] not in page.text
+
+
+async def test_a_damaged_message_can_be_seen_and_deleted(browser, house, queue, monkeypatch):
+    """Of one that was set aside little is known."""
+    damage = Damage(1, 100, 200, f"it is torn {EVIL}", parse_queue_id("zzzz000020000001"))
+    monkeypatch.setattr(house.rooms.store, "damaged", lambda: [damage])
+    page = await browser.get("/queue")
+    assert page.ids[0] == "zzzz000020000001"
+    page = await browser.get("/queue/zzzz000020000001")
+    assert page.status == 200
+    assert "it is torn &#34;&gt;&lt;script" in page.text
+    assert re.findall(r'name="verb" value="([a-z]+)"', page.text) == ["delete"]
+    assert "None is known." in page.text

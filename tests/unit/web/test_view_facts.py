@@ -59,7 +59,6 @@ def test_a_line_of_the_log_has_all_of_its_facts():
     assert (row.number, row.stamp, row.level, row.event) == (7, facts["ts"], "info", "delivered")
     assert row.facts == [
         ("queue_id", "0000000000000001", True),
-        ("dsn", "", False),
         ("delay", "1.25", False),
         ("discarded", "true", False),
         ("list", '["a",1]', False),
