@@ -8,8 +8,8 @@
 #   make crash        kills, failing disks and power cuts, at length (an hour; root); writes docs/reliability.md
 #   make fuzz         look for input that breaks something, with Atheris (a minute for each target; Python 3.11 to 3.13)
 #   make bench        measure beside Postfix, Exim, OpenSMTPD and Haraka; the tables are written into benchmarks/README.md
-#   make bench-NAME   one of them: accept relay mx late late-mx local list latency backlog held hostile dead idle
-#                     sessions scale profile (BENCH=--smoke and other options)
+#   make bench-NAME   one of them: accept relay mx late late-mx local list latency backlog held hostile hostile-peers
+#                     dead idle sessions scale profile (BENCH=--smoke and other options)
 #   make bench-peers  Haraka for them, by npm, under .tools
 #   make docs         write the tables in docs/architecture.md, docs/server-faults.md and docs/metrics.md
 #   make docs         write the tables in docs/architecture.md and docs/container.md, and docs/server-faults.md
@@ -36,7 +36,7 @@ WHOLE_TESTS := $(filter-out $(PURE_TESTS) tests/peers tests/conftest.py tests/__
 
 # Which file a `make bench-NAME` is, where it is not a workload of benchmarks/run.py.
 BENCH ?=
-BENCH_FILES := list=mailing latency=latency backlog=queued held=held hostile=hostile dead=dead idle=idle sessions=sessions profile=budget
+BENCH_FILES := list=mailing latency=latency backlog=queued held=held hostile=hostile hostile-peers=hostile_peers dead=dead idle=idle sessions=sessions profile=budget
 BENCH_FILE = $(patsubst $*=%,%,$(filter $*=%,$(BENCH_FILES)))
 
 .PHONY: serve test lint test-tools crash fuzz receivers bench bench-peers docs screenshots lock clean

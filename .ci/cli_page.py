@@ -34,7 +34,7 @@ def commands() -> str:
     parts = []
     for name, text in helps(cli, "asyncmta"):
         level = "##" if name.count(" ") < 2 else "###"
-        parts.append(f"{level} {name}\n\n```\n{text.rstrip()}\n```\n\n")
+        parts.append(f"{level} {name}\n\n```text\n{text.rstrip()}\n```\n\n")
     return "".join(parts)
 
 

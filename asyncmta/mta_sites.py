@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from asyncmta.delivery.leading import resume_site
+from asyncmta.delivery.equipment import SiteView
+from asyncmta.delivery.leading import all_sites_in_turns, resume_site
 from asyncmta.mail.envelope import QueueId
 from asyncmta.operations import Operations
 from asyncmta.spool.ledger import Entry
@@ -28,11 +29,15 @@ class SiteFacts(Struct, frozen=True):
 class Sited(Operations):
     """The part of `Mta` that is about sites."""
 
+    async def look_at_sites(self) -> list[SiteView]:
+        """As `sites`; the loop goes on however many there are."""
+        return await all_sites_in_turns(self.rooms.remote)
+
     async def retry_site(self, key: str) -> int | None:
         """Make due now what waits for this site, also while it is suspended; how many messages, None: there is no such
         site."""
         rooms = self.rooms
-        views = [each for each in self.sites() if each.key == key]
+        views = [each for each in await self.look_at_sites() if each.key == key]
         if not views:
             return None
         facts = SiteFacts(

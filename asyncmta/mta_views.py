@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from asyncmta.counted_log import CountedLog
+from asyncmta.delivery.leading import sessions_of
 from asyncmta.inbound.listener import Listener
 from asyncmta.mta_metrics import queue_states
 from asyncmta.mta_settings import told
@@ -85,7 +86,7 @@ class Viewed(Operations):
         return sum(len(listener.sessions.live) for listener in self._listeners)
 
     def _sessions_out(self) -> int:
-        return self.rooms.remote.connections()[1].sessions
+        return sessions_of(self.rooms.remote)
 
 
 def counts_of(told: Told) -> tuple[int, ...]:

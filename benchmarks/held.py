@@ -42,6 +42,11 @@ class Watched(Asyncmta):
             config.write(ADMIN.format(port=self.admin))
         return command
 
+    def start(self) -> None:
+        """HTTP is there some moments after the listener."""
+        super().start()
+        scrape.wait(self.admin, self.patience)
+
 
 class Noops:
     """A session that says NOOP every 20 ms; `times` in seconds."""

@@ -27,6 +27,7 @@ from benchmarks import probe
 from benchmarks.idle import say, settle
 
 EVERY = 0.05
+PATIENCE = 10.0
 SECONDS = 30.0
 HONEST = 14_000 * 40  # an address that no attacker has
 MESSAGE = (
@@ -81,25 +82,28 @@ async def be_honest(port: int, until: asyncio.Event) -> tuple[list[float], list[
     while not until.is_set():
         began = time.monotonic()
         try:
-            if writer is None:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=probe.source(HONEST))
-                await reader.readline()
-                await say(reader, writer, b"EHLO honest.example\r\n")
-                began = time.monotonic()
-            assert reader is not None
-            reply = b""
-            for line in (b"MAIL FROM:<a@honest.example>\r\n", b"RCPT TO:<b@example.net>\r\n", b"DATA\r\n", MESSAGE):
-                reply = await say(reader, writer, line)
-                if reply[:1] not in b"23" or not reply:
-                    break
+            async with asyncio.timeout(PATIENCE):
+                if writer is None:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=probe.source(HONEST))
+                    await reader.readline()
+                    await say(reader, writer, b"EHLO honest.example\r\n")
+                    began = time.monotonic()
+                assert reader is not None
+                reply = b""
+                for line in (b"MAIL FROM:<a@honest.example>\r\n", b"RCPT TO:<b@example.net>\r\n", b"DATA\r\n", MESSAGE):
+                    reply = await say(reader, writer, line)
+                    if reply[:1] not in b"23" or not reply:
+                        break
             if reply.startswith(b"250 "):
                 times.append(time.monotonic() - began)
             else:
                 refused.append(reply.decode(errors="replace").strip() or "closed")
                 writer.close()
                 writer = None
-        except OSError as error:
+        except OSError as error:  # of which TimeoutError is one
             refused.append(type(error).__name__)
+            if writer is not None:
+                writer.close()
             writer = None
         await asyncio.sleep(max(0.0, EVERY - (time.monotonic() - began)))
     if writer is not None:

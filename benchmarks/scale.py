@@ -154,7 +154,7 @@ def with_destinations(number: int, asked: argparse.Namespace) -> Run:
     spools = asked.spools
     with (
         name_server(),
-        loads.counting(spools / "sink", 0, ("0.0.0.0",)) as sink,
+        loads.counting(spools / "sink", 0, ("0.0.0.0",), names.SMTP) as sink,
         Watched(spools / "asyncmta", "mx", sink.port) as server,
     ):
         before = scrape.page(server.admin)

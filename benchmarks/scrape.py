@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.request
 
 LINE = re.compile(r"^(asyncmta_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
@@ -19,6 +20,19 @@ def page(port: int) -> Page:
     for name, labels, value in LINE.findall(text):
         found.setdefault(name, []).append((labels, float(value)))
     return found
+
+
+def wait(port: int, timeout: float) -> None:
+    """Until there is a page."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            page(port)
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.05)
 
 
 def total(page: Page, name: str, having: str = "") -> float:

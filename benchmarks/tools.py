@@ -187,7 +187,7 @@ def late_sink(milliseconds: float, addresses: tuple[str, ...] = ("127.0.0.1",), 
 @contextlib.contextmanager
 def running(command: list[str], port: int, address: str = "127.0.0.1") -> Iterator[Sink]:
     """A sink that tells as smtp-sink -c does."""
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE)
     found = Sink(process, port)
     try:
         await_port(port, process, timeout=10, address=address)

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks import machine, peers
 from benchmarks.servers import Server
@@ -29,9 +29,13 @@ def room(asked: argparse.Namespace) -> Iterator[None]:
         yield
 
 
-def take(once: Once, asked: argparse.Namespace, told: Callable[[Run], str]) -> list[Run]:
-    """`once` for each MTA and repetition. What fails is a note in a measurement, and an error in a smoke run."""
-    kinds, runs = peers.chosen(asked.mta), []
+def take(
+    once: Once, asked: argparse.Namespace, told: Callable[[Run], str], instead: Mapping[str, type[Server]] | None = None
+) -> list[Run]:
+    """`once` for each MTA and repetition. What fails is a note in a measurement, and an error in a smoke run.
+    `instead`: kinds by name, of which one is another here."""
+    kinds = [(instead or {}).get(kind.name, kind) for kind in peers.chosen(asked.mta)]
+    runs = []
     for repetition in range(asked.runs):
         for kind in kinds if repetition % 2 == 0 else kinds[::-1]:
             run: Run = {"mta": kind.name, "syncs": kind.syncs, "repetition": repetition}

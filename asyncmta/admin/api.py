@@ -8,7 +8,7 @@ A 202 for a message is given only after it is durable. Never: decisions about ma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -68,7 +68,6 @@ class Operated(Operating, Steered, Traced, Watched, Protocol):
     async def content(self, queue_id: str) -> AsyncIterator[bytes] | bytes: ...
     async def route(self, recipient: str, sender: str | None, client: str | None, login: str | None) -> object: ...
     async def why(self, queue_id: str) -> object | None: ...
-    def sites(self) -> Sequence[object]: ...
     @property
     def suppressions(self) -> Suppresses: ...
 
@@ -193,10 +192,6 @@ class Api(Views):
         if story is None:
             raise ApiError(404, "not_found", "no such message is queued (any more): the log says what became of it")
         return story
-
-    async def sites(self, request: web.Request, path: Path) -> web.Response:
-        parameters(request, path)
-        return answer({"sites": [msgspec.to_builtins(site) for site in self._mta.sites()]})
 
     async def route(self, request: web.Request, path: Path) -> web.Response:
         query = parameters(request, path)

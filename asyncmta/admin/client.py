@@ -24,6 +24,10 @@ class NotRunning(Exception):
     """Nobody answers at the control socket."""
 
 
+class NotAllowed(NotRunning):
+    """The control socket is not ours to open, so whether anybody answers there is not known."""
+
+
 class Refused(Exception):
     """The MTA answered, and it was an error. `faults`: all of them, where settings have several."""
 
@@ -112,6 +116,9 @@ class ControlClient:
             if response.status < 400:
                 return response
             raw = response.read()
+        except PermissionError as error:
+            connection.close()
+            raise NotAllowed(f"{self.path}: {error.strerror}") from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NotRunning(f"{self.path}: {error}") from None

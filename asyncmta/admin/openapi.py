@@ -106,7 +106,8 @@ def page(paths: Iterable[Path] = PATHS) -> str:
     """The table of the paths for docs/api.md."""
     lines = ["| path | query | body | answer | |", "|---|---|---|---|---|"]
     for path in paths:
-        query = ", ".join(f"`{each.name}`" + ("*" if each.repeated else "") for each in path.query)
+        keys = [f"`{each.name}`" + ("*" if each.repeated else "") for each in path.query]
+        query = ", ".join(keys + [f"header `{each.name}`" for each in path.headers])
         bodies = ", ".join(media if kind == OCTETS else f"`{kind.__name__}`" for media, kind in path.bodies.items())
         answers = ", ".join(f"{status} {_named(path, kind)}" for status, kind in path.answers.items())
         lines.append(f"| `{path.method} {path.path}` | {query} | {bodies} | {answers} | {path.about} |")

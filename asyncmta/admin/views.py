@@ -5,6 +5,7 @@ Promises: as those of `api`, of which this is a part. Never: what is shown; that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -27,6 +28,7 @@ class Watched(Protocol):
     def rates(self, step: int, most: int) -> dict[str, Any]: ...
     def log(self, most: int, after: int, queue_id: str | None, event: str | None) -> Excerpt: ...
     def told_settings(self) -> dict[str, Any]: ...
+    async def look_at_sites(self) -> Sequence[object]: ...
     async def retry_site(self, key: str) -> int | None: ...
 
 
@@ -49,6 +51,10 @@ class Views:
     async def settings(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)
         return answer(self._mta.told_settings())
+
+    async def sites(self, request: web.Request, path: Path) -> web.Response:
+        parameters(request, path)
+        return answer({"sites": await self._mta.look_at_sites()})
 
     async def retry_site(self, request: web.Request, path: Path) -> web.Response:
         parameters(request, path)

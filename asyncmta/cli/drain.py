@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asyncmta.admin.client import ControlClient
-from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.exits import INTERRUPTED, Exit, Stop
 from asyncmta.cli.pause import say
 from asyncmta.cli.queue import as_json_option, ask
 from asyncmta.cli.queue_source import running
@@ -54,7 +54,10 @@ def command(to: str | None, tls: str, patience: float, end: bool, as_json: bool)
     if end:
         say(ask(lambda: client.delete("/v1/drain")), as_json)
         return
-    found = ask(lambda: watch(client, {"to": to, "tls": tls}, patience))
+    try:
+        found = ask(lambda: watch(client, {"to": to, "tls": tls}, patience))
+    except KeyboardInterrupt:
+        raise Stop(INTERRUPTED, "interrupted; the MTA goes on with it until `asyncmta drain --end`") from None
     if as_json:
         click.echo(msgspec.json.encode(found))
     left = found["left"]

@@ -6,6 +6,7 @@ dump: one record a line; content is shown with --content only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import click
 import msgspec
 
 from asyncmta.cli.exits import Exit, Stop
+from asyncmta.cli.reading import reading
 from asyncmta.cli.where import config_option, load_settings
 from asyncmta.cli.words import octets, printable
 from asyncmta.mail.envelope import QueueId, format_queue_id
@@ -31,11 +33,12 @@ spool_option = click.option(
 )
 
 
-def surveyed(look: Callable[[PosixDisk, str], T], spool: str | None) -> T:
-    """What `look` finds; that there is nothing to see is the end of the command."""
+def surveyed(look: Callable[[PosixDisk, str], T], spool: str | None, *, times: int, quiet: bool = False) -> T:
+    """What `look` finds, which reads it so many times; that there is nothing to see is the end of the command."""
     directory = spool if spool is not None else load_settings().spool
     try:
-        return look(PosixDisk(), directory)
+        with reading(directory, times, quiet=quiet) as disk:
+            return look(disk, directory)
     except FileNotFoundError:
         raise Stop(Exit.NO_INPUT, f"{directory}: there is no journal") from None
     except (OSError, SpoolRefused) as error:
@@ -60,7 +63,7 @@ def fault(damage: Damage) -> dict[str, Any]:
 @config_option
 def verify_command(as_json: bool, spool: str | None) -> None:
     """Read and check every octet that counts. 65 if there is damage."""
-    found = surveyed(survey.verify, spool)
+    found = surveyed(survey.verify, spool, times=2)
     if as_json:
         shown = msgspec.structs.asdict(found) | {"damages": [fault(damage) for damage in found.damages]}
         click.echo(msgspec.json.encode(shown))
@@ -85,7 +88,7 @@ def stat_command(as_json: bool, spool: str | None) -> None:
 
     Segments; octets that are live, dead, and saved by packing; records by kind; messages.
     """
-    found = surveyed(survey.totals, spool)
+    found = surveyed(survey.totals, spool, times=2)
     facts = msgspec.structs.asdict(found) | {"dead": found.octets - found.live}
     if as_json:
         click.echo(msgspec.json.encode(facts))
@@ -149,4 +152,4 @@ def dump_command(content: bool, as_json: bool, spool: str | None) -> None:
             head = f"{place}\t{shown.pop('kind')}\t{shown.pop('queue_id', '-')}"
             click.echo(f"{head}\t{printable(encode(shown).decode())}")
 
-    surveyed(dump, spool)
+    surveyed(dump, spool, times=1, quiet=sys.stdout.isatty())

@@ -81,7 +81,8 @@ def cli() -> None:
     \b
     Exit codes: 0 done; 64 wrong use; 65 no such message, address or name, or
     data with faults; 66 no such file; 69 not running; 73 cannot be written;
-    74 the disk failed; 75 later, perhaps; 78 faults in the configuration.
+    74 the disk failed; 75 later, perhaps; 77 not yours to ask; 78 faults in
+    the configuration.
     """
 
 

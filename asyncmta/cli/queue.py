@@ -18,7 +18,7 @@ from asyncmta.admin.client import NotRunning, Refused
 from asyncmta.admin.rows import STATES, Selection, age
 from asyncmta.cli import bulk, completing, queue_table
 from asyncmta.cli.exits import Exit, Stop
-from asyncmta.cli.queue_source import running, said_no, source
+from asyncmta.cli.queue_source import no_answer, running, said_no, source
 from asyncmta.cli.where import config_option
 from asyncmta.mail.address import InvalidAddress, domain_key
 
@@ -41,7 +41,7 @@ def ask(question: Callable[[], T]) -> T:
     try:
         return question()
     except NotRunning as error:
-        raise Stop(Exit.UNAVAILABLE, f"not running: {error}") from None
+        raise no_answer(error) from None
     except Refused as error:
         raise said_no(error) from None
 
@@ -121,7 +121,11 @@ def list_command(as_json: bool, limit: int | None, **filters: Any) -> None:
     if as_json:
         click.echo(msgspec.json.encode({"messages": rows}))
         return
-    queue_table.show(queue_table.COLUMNS, (queue_table.cells(row, at) for row in rows), terminal=sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    if terminal and not rows:
+        click.echo("nothing is queued" + (" that passes these filters" if selection != Selection() else ""))
+        return
+    queue_table.show(queue_table.COLUMNS, (queue_table.cells(row, at) for row in rows), terminal=terminal)
 
 
 @command.command(name="show")

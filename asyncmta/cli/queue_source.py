@@ -6,10 +6,13 @@ only a running MTA knows (a next hop, a due time) is null off-line. Never: a cha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from asyncmta.admin.client import ControlClient, NotRunning, Refused
+import click
+
+from asyncmta.admin.client import ControlClient, NotAllowed, NotRunning, Refused
 from asyncmta.admin.rows import Selection, Shown
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import load_settings
@@ -85,7 +88,7 @@ def running() -> ControlClient:
     try:
         client.get("/livez")
     except NotRunning as error:
-        raise Stop(Exit.UNAVAILABLE, f"not running, and this needs it to be: {error}") from None
+        raise no_answer(error, "not running, and this needs it to be") from None
     except Refused:
         pass  # it is not well, and may still do what it is asked
     return client
@@ -97,13 +100,24 @@ def source() -> QueueSource:
     client = ControlClient(settings.admin.socket)
     try:
         client.get("/livez")
+    except NotAllowed as error:
+        raise no_answer(error) from None
     except NotRunning:
         from asyncmta.cli.queue_spool import SpooledQueue  # noqa: PLC0415 - only a stopped MTA needs it
 
+        if sys.stderr.isatty():
+            click.echo("not running: this is what its spool says", err=True)
         return SpooledQueue(settings)
     except Refused:
         pass
     return RunningQueue(client)
+
+
+def no_answer(error: NotRunning, what: str = "not running") -> Stop:
+    """That nobody answered, or that we may not ask, as the end of a command."""
+    if isinstance(error, NotAllowed):
+        return Stop(Exit.NO_PERMISSION, f"{error}; ask as the user that the MTA runs as, or as root")
+    return Stop(Exit.UNAVAILABLE, f"{what}: {error}")
 
 
 def said_no(error: Refused) -> Stop:

@@ -168,7 +168,7 @@ class Service:
                 await door.close()
 
     async def _pages(self, mta: Mta) -> Pages:
-        """In a thread, as the door: templates are read and compiled."""
+        """Made in a thread: templates are read and compiled."""
         room = await imported("asyncmta.web.pages")
         hostname, token = self._settings.hostname, self._settings.admin.token
         make = partial(room.Pages, mta, hostname=hostname, token=token, clock=SystemClock(), on_error=self._on_error)

@@ -6,12 +6,16 @@ Never: a look-up, nor a promise that the next message goes there too; the transp
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec.structs import replace
 
 from asyncmta.delivery.equipment import SiteView
 from asyncmta.delivery.remote import RemoteTransport
+from asyncmta.delivery.sites import ActiveSite
 
 MOST_DESTINATIONS = 20
+AT_ONCE = 250
 
 
 def sites_of(remote: RemoteTransport, destination: str) -> list[SiteView]:
@@ -25,14 +29,39 @@ def sites_of(remote: RemoteTransport, destination: str) -> list[SiteView]:
 
 def all_sites(remote: RemoteTransport) -> list[SiteView]:
     """All that are known, each with some of the destinations that lead there just now."""
+    leading = _leading(remote)
+    return [_shown(key, active, leading) for key, active in remote._sites.items()]
+
+
+async def all_sites_in_turns(remote: RemoteTransport) -> list[SiteView]:
+    """The same of very many: the loop goes on meanwhile."""
+    leading, found = _leading(remote), []
+    for at, (key, active) in enumerate(list(remote._sites.items()), 1):
+        found.append(_shown(key, active, leading))
+        if at % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return found
+
+
+def sessions_of(remote: RemoteTransport) -> int:
+    """How many are open, at all sites."""
+    return sum(active.backlog.live for active in remote._sites.values())
+
+
+def _leading(remote: RemoteTransport) -> dict[str, list[str]]:
+    """By site, some destinations."""
     leading: dict[str, list[str]] = {}
     for destination, known in remote._known.items():
         for tier in known.way.tiers:
             to = leading.setdefault(tier.key, [])
             if len(to) < MOST_DESTINATIONS:
                 to.append(destination)
-    views = [(key, active.view()) for key, active in remote._sites.items()]
-    return [replace(view, destinations=tuple(leading[key])) if key in leading else view for key, view in views]
+    return leading
+
+
+def _shown(key: str, active: ActiveSite, leading: dict[str, list[str]]) -> SiteView:
+    view = active.view()
+    return replace(view, destinations=tuple(leading[key])) if key in leading else view
 
 
 def resume_site(remote: RemoteTransport, key: str) -> None:

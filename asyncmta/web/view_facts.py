@@ -145,6 +145,6 @@ def busy_first(sites: Sequence[Any], text: str, *, only_suspended: bool) -> list
         each
         for each in sites
         if (each.suspended_until is not None or not only_suspended)
-        and any(wanted in name.lower() for name in (each.key, *each.hosts, *each.destinations))
+        and (not wanted or any(wanted in name.lower() for name in (each.key, *each.hosts, *each.destinations)))
     ]
     return sorted(found, key=lambda each: (each.suspended_until is None, -each.waiting, -each.sessions, each.key))

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 COMMANDS = ("sh", "console", "cron")
-CHECKED = (*COMMANDS, "toml", "env", "json", "yaml", "python")
+CHECKED = (*COMMANDS, "toml", "env", "json", "yaml", "python", "dockerfile")
 LANGUAGES = (*CHECKED, "text")
-WORDS = ("before", "settings", "types", "exits", "piped", "not run", "no server", "checkout")
+WORDS = ("before", "settings", "types", "exits", "piped", "lasts", "not run", "no server", "checkout")
 FENCE = re.compile(r"^ *(```+)(.*)$")
 COMMENT = re.compile(r"<!-- docs: (.*?) *-->", re.DOTALL)
 # What somebody would type; in a block of `text` it would stand there unproven.
 TYPED = re.compile(
-    r"^ *(\$ |# ?docker |asyncmta [a-z-]+|(sudo )?(docker|kubectl|systemctl|apt|apt-get|pip|curl|swaks|make) [a-z-])",
-    re.M,
+    r"^ *(\$ |asyncmta [a-z-]+( \S|$)|(sudo )?(docker|kubectl|systemctl|apt|apt-get|pip|curl|swaks|make) [a-z-])", re.M
 )
 
 

@@ -30,6 +30,7 @@ SMALL = [
     ("held.py",),
     ("held.py", "--mode", "mx"),
     ("sessions.py",),
+    ("hostile_peers.py", *OURS),
     ("scale.py", "queue"),
     ("scale.py", "destinations"),
     ("budget.py", "accept", "relay"),

@@ -10,8 +10,10 @@ import json
 import os
 import pathlib
 import random
+import re
 import smtplib
 import tomllib
+import urllib.request
 
 import pytest
 import trustme
@@ -148,6 +150,32 @@ def test_a_container_without_a_volume_is_warned_about(container):
     assert "mount a volume there" in told["reason"]
     assert made.stop() == 0
     assert list(made.volume.iterdir()) == []
+
+
+def test_the_web_page_is_in_the_image(container):
+    """Templates and static files are in the wheel, and a read-only root is enough for them."""
+    admin = free_port()
+    made = container(
+        ASYNCMTA_LISTENER__0__PORT=str(free_port()),
+        ASYNCMTA_ADMIN__LISTEN=f"127.0.0.1:{admin}",
+        ASYNCMTA_ADMIN__TOKEN="a-token-of-tests",
+    )
+    made.start().await_health()
+    assert wait(lambda: answers(admin, "/login"), 30), made.text()
+    page = answers(admin, "/login")
+    assert "Admin token" in page
+    for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
+        assert answers(admin, path)
+    assert made.stop() == 0, made.text()
+
+
+def answers(port, path):
+    """What is there, or ""."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            return response.read().decode()
+    except OSError:
+        return ""
 
 
 def test_through_a_smarthost_with_a_login(container):

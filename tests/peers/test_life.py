@@ -175,11 +175,19 @@ def test_output_a_domain_and_a_site_are_paused_and_resumed(serving, receiver, sm
         Client(mta.port, 3, sessions=1).start().wait(3, 20)
         assert count(mta) == 3
         assert len(receiver.taken) == already
+        words = " ".join((what, *name)) + " is paused"
+        (row, *_) = said(mta, "queue", "list")["messages"]
+        assert words.encode() in mta.asyncmta("queue", "show", row["queue_id"]).stdout
+        (story,) = said(mta, "why", row["queue_id"])["messages"]
+        assert (story["recipients"][0]["decided_by"], words in story["recipients"][0]["why"]) == ("pause", True)
+        assert words.encode() in mta.asyncmta("queue", "stats").stderr
         said(mta, "resume", what, *name)
         assert wait(lambda already=already: len(receiver.taken) == already + 3, 20)
     assert mta.asyncmta("pause", "domain").returncode == 64
     assert mta.asyncmta("pause", "domain", "not a domain").returncode == 65
     assert mta.asyncmta("pause").stdout == b"nothing is paused\n"
+    assert said(mta, "pause", "domain", "next.test", "--for", "1s")["domains"] == ["next.test"]
+    assert wait(lambda: mta.asyncmta("pause").stdout == b"nothing is paused\n", 20)
 
 
 def test_the_whole_queue_is_handed_to_another_mta_once(serving, tmp_path, smarthost, long):
@@ -275,4 +283,8 @@ def test_sighup_and_http_read_the_settings_again(serving, tmp_path, receiver, sm
     assert wait(lambda: '"needs_restart":["remote.port"]' in mta.log.read_text(), 20)
     control = ControlClient(str(tmp_path / "spool" / "control.sock"))
     assert control.post("/v1/reload", {}) == {"changed": [], "needs_restart": ["remote.port"]}
+    assert mta.asyncmta("reload").stdout == b"needs a restart remote.port\n"
+    mta.config.write_text(good + "[queue]\nlifetime = 5\n[limits]\nhops = 0\n")
+    said = mta.asyncmta("reload")
+    assert (said.returncode, said.stderr.count(b"\n")) == (78, 2)
     assert mta.stop() == 0

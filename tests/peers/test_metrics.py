@@ -15,14 +15,23 @@ from peerkit.serving import free_port
 pytestmark = pytest.mark.peers
 
 MESSAGES = 200
+HEARING = """
+[[webhook]]
+url = "http://127.0.0.1:1/"
+secret = "whispered by nobody"
+[telemetry]
+endpoint = "http://127.0.0.1:1"
+sample = 1.0
+"""
+WITHOUT_CAUSE = ("_refused_total", "_inbound_logins_total", "_dns_")  # nothing of it happens here
 
 
 @pytest.fixture
 def measured(serving, smarthost, receiver):
-    """A running MTA that sends everything to `receiver`, and the port of its HTTP."""
+    """A running MTA that sends all to `receiver`, and the port of its HTTP. Nobody takes its events and spans."""
     port = free_port()
-    admin = f'[admin]\nlisten = "127.0.0.1:{port}"\n'
-    return serving(smarthost.format(port=receiver.port) + admin).start(), port
+    more = f'[admin]\nlisten = "127.0.0.1:{port}"\n' + HEARING
+    return serving(smarthost.format(port=receiver.port) + more).start(), port
 
 
 def expressions():
@@ -70,12 +79,13 @@ def test_prometheus_sees_what_happened(measured, receiver, tmp_path):
         prometheus.await_value("sum(asyncmta_queue_messages)", 0)
         assert (prometheus.value("asyncmta_sync_seconds_count") or 0) > 0
         assert prometheus.value("asyncmta_site_suspended") == 0
-        for expression in expressions():
-            prometheus.ask("query", query=expression)
+        empty = [each for each in expressions() if not prometheus.ask("query", query=each)["result"]]
+        assert [each for each in empty if not any(name in each for name in WITHOUT_CAUSE)] == []
         groups = prometheus.ask("rules")["groups"]
         states = {rule["name"]: (rule["health"], rule["state"]) for group in groups for rule in group["rules"]}
         assert {health for health, _ in states.values()} == {"ok"}
         quiet = states.keys() - {"AsyncmtaSpoolDoubtful", "AsyncmtaDiskLow"}  # it depends on where the tests run
+        quiet -= {"AsyncmtaWebhookFails", "AsyncmtaTelemetryDropped"}  # and here on how long they take
         assert {states[name][1] for name in quiet} == {"inactive"}
         mta.kill()
         prometheus.await_value('up{job="mail"}', 0)

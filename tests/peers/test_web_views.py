@@ -288,6 +288,7 @@ def test_screenshots_and_contrast(browser, served, tmp_path, scheme):
         picture = window.picture(f"{name}-{scheme}", tmp_path)
         assert picture.read_bytes().startswith(b"\x89PNG")
         assert page.evaluate(CONTRAST) == []
+        assert window.barriers() == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # the table alone scrolls
     assert window.complaints == []
     page.context.close()

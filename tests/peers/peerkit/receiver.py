@@ -57,10 +57,15 @@ class Receiver:
         self._loop.run_forever()
         for server in servers:
             server.close()
-        for transport in tuple(self.open):
-            transport.abort()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._hang_up())
         self._loop.close()
+
+    async def _hang_up(self) -> None:
+        """Also on those whom the loop was just accepting."""
+        for _ in range(5):
+            for transport in tuple(self.open):
+                transport.abort()
+            await asyncio.sleep(0)
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -12,6 +12,7 @@ import fcntl
 import os
 import pathlib
 import pty
+import re
 import select
 import shlex
 import signal
@@ -163,7 +164,7 @@ class Scene:
             if not ready and self._process.poll() is not None:
                 raise Ended(self._log.read_text(errors="replace")[-3000:])
             if time.monotonic() > end:
-                said = text.decode(errors="replace")
+                said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode(errors="replace"))[-2000:]
                 raise AssertionError(f"{command!r} takes longer than {timeout} s; so far:\n{said}")
         while select.select([self._terminal], [], [], 0.02)[0]:
             text += os.read(self._terminal, 65536)

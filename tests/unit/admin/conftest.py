@@ -214,7 +214,7 @@ class FakeMta(Watching, Steered):
         row = self.message(queue_id)
         return None if row is None else story(row, "pause" if self.paused.domains else "schedule")
 
-    def sites(self):
+    async def look_at_sites(self):
         return self.known_sites
 
     @property

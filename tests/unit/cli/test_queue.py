@@ -104,6 +104,19 @@ def test_a_change_must_say_for_what(run, mta, arguments):
     assert mta.asked == []
 
 
+@pytest.mark.parametrize("command", [["list"], ["stats"], ["show", ONE], ["hold", "--all"]])
+def test_a_socket_that_is_not_ours_is_told_as_that(run, mta, monkeypatch, command):
+    """And the spool is not read instead, which would show another moment, or nothing."""
+
+    def refuse(path, timeout):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("asyncmta.admin.control_socket.connect", refuse)
+    ended = run("queue", *command)
+    assert ended.code == 77
+    assert "Permission denied; ask as the user that the MTA runs as" in ended.err
+
+
 def test_what_was_not_there_is_told(run, mta):
     mta._carry_out = lambda *_: 1
     ended = run("queue", "retry", ONE, TWO)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
-from asyncmta.delivery.leading import all_sites, resume_site
+from asyncmta.delivery.leading import all_sites, all_sites_in_turns, resume_site
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.session import TlsContexts
 from asyncmta.mail.address import parse_address
@@ -365,6 +365,7 @@ async def test_a_dead_site_is_suspended(post: Any, dead_port: int) -> None:
     assert (view.waiting, view.sessions, view.window, view.limit) == (0, 0, 1, 20)
     assert view.suspended_since == post.clock.now()
     (known,) = all_sites(post.transport)
+    assert await all_sites_in_turns(post.transport) == [known]
     assert known == replace(view, destinations=(late.destination,))
     assert [event for _, event, _ in post.log.notes] == ["site_suspended"]
     post.clock.advance(60)

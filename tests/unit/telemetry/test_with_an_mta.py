@@ -16,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from asyncmta import Mta, Settings
 from asyncmta.admin.api import Api
+from asyncmta.telemetry.exporting import Exporting
 from asyncmta.testing.smtp_sink import SmtpSink
 
 TRACE, CALL = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -34,6 +35,7 @@ class Collector:
         self.resources: list[dict[str, str]] = []
         self.asked: list[tuple[str, str | None]] = []
         self.status = 200
+        self.is_there = True
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -86,8 +88,11 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture
-async def running(collector: Collector, smtp_sink: SmtpSink, tmp_path: Path) -> Any:
-    """Begins an Mta with these settings more; it is over, with all that it had to tell, when the block is."""
+async def running(collector: Collector, smtp_sink: SmtpSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Begins an Mta with these settings more; it is over, with all that it had to tell, when the block is. It waits for
+    a collector that is there as long as it takes."""
+    close = Exporting.close
+    monkeypatch.setattr(Exporting, "close", lambda exporting: close(exporting, 30.0 if collector.is_there else 0.1))
     host, port = smtp_sink.address
 
     @contextlib.asynccontextmanager
@@ -220,7 +225,7 @@ async def test_headers_go_with_it(running: Any, collector: Collector) -> None:
 async def test_a_collector_that_takes_nothing_changes_nothing(
     running: Any, collector: Collector, smtp_sink: SmtpSink, status: int
 ) -> None:
-    collector.status = status or 200
+    collector.status, collector.is_there = status or 200, bool(status)
     endpoint = collector.url if status else "http://127.0.0.1:1"
     async with running(telemetry={"endpoint": endpoint}) as mta:
         await mta.submit("me@example.org", ["you@example.net"], CONTENT)
