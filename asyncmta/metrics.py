@@ -7,9 +7,8 @@ values come from (`mta_metrics`), or counting.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct
 from prometheus_client import ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import (
@@ -21,18 +20,9 @@ from prometheus_client.metrics_core import (
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from asyncmta.metric_names import PREFIX, Metric
+from asyncmta.metric_names import PREFIX
+from asyncmta.metric_readings import Reading
 from asyncmta.system.meter import Distribution
-
-Value = float | Distribution
-Labels = Sequence[str]
-
-
-class Reading(Struct, frozen=True):
-    """A metric with its values by their labels, in the order of `metric.labels`."""
-
-    metric: Metric
-    values: Mapping[tuple[str, ...], Value]
 
 
 class Page(Collector):

@@ -18,7 +18,7 @@ from asyncmta.counted_log import CountedLog
 from asyncmta.delivery.resolver import Resolver
 from asyncmta.inbound.listener import Listener
 from asyncmta.metric_names import Metric
-from asyncmta.metrics import Reading, Value, render
+from asyncmta.metric_readings import Reading, Value
 from asyncmta.mta_metrics_watching import noted, watching
 from asyncmta.operations import Operations, Rooms
 from asyncmta.pausing import Paused
@@ -59,7 +59,7 @@ class Measured(Operations):
     async def metrics(self, accept: str = "") -> tuple[bytes, str]:
         """The page for Prometheus, and its Content-Type; `accept` as the field of a request (docs/metrics.md)."""
         readings = list(self._readings())
-        return await asyncio.to_thread(render, readings, accept)
+        return await asyncio.to_thread(_render, readings, accept)
 
     def _readings(self) -> Iterator[Reading]:
         yield one(names.READY, float(not self.not_ready()))
@@ -92,6 +92,12 @@ class Measured(Operations):
         yield counted(names.SESSIONS_BEGUN, begun)
         for listener in self._listeners[:1]:  # they share it
             yield one(names.LOOP_LAG, listener.sessions.watch.lateness.read())
+
+
+def _render(readings: list[Reading], accept: str) -> tuple[bytes, str]:
+    from asyncmta.metrics import render  # noqa: PLC0415 - whoever is not scraped does not pay for the library
+
+    return render(readings, accept)
 
 
 def one(metric: Metric, value: Value) -> Reading:

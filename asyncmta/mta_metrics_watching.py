@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from asyncmta import metric_names as names
-from asyncmta.metrics import Reading
+from asyncmta.metric_readings import Reading
 from asyncmta.mta_watching import Watching
 from asyncmta.noted import Noted
 from asyncmta.webhooks.outbox import SIZE

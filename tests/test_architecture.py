@@ -50,7 +50,13 @@ PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
 PARTS |= {"mta_doors": "mta", "mta_watching": "mta", "mta_telemetry": "mta", "mta_tracing": "mta"}
 PARTS |= {"tally": "maillog", "noted": "maillog", "counted_log": "maillog"}
-PARTS |= {"metrics": "mta", "metric_names": "mta", "mta_metrics": "mta", "mta_metrics_watching": "mta"}
+PARTS |= {
+    "metrics": "mta",
+    "metric_names": "mta",
+    "metric_readings": "mta",
+    "mta_metrics": "mta",
+    "mta_metrics_watching": "mta",
+}
 PARTS |= {"mta_views": "mta", "rates": "mta", "mta_settings": "mta", "mta_sites": "mta", "recent_log": "maillog"}
 PARTS |= {"mta_life": "mta", "pausing": "mta", "reloading": "mta", "mta_reload": "mta", "handing_off": "mta"}
 

@@ -20,7 +20,8 @@ from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.outcome import Place
 from asyncmta.mail.reply import reply
 from asyncmta.metric_names import CATALOGUE, FILE_SYSTEM, OLDEST, PREFIX, PROCESS, SITE_WAITING
-from asyncmta.metrics import Reading, buckets_of, family, render
+from asyncmta.metric_readings import Reading
+from asyncmta.metrics import buckets_of, family, render
 from asyncmta.system.meter import Meter
 
 

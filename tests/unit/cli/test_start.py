@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NOT_BEFORE_THE_FIRST_MAIL = ("aiohttp", "jinja2", "opentelemetry", "pygments", "rich", "structlog", "textual")
+NOT_BEFORE_THE_FIRST_MAIL = (
+    "aiohttp",
+    "jinja2",
+    "opentelemetry",
+    "prometheus_client",
+    "pygments",
+    "rich",
+    "structlog",
+    "textual",
+)
 """Libraries that take long to import, for whoever uses what they are for."""
 
 
