@@ -32,8 +32,8 @@ class AtWork(Protocol):
 
 
 def listen_in(protocol: Any, tap: Tap) -> None:
-    """While a session is opened: the library's protocol, before it gets its transport."""
-    came, write, lost = protocol.data_received, protocol.write, protocol.connection_lost
+    """While a session is opened: the library's protocol, before it gets its transport. Its end is for `watched`."""
+    came, write = protocol.data_received, protocol.write
 
     def data_received(data: bytes) -> None:
         tap.peer(data)
@@ -43,11 +43,7 @@ def listen_in(protocol: Any, tap: Tap) -> None:
         tap.us(data)
         write(data)
 
-    def connection_lost(error: Exception | None) -> None:
-        tap.note("note", f"the connection is over: {error}" if error is not None else "the connection is over")
-        lost(error)
-
-    vars(protocol).update(data_received=data_received, write=written, connection_lost=connection_lost)
+    vars(protocol).update(data_received=data_received, write=written)
 
 
 async def watched(opening: Awaitable[T], tap: Tap | None) -> T:
@@ -56,7 +52,8 @@ async def watched(opening: Awaitable[T], tap: Tap | None) -> T:
         result = await opening
     except BaseException as error:
         if tap is not None:
-            tap.closed(f"not opened: {type(error).__name__}")
+            is_ours = isinstance(error, asyncio.CancelledError)
+            tap.closed("not opened: given up" if is_ours else f"not opened: {type(error).__name__}")
         raise
     if tap is not None and isinstance(result, Failed | Deferred):
         tap.closed(f"not opened: {result.reply}")

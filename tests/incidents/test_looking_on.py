@@ -265,3 +265,66 @@ async def test_stopping_ends_it(world):
     looker = house.mta.trace(Wanted())
     await house.close()
     assert looker.is_closed
+
+
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+async def test_large_content_goes_by_and_is_counted(world, size):
+    sink = await world.sink("b.example")
+    house = await world.mta("a.example")
+    content = b"Subject: big\r\n\r\n" + (b"x" * 98 + b"\r\n") * (size // 100)
+    first = house.mta.trace(Wanted(site="mx.b.example"))
+    await house.mta.submit("me@a.example", ["you@b.example"], content)
+    await world.idle()
+    lines = script(await seen(first))
+    (announced,) = [line for line in lines if line.startswith("> BDAT ")]
+    assert f"> ... {int(announced.split()[2]):,} octets of content" in lines
+    first.close()
+    second = house.mta.trace(Wanted(content=True))  # the session that rests had a tap
+    await house.mta.submit("me@a.example", ["you@b.example"], content)
+    await world.idle()
+    events = await seen(second)
+    assert "> Subject: big" in script(events)
+    assert any(event.kind == "content" for event in events)
+    assert len(events) < 200
+    assert [each.content.endswith(content) for each in sink.messages] == [True, True]
+    assert sink.sessions_seen == 1
+
+
+async def test_somebody_begins_to_look_on_while_a_session_is_opened(world):
+    sink = await world.sink("b.example")
+    house = await world.mta("a.example")
+    lookers = []
+
+    def look_on(_):
+        lookers.append(house.mta.trace(Wanted()))
+
+    sink.script("EHLO", look_on)
+    await house.mta.submit("me@a.example", ["you@b.example"], CONTENT)
+    await world.idle()
+    (looker,) = lookers
+    lines = script(await seen(looker))
+    assert lines[0] == "> MAIL FROM:<me@a.example> SIZE=" + lines[0].rpartition("=")[2]
+    assert "< 250 2.0.0 Taken" in lines
+    assert len(sink.messages) == 1
+
+
+async def test_an_attempt_to_open_a_session_is_cut_off(world):
+    sink = await world.sink("b.example")
+    sink.script("GREETING", SILENCE)
+    house = await world.mta("a.example")
+    looker = house.mta.trace(Wanted())
+    await house.mta.submit("me@a.example", ["you@b.example"], CONTENT)
+    await world.soon(lambda: sink.sessions_seen)
+    await house.close()
+    assert script(await seen(looker))[-1] == "* not opened: given up"
+
+
+async def test_a_server_that_goes_away_before_it_lets_us_in(world):
+    sink = await world.sink("b.example")
+    sink.script("EHLO", CLOSE)
+    house = await world.mta("a.example")
+    looker = house.mta.trace(Wanted())
+    await house.mta.submit("me@a.example", ["you@b.example"], CONTENT)
+    await world.idle()
+    *_, last = script(await seen(looker))
+    assert last.startswith("* not opened: 451 4.4.2 ")
