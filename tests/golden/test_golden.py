@@ -66,7 +66,7 @@ def test_every_file_has_its_case() -> None:
 
 def test_the_documentation_shows_one_of_them() -> None:
     page = (HERE.parents[1] / "docs" / "bounces.md").read_text(encoding="utf-8")
-    assert f"```\n{made('dsn-documented.eml').decode()}```\n".replace("\r\n", "\n") in page
+    assert f"```text\n{made('dsn-documented.eml').decode()}```\n".replace("\r\n", "\n") in page
 
 
 if __name__ == "__main__":

@@ -280,6 +280,16 @@ def test_counts_refresh_themselves_while_somebody_looks(window, served):
     assert served.mta.asyncmta("queue", "release", queue_id).returncode == 0
 
 
+def test_what_takes_long_says_so(window):
+    page = window.page
+    window.go("/queue?domain=d10.away.test")
+    page.locator("tbody input[type=checkbox]").first.check()
+    page.route("**/queue", lambda route: route.fulfill(status=204))  # to a browser as if nothing had come yet
+    page.get_by_role("button", name="Try now").click()
+    page.locator("#note", has_text="Working…").wait_for()
+    assert page.get_by_role("button", name="Try now").get_attribute("aria-busy") == "true"
+
+
 @pytest.mark.parametrize("width", [320, 1920])
 def test_pages_fit_into_narrow_and_wide_windows(window, width):
     """WCAG 1.4.10: nothing but a table scrolls sideways."""

@@ -37,5 +37,14 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
   location.assign(pathInfo.finalRequestPath || pathInfo.requestPath);
 });
 
+// What takes long says so; the answer is a page of its own, and what the browser kept of this one is not shown again.
+document.addEventListener("submit", (event) => {
+  const { target, submitter } = event;
+  if (target.method !== "post" || event.defaultPrevented) return;
+  submitter?.setAttribute("aria-busy", "true");
+  setTimeout(() => { document.getElementById("note").textContent = "Working\u2026"; }, 500);
+});
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
 document.addEventListener("htmx:load", (event) => ready(event.detail.elt));
 ready(document);
