@@ -19,7 +19,7 @@ import time
 import pytest
 import yaml
 from peerkit.image import BASE, MARKS, Image, instructions
-from peerkit.programs import TOP
+from peerkit.programs import TOP, program
 from peerkit.scene import FOLDER, SHARED, TOKEN, Scene
 
 from tests.docs import pages
@@ -240,6 +240,13 @@ def scene(tmp_path):
     assert made.run(f"chmod 755 {SHARED}/bin/*")[0] == 0
     yield made
     made.__exit__()
+
+
+def test_the_unit_is_one(scene):
+    """By systemd's own word; it would say so of a directive that it does not know, and go on without it."""
+    program("systemd-analyze")
+    code, said = scene.run(f"systemd-analyze verify {TOP}/deploy/systemd/asyncmta.service", piped=True)
+    assert (code, said) == (0, "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[pages.name_of(page) for page in PAGES])

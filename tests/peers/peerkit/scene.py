@@ -111,7 +111,7 @@ class Scene:
     def __init__(self, folder: pathlib.Path) -> None:
         if os.geteuid() != 0:
             pytest.skip("not root: no namespaces")
-        for name in ("unshare", "nsenter", "ip", "dnsmasq", "swaks", "curl"):
+        for name in ("unshare", "nsenter", "ip", "dnsmasq", "swaks", "curl", "sqlite3", "openssl"):
             program(name)
         folder.mkdir(exist_ok=True)
         self._folder = folder
