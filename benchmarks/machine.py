@@ -12,6 +12,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import tempfile
 import threading
@@ -25,10 +26,17 @@ ROUND = bytes(1 << 20)
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """One timed run on this machine at a time, whoever starts it."""
+    """One timed run on this machine at a time, whoever starts it. SIGTERM is an end like any other, in which servers
+    that were started are stopped."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
     with open(LOCK, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def probe() -> float:

@@ -55,8 +55,8 @@ def side_by_side(natural: Sequence[int], width: int) -> list[int] | None:
     room = width - len(GAP) * (len(natural) - 1)
     if sum(natural) <= room:
         return list(natural)
-    long = [at for at, size in enumerate(natural) if size > SHORT]
-    left = room - sum(size for size in natural if size <= SHORT)
+    long = [at for at, size in enumerate(natural) if size > (SHORT if at else width // 2)]
+    left = room - sum(size for at, size in enumerate(natural) if at not in long)
     if not long or left < LEAST * len(long):
         return None
     widths = list(natural)

@@ -13,9 +13,10 @@ from typing import TypeVar
 import click
 import msgspec
 
+from asyncmta.cli import queue_table
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_option, control_client, load_settings
-from asyncmta.cli.words import printable
+from asyncmta.cli.words import duration, printable
 from asyncmta.config_kinds import Duration, Unfit
 from asyncmta.suppression.entries import (
     InvalidSuppression,
@@ -81,10 +82,20 @@ def show(as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode([msgspec.structs.asdict(each) for each in entries]))
         return
+    if sys.stdout.isatty():
+        rows = [(each.address, each.reason, _until(each, now)) for each in entries]
+        queue_table.show(("address", "reason", "until"), rows, terminal=True)
+        return
     for each in entries:
         until = f"  until {rfc5322_date(each.expires)}" if each.expires else ""
         over = "  (over)" if each.is_over(now) else ""
         click.echo(f"{printable(each.address)}  {printable(each.reason)}{until}{over}".rstrip())
+
+
+def _until(each: Suppression, now: float) -> str:
+    if not each.expires:
+        return "-"
+    return "over" if each.is_over(now) else f"in {duration(each.expires - now)}"
 
 
 @command.command(name="import")

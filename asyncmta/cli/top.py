@@ -75,7 +75,7 @@ def command(once: bool, interval: float, as_json: bool) -> None:
         return
     console = Console()
     blocks = PLAIN_BLOCKS if console.options.ascii_only else BLOCKS
-    if once:
+    if once or console.is_dumb_terminal:  # which cannot draw anew
         for line in top_layout.lines(facts, State(), console.width, ONCE_LINES, blocks)[:-1]:
             console.print(line, overflow="crop", crop=True)
         return

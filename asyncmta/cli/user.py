@@ -17,6 +17,7 @@ import msgspec
 from asyncmta.auth.reading import UsersRefused, read
 from asyncmta.auth.saslprep import MAX_CREDENTIAL, login_key, saslprep
 from asyncmta.auth.users_file import User, Users, parse_line, with_user, without_user
+from asyncmta.cli import queue_table
 from asyncmta.cli.exits import Exit, Stop
 from asyncmta.cli.where import config_file, config_option
 
@@ -115,6 +116,11 @@ def show(as_json: bool, path: str | None) -> None:
     rows = [_row(user) for user in _read(path or _configured()).by_key.values()]
     if as_json:
         click.echo(msgspec.json.encode(rows))
+        return
+    if sys.stdout.isatty():
+        senders = ["-" if row.senders is None else ", ".join(row.senders) or "nowhere" for row in rows]
+        cells = [(row.login, " + ".join(row.secrets), said) for row, said in zip(rows, senders, strict=True)]
+        queue_table.show(("login", "secrets", "sends from"), cells, terminal=True)
         return
     for row in rows:
         said = "" if row.senders is None else "  sends from " + (", ".join(row.senders) or "nowhere")

@@ -31,7 +31,7 @@ ROOM = 10_000  # spans that may wait
 BATCH = 500
 INTERVAL = 1.0  # seconds that a span may wait for company
 TIMEOUT = 10.0  # of an export with all its retries
-LAST_WORDS = 2.0
+LAST_WORDS = 1.0  # seconds of a stop that are for what still waits
 
 _KINDS = {
     "internal": trace.SpanKind.INTERNAL,
@@ -100,12 +100,12 @@ class Exporting:
         return Told(self._exported, self._failed, self._dropped, len(self._waiting))
 
     def close(self, timeout: float = LAST_WORDS) -> None:
-        """Send what waits, for as long as that. Blocks."""
+        """Send what waits, for as long as that; to a collector that takes nothing, not at all. Blocks."""
         thread, self._thread = self._thread, None
         self._is_closing = True
         self._woken.set()
         if thread is not None:
-            thread.join(timeout)
+            thread.join(0.0 if self._is_failing else timeout)
         self._sending.shutdown()  # type: ignore[no-untyped-call]
 
     # -- in the thread ----------------------------------------------------------------------------------------------

@@ -21,6 +21,9 @@ from asyncmta.tracing.secrets import MASK, Secrets
 MOST_HELD = 1 << 16  # octets that wait, in either direction
 MOST_CONTENT = 8192  # octets of one message that are shown where content is asked for
 MOST_OUTSTANDING = 10_000
+MOST_LINES = 3000  # at once, in either direction: some ten milliseconds
+MOST_EARLY = 8  # lines behind AUTH that are looked at before their time
+LINE_COSTS = 32  # octets of what may be shown of content
 TOO_LONG = b"(a line without end, which is not shown)"
 
 COMMANDS = frozenset(
@@ -83,7 +86,7 @@ class Masking:
         self._held = self._held + octets if self._held else octets
         self._advance(out)
         if self._held and self._is_at_auth:  # sent without being asked, and may be echoed before it is read here
-            for line in self._held.splitlines():
+            for line in self._held[:MOST_HELD].splitlines()[:MOST_EARLY]:
                 if not is_command(line):
                     self._secrets.learn(line)
         return out
@@ -91,7 +94,7 @@ class Masking:
     def server(self, octets: bytes) -> list[Seen]:
         """What the server sent."""
         out: list[Seen] = []
-        lines = (self._reply + octets).split(b"\n")
+        lines = (self._reply + octets).split(b"\n", MOST_LINES)
         self._reply = lines.pop()
         for line in lines:
             if self._is_skipping:
@@ -100,7 +103,10 @@ class Masking:
             elif len(line) > MOST_HELD:
                 line = TOO_LONG  # noqa: PLW2901
             self._replied(line.removesuffix(b"\r"), out)
-        if len(self._reply) > MOST_HELD:
+        if b"\n" in self._reply:  # what they answer counts as not answered, and hides the more
+            out.append(Seen(False, b"(too many lines at once: %d octets of them are not shown)" % len(self._reply)))
+            self._reply, self._is_skipping = b"", True
+        elif len(self._reply) > MOST_HELD:
             self._reply, self._is_skipping = b"", True
         return out
 
@@ -118,8 +124,9 @@ class Masking:
     # -- the client --------------------------------------------------------------------------------------------------
 
     def _advance(self, out: list[Seen]) -> None:
-        octets, at, size = self._held, 0, len(self._held)
-        while at < size and self._state not in (_State.WAIT, _State.LOST):
+        octets, at, size, left = self._held, 0, len(self._held), MOST_LINES
+        while at < size and left and self._state not in (_State.WAIT, _State.LOST):
+            left -= 1
             if self._state is _State.CHUNK:
                 at = self._chunk(octets, at, out)
             elif self._state is _State.CONTENT:
@@ -133,7 +140,7 @@ class Masking:
         self._held = octets[at:] if at else octets
         if self._state is _State.LOST:
             self._held = b""
-        elif len(self._held) > MOST_HELD or len(self._due) > MOST_OUTSTANDING:
+        elif not left or len(self._held) > MOST_HELD or len(self._due) > MOST_OUTSTANDING:
             out.append(Seen(True, b"(too much to be read: the client's lines are not shown any more)"))
             self._state, self._held = _State.LOST, b""
             self._due.clear()
@@ -147,7 +154,9 @@ class Masking:
         if self._has_tried_auth and verb not in COMMANDS:
             self._secrets.learn(line)
             line = MASK
-        out.append(Seen(True, self._secrets.redact(line)))
+        else:
+            line = self._secrets.redact(line)
+        out.append(Seen(True, line))
         if verb == b"LHLO":
             self._lmtp = True
         if verb == b"DATA" and len(words) == 1:
@@ -219,8 +228,9 @@ class Masking:
         room = MOST_CONTENT - self._shown
         if self.with_content and room > 0:
             piece = octets[at : min(end, at + room)]
-            self._shown += len(piece)
-            for line in piece.splitlines():
+            lines = piece.splitlines()[: room // LINE_COSTS + 1]
+            self._shown += len(piece) + LINE_COSTS * len(lines)
+            for line in lines:
                 out.append(Seen(True, self._secrets.redact(line), content=True))
 
     def _summary(self, out: list[Seen], more: bytes = b"") -> None:

@@ -24,11 +24,12 @@ _BEARER = re.compile(rb"auth=bearer[ ]+([^\x01 ]+)", re.IGNORECASE)
 class Secrets:
     """Of one session."""
 
-    __slots__ = ("_pattern", "_texts")
+    __slots__ = ("_is_new", "_pattern", "_texts")
 
     def __init__(self) -> None:
         self._texts: dict[bytes, bool] = {}  # and whether it is known by its beginning, too
         self._pattern: re.Pattern[bytes] | None = None
+        self._is_new = False  # the pattern has to be made anew, when it is needed
 
     def learn(self, text: bytes, *, is_name: bool = False) -> None:
         """The client has said this in an exchange. `is_name`: what is encoded in it is who logs in."""
@@ -47,16 +48,22 @@ class Secrets:
             self._texts[each] = is_encoded | self._texts.pop(each, False)
         while len(self._texts) > MOST:
             del self._texts[next(iter(self._texts))]
+        self._is_new = True
+
+    def redact(self, line: bytes) -> bytes:
+        """The line without what is known to be secret."""
+        if self._is_new:
+            self._compile()
+        return line if self._pattern is None else self._pattern.sub(MASK, line)
+
+    def _compile(self) -> None:
+        self._is_new = False
         longest_first = sorted(self._texts, key=len, reverse=True)
         beginnings = {each[:_BEGINNING] for each in longest_first if self._texts[each] and len(each) > _BEGINNING}
         patterns = [re.escape(each) for each in longest_first] + [
             re.escape(each) + _REST for each in sorted(beginnings)
         ]
         self._pattern = re.compile(b"|".join(patterns), re.IGNORECASE)
-
-    def redact(self, line: bytes) -> bytes:
-        """The line without what is known to be secret."""
-        return line if self._pattern is None else self._pattern.sub(MASK, line)
 
 
 def _secrets(decoded: bytes, *, is_name: bool) -> list[bytes]:

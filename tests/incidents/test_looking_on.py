@@ -7,7 +7,7 @@ import base64
 import pytest
 import trustme
 
-from asyncmta.testing.sink_values import SinkSettings
+from asyncmta.testing.sink_values import CLOSE, SILENCE, SinkSettings
 from asyncmta.tracing.looking import MOST_EVENTS
 from asyncmta.tracing.wanted import Wanted, network
 
@@ -200,26 +200,45 @@ async def test_a_host_that_is_silent_or_refuses(world):
     assert not house.mta.tracing._taps
 
 
-async def test_a_time_limit_of_ours_is_named(world):
+@pytest.mark.parametrize(
+    ("step", "answer", "end"),
+    [
+        ("MAIL", SILENCE, "* cut off by us: 451 4.4.2 "),
+        ("GREETING", SILENCE, "* not opened: 451 4.4.2 "),
+        ("EHLO", SILENCE, "* not opened: 451 4.4.2 "),
+        ("MAIL", CLOSE, "* by the peer"),
+        ("GREETING", "421 4.3.2 busy", "* not opened: 421 4.3.2 busy"),
+    ],
+)
+async def test_how_a_session_of_ours_comes_to_an_end(world, step, answer, end):
     sink = await world.sink("b.example")
-    sink.script("RCPT", lambda _: None)
+    sink.script(step, answer, times=100)
     house = await world.mta("a.example")
     looker = house.mta.trace(Wanted())
     await house.mta.submit("me@a.example", ["you@b.example"], CONTENT)
-    client = await house.greet()
     events = []
-
-    async def both():
-        events.extend(await seen(looker))
-        return len([event for event in events if event.kind == "close"]) >= 2
-
-    for _ in range(100):
-        if await both():
+    for _ in range(200):
+        events += await seen(looker)
+        if any(event.kind == "close" for event in events):
             break
         await world.advance(20.0)
-    lines = script(events)
-    assert any(line.startswith("> 421 4.4.2 ") for line in lines)  # to the client
-    await client.close()
+    (first, *_) = [line for line, event in zip(script(events), events, strict=True) if event.kind == "close"]
+    assert first.startswith(end)
+
+
+async def test_a_client_that_is_too_slow_hears_it_and_so_does_who_looks_on(world):
+    house = await world.mta("a.example")
+    looker = house.mta.trace(Wanted())
+    await house.greet()
+    events = []
+
+    async def is_over():
+        events.extend(await seen(looker))
+        return any(event.kind == "close" for event in events)
+
+    while not await is_over():
+        await world.advance(6.0)
+    assert [line[:12] for line in script(events)[-2:]] == ["> 421 4.4.2 ", "* by us"]
 
 
 async def test_qmtp_is_shown_as_the_smtp_that_it_means(world):

@@ -61,3 +61,26 @@ def test_a_stopped_queue_is_looked_at_and_not_changed(many):
     for command in (["retry", row[0]], ["hold", "--all"], ["release", row[0]], ["delete", row[0]]):
         assert many.asyncmta("queue", *command).returncode == 69
     assert many.asyncmta("queue", "show", "0" * 16).returncode == 65
+
+
+def test_lists_are_tables_on_a_terminal_and_lines_elsewhere(serving, tmp_path):
+    (tmp_path / "users").touch(0o600)
+    (tmp_path / "spool").mkdir()
+    mta = serving("[auth]\nusers = 'users'\n")
+    reason = "asked on the telephone on Monday, and once more on Tuesday"
+    someone = "someone.with.a.long.name@example.org"
+    assert mta.asyncmta("suppress", "add", someone, "--reason", reason, "--expires", "30d").returncode == 0
+    code, screen, _ = on_terminal(mta, "suppress", "list")
+    assert code == 0
+    heads, row = screen.splitlines()
+    assert heads.split() == ["address", "reason", "until"]
+    assert re.fullmatch(rf"{someone}  asked on the .*…  in (30d|29d23h)", row)
+    line = mta.asyncmta("suppress", "list").stdout.decode()
+    assert line.startswith(f"{someone}  {reason}  until ")
+    added = mta.asyncmta("user", "add", "alice@example.org", "--senders", "*@example.org", "--generate")
+    assert added.returncode == 0, added.stderr
+    code, screen, _ = on_terminal(mta, "user", "list")
+    assert [line.split() for line in screen.splitlines()] == [
+        ["login", "secrets", "sends", "from"],
+        ["alice@example.org", "argon2", "*@example.org"],
+    ]

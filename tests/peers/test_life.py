@@ -235,8 +235,8 @@ def test_a_drain_that_is_killed_is_said_again_and_goes_on(serving, receiver, sma
         mta.start()
         twice = len(receiver.taken) - len({identity_of(each.content) for each in receiver.taken})
         unrecorded = count(mta) - (600 - (len(receiver.taken) - twice))
-        assert unrecorded <= MOST_UNSURE
-        assert twice <= (kill - 1) * MOST_UNSURE
+        # What a kill before this one left unrecorded may not have had its turn again.
+        assert twice + unrecorded <= kill * MOST_UNSURE
     assert mta.asyncmta(*drain).returncode == 0
     assert count(mta) == 0
     taken = [identity_of(each.content) for each in receiver.taken]

@@ -129,6 +129,10 @@ def test_one_picture_and_no_colour(top):
     assert "smarthost:127.0.0.1:1" in with_colour.screen
     assert b"\x1b[?1049h" not in with_colour.raw
     assert re.search(rb"\x1b\[[0-9;]*3[0-9]m", with_colour.raw)
+    dumb = top(env={"TERM": "dumb"})
+    assert dumb.wait() == 0
+    assert "queue 3" in dumb.screen
+    assert b"\x1b" not in dumb.raw
     without = top("--once", env={"NO_COLOR": "1"})
     assert without.wait() == 0
     assert not re.search(rb"\x1b\[[0-9;]*3[0-9]m", without.raw)

@@ -231,6 +231,24 @@ def test_the_log_stands_still_where_it_is_not_followed(browser, served):
     page.context.close()
 
 
+def test_a_session_that_is_over_does_not_go_unnoticed(browser, served):
+    window = browser.window(served.origin)
+    window.log_in(TOKEN)
+    page = window.page
+    window.go("/log")
+    page.context.clear_cookies()
+    page.locator("#stale").wait_for(state="visible")
+    window.complaints[:] = [each for each in window.complaints if "401" not in each]
+    window.log_in(TOKEN)
+    page.locator("#plots.drawn").wait_for()
+    page.context.clear_cookies()
+    page.evaluate("look()")
+    page.wait_for_url("**/login**")
+    window.complaints[:] = [each for each in window.complaints if "401" not in each]
+    assert window.complaints == []
+    page.context.close()
+
+
 def test_settings_are_searched_as_one_types(window):
     page = window.page
     window.go("/settings")

@@ -106,6 +106,7 @@ async function look() {
   if (!document.hidden) {
     try {
       const answer = await fetch(holder.dataset.source, { headers: { Accept: "application/json" }, cache: "no-store" });
+      if (answer.redirected) return location.reload(); // to the log-in: the session is over
       if (!answer.ok) throw new Error(String(answer.status));
       shownData = await answer.json();
       stale.hidden = true;

@@ -17,7 +17,16 @@ document.addEventListener("htmx:confirm", (event) => {
   if (event.target.closest?.("[data-follow]") && (!follow.checked || isBusy)) event.preventDefault();
 });
 
+// What does not go on says so.
+const stale = document.getElementById("stale");
+for (const name of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(name, () => {
+    stale.hidden = false;
+  });
+}
+
 document.addEventListener("htmx:afterSwap", () => {
+  stale.hidden = true;
   const now = Number(document.getElementById("lines").dataset.last);
   if (now !== last && announce.checked) news.textContent = `${Math.max(now - last, 1)} new lines`;
   last = now;

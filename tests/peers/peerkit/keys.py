@@ -82,7 +82,7 @@ AROUND: dict[str, Tree] = {
     **{f"certificate.0.{key}": {"tls": TLS} for key in kinds(ARRAYS["certificate"])},
     **{f"list.0.{key}": LISTS for key in kinds(ARRAYS["list"])},
     **{f"subscriptions.{key}": LISTS for key in kinds(TABLES["subscriptions"])},
-    "suppression.automatic": {},
+    **{f"telemetry.{key}": {"telemetry": {"endpoint": "http://127.0.0.1:9"}} for key in kinds(TABLES["telemetry"])},
 }
 """What stands beside a key, without which it cannot be said."""
 
@@ -128,6 +128,9 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "subscriptions.requests": ("one/{domain}/{local_part}", "two/{domain}/{local_part}"),
     "sandbox.redirect_all": (ABSENT, "dev@a.example"),
     "suppression.automatic": ([], ["hard"]),
+    "telemetry.endpoint": (ABSENT, "http://127.0.0.1:1"),
+    "telemetry.sample": (ABSENT, 0.5),
+    "telemetry.headers": (ABSENT, "authorization=Bearer%20word"),
     "listener.0.address": ("127.0.0.1", "127.0.0.2"),
     "listener.0.role": ("relay", "lmtp"),
     "listener.0.tls": ("none", "starttls"),
@@ -282,4 +285,4 @@ def _value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
-    return str(value) if isinstance(value, int) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value) if isinstance(value, int | float) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -12,7 +12,6 @@ import fcntl
 import os
 import pathlib
 import pty
-import re
 import select
 import shlex
 import signal
@@ -22,6 +21,7 @@ import sys
 import termios
 import time
 
+import pyte
 import pytest
 
 from peerkit.programs import TOP, program
@@ -30,6 +30,7 @@ INTERNET = "44.128.0.25"
 SHUT = "44.128.0.26"  # nobody listens there: down.example
 NAMES = " ".join(f"--address=/{top}/{INTERNET} --local=/{top}/" for top in ("example", "net", "org", "com", "arpa"))
 SHARED = "/run/scene"
+WIDTH = 140
 FOLDER = "/srv/relay"
 BIN = pathlib.Path(sys.executable).parent
 TOKEN = "the-token-of-this-page"
@@ -82,13 +83,22 @@ VARIABLES = {
     "LANG": "C.UTF-8",
     "TERM": "xterm",
     "NO_COLOR": "1",
-    "COLUMNS": "140",
+    "COLUMNS": str(WIDTH),
     "TOKEN": TOKEN,
     "SSL_CERT_FILE": "/etc/provider-ca.pem",
     "PYTHONPATH": "",
     "SCENE": SHARED,  # what the Internet took is in $SCENE/taken
     "CHECKOUT": str(TOP),
 }
+
+
+def shown(text: str) -> str:
+    """What stands on the terminal in the end: progress bars have been there and are gone."""
+    if "\x1b" not in text and "\r" not in text:
+        return text
+    screen = pyte.Screen(WIDTH, text.count("\n") + 50)
+    pyte.Stream(screen).feed(text.replace("\r\n", "\n").replace("\n", "\r\n"))
+    return "\n".join(line.rstrip() for line in screen.display).rstrip() + "\n"
 
 
 class Ended(AssertionError):
@@ -110,7 +120,7 @@ class Scene:
         attributes = termios.tcgetattr(slave)
         attributes[1] &= ~termios.OPOST  # no CR before LF
         termios.tcsetattr(slave, termios.TCSANOW, attributes)
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 140, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, WIDTH, 0, 0))
         done_out, done_in = os.pipe()
         inner = shlex.join(["env", "-i", *(f"{key}={value}" for key, value in VARIABLES.items()), *SHELL])
         script = f"mount -t tmpfs tmpfs {folder}; S={folder}; {FIRST_SCRIPT}\nexec chroot $S/root {inner}"
@@ -164,11 +174,11 @@ class Scene:
             if not ready and self._process.poll() is not None:
                 raise Ended(self._log.read_text(errors="replace")[-3000:])
             if time.monotonic() > end:
-                said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode(errors="replace"))[-2000:]
+                said = shown(text.decode(errors="replace"))[-2000:]
                 raise AssertionError(f"{command!r} takes longer than {timeout} s; so far:\n{said}")
         while select.select([self._terminal], [], [], 0.02)[0]:
             text += os.read(self._terminal, 65536)
-        return int(code.strip()), text.decode(errors="replace").replace("\r\n", "\n")
+        return int(code.strip()), shown(text.decode(errors="replace"))
 
     def write(self, path: str, text: str) -> None:
         """A file in the scene."""

@@ -65,3 +65,5 @@ def test_room_goes_to_who_wants_much():
     assert side_by_side([10, 60, 100], 80) == [10, 33, 33]
     assert side_by_side([10, 60, 100], 10 + 4 + 2 * LEAST - 1) is None
     assert side_by_side([10, 10, 10], 20) is None
+    assert side_by_side([36, 58, 8], 80) == [36, 32, 8]  # what a row is called is whole
+    assert side_by_side([60, 58, 8], 80) == [34, 34, 8]

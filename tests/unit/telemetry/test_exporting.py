@@ -72,6 +72,19 @@ def test_what_is_not_taken_is_counted_and_said_once(kit: Kit, monkeypatch: pytes
     assert kit.changes == [False, True]
 
 
+def test_the_end_does_not_wait_for_a_collector_that_is_known_to_take_nothing(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    kit.use(module.SpanExportResult.FAILURE)
+    kit.put(SPAN)
+    kit._send([SPAN])
+    monkeypatch.setattr(module.threading.Thread, "join", lambda thread, timeout: waited.append(timeout))
+    kit.close()
+    assert waited == [0.0]
+    assert kit.changes == [False]
+
+
 def test_the_base_does_not_import_the_libraries() -> None:
     code = (
         "import sys, asyncmta, asyncmta.mta, asyncmta.cli.main, asyncmta.cli.serve\n"

@@ -194,3 +194,25 @@ def test_short_texts_are_no_secrets_and_old_ones_are_forgotten():
         secrets.learn(b"secret number %d!" % number)
     assert secrets.redact(b"\xff not base64") == b"\xff not base64"
     assert secrets.redact(b"SECRET NUMBER %d!!" % (2 * MOST - 1)) == b"***!"
+
+
+def test_very_many_lines_at_once_are_not_read_one_by_one():
+    machine = Masking(greeting=False)
+    shown = machine.client(b"AUTH PLAIN\r\n") + machine.server(b"334 \r\n") + machine.client(b"*\r\n")
+    assert len(shown) == 3
+    shown = machine.server(b"\n" * 200_000)
+    assert len(shown) == masking.MOST_LINES + 1
+    assert shown[-1].octets == b"(too many lines at once: 197000 octets of them are not shown)"
+    assert machine.server(b"the end of that line\r\n501 cancelled\r\n")[1].octets == b"501 cancelled"
+    shown = machine.client(b"password\n" * 20_000)
+    assert len(shown) == masking.MOST_LINES + 1
+    assert {each.octets for each in shown[:-1]} == {b"***"}
+    assert shown[-1].octets.startswith(b"(too much")
+    assert machine.client(b"NOOP\r\n" * 20_000) == []
+
+
+def test_content_of_very_many_lines_is_shown_in_part():
+    machine = Masking(greeting=False, content=True)
+    machine.client(b"BDAT 100000 LAST\r\n")
+    shown = machine.client(b"\n" * 100_000)
+    assert len(shown) == masking.MOST_CONTENT // masking.LINE_COSTS + 2
