@@ -29,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Content, Envelope, Recipient
 from asyncmta.mail.outcome import Cause, Deferred
-from asyncmta.mail.reply import EnhancedStatus, Reply
+from asyncmta.mail.reply import reply
 from asyncmta.mail.wire import digest
 from asyncmta.spool.records import Accepted, Attempted
 from asyncmta.spool.store import SpoolSettings, Store
@@ -58,7 +58,7 @@ async def fill(spool: pathlib.Path, messages: int) -> None:
     await store.open()
     content = Content(len(CONTENT), digest([CONTENT], False), False, len(CONTENT))
     sender, now = parse_address("sender@bench.test"), time.time()
-    late = Deferred(Cause.CONNECT, Reply(451, EnhancedStatus(4, 4, 1), "nobody is there"))
+    late = Deferred(Cause.CONNECT, reply(451, "4.4.1", "nobody is there"))
     for at in range(0, messages, AT_ONCE):
         batch: list[Accepted | Attempted] = []
         for each in range(at, min(at + AT_ONCE, messages)):
@@ -129,7 +129,10 @@ def with_queue(length: int, asked: argparse.Namespace) -> Run:
         through(server, sink, min(1000, messages), 1, 0)
         parts = [through(server, sink, messages, 1, (turn + 1) * 10_000_000) for turn in range(asked.runs)]
         left = server.queued()
+        damaged = scrape.total(scrape.page(server.admin), "spool_damaged_records_total")
     loads.check(sink.report, min(1000, messages) + asked.runs * messages)
+    if damaged:
+        raise RuntimeError(f"{damaged:,.0f} records of the queue could not be read")
     if left < length:
         raise RuntimeError(f"{length - left:,.0f} of the queue were tried meanwhile")
     return {"queue": length, **middle(parts)}
