@@ -205,7 +205,8 @@ class Life(Operations):
     async def end_hand_over(self) -> Paused:
         """What is left goes where the routes say, and new mail is taken again."""
         paused = await self._steer(replaced(self._paused.with_("input", "", False), handing_over=""))
-        self._handing_off.end()
+        if not self._paused.handing_over:  # nobody has asked for another one meanwhile
+            self._handing_off.end()
         return paused
 
     def _left(self) -> int:
