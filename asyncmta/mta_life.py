@@ -27,7 +27,7 @@ from asyncmta.lists.desk import Desk
 from asyncmta.mail.reply import Reply
 from asyncmta.mta_watching import Watching
 from asyncmta.operations import Operations, SubmitRefused
-from asyncmta.pausing import Ending, Goes, Paused, What, replaced, steered
+from asyncmta.pausing import LONGEST, Ending, Goes, Paused, Unnamed, What, replaced, steered
 from asyncmta.routing import Route, Routing, Smarthost
 from asyncmta.scheduling.scheduler import Scheduler
 from asyncmta.spool.store import Store
@@ -135,6 +135,8 @@ class Life(Operations):
     async def pause(self, what: What, name: str = "", seconds: float | None = None) -> Paused:
         """Take no more mail, begin no attempt, or none to this site or domain, until `resume`, a restart, or for so
         many seconds; what is in hand goes on. Raises Unnamed."""
+        if seconds is not None and not 0 < seconds <= LONGEST:
+            raise Unnamed("a pause is for a second at least, and for a year at most")
         until = None if seconds is None else self._clock.now() + seconds
         return await self._steer(self._paused.with_(what, name, True, until))
 
@@ -203,7 +205,8 @@ class Life(Operations):
     async def end_hand_over(self) -> Paused:
         """What is left goes where the routes say, and new mail is taken again."""
         paused = await self._steer(replaced(self._paused.with_("input", "", False), handing_over=""))
-        self._handing_off.end()
+        if not self._paused.handing_over:  # nobody has asked for another one meanwhile
+            self._handing_off.end()
         return paused
 
     def _left(self) -> int:

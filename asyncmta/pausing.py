@@ -23,6 +23,7 @@ Goes = Callable[[Address, Address | None], str]
 HAND_OVER = "smarthost:hand-over"
 """The destination of everything while the queue is handed over."""
 HOLD = "hold"
+LONGEST = 366 * 86400.0  # seconds of a pause that ends by itself
 
 PAUSED = reply(452, "4.3.2", "Paused by the postmaster; try again later")
 

@@ -89,6 +89,7 @@ class Door:
             access_log=None,
             logger=_unheard(),
             keepalive_timeout=30,
+            auto_decompress=False,  # on the loop, of any stranger, also of a body that nobody reads
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
             shutdown_timeout=GRACE,

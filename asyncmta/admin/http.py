@@ -94,7 +94,10 @@ def _typed(parameter: Parameter, value: str) -> Any:
 
 
 async def bounded_body(request: web.Request, limit: int, *, patience: float = PATIENCE) -> bytes:
-    """The whole body; 413 as soon as it is known to be longer than `limit`, 408 when it comes too slowly."""
+    """The whole body; 413 as soon as it is known to be longer than `limit`, 408 when it comes too slowly, 415 when it
+    is packed: the door unpacks nothing, since a little that is sent would be a lot to unpack."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise ApiError(415, "unsupported_media_type", "a body without Content-Encoding is needed")
     if request.content_length is not None and request.content_length > limit:
         raise ApiError(413, "too_large", f"the body has at most {limit} octets")
     body = bytearray()

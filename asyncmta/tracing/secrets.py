@@ -16,6 +16,7 @@ import re
 MASK = b"***"
 SHORTEST = 4
 MOST = 64  # of a session; the oldest are forgotten
+KNOWN_BY = 64  # octets: with a longer one the rest of the line goes, so that a client cannot make a pattern expensive
 _BEGINNING = 6  # octets of base64 by which it is known, however much of it was cut off
 _REST = rb"[A-Za-z0-9+/=]*"
 _BEARER = re.compile(rb"auth=bearer[ ]+([^\x01 ]+)", re.IGNORECASE)
@@ -44,7 +45,8 @@ class Secrets:
         for secret in _secrets(decoded, is_name=is_name):
             if len(secret) >= SHORTEST:
                 found += [(secret, False), (base64.b64encode(secret).rstrip(b"="), True)]
-        for each, is_encoded in found:
+        for whole, is_encoded in found:
+            each = whole[:KNOWN_BY]
             self._texts[each] = is_encoded | self._texts.pop(each, False)
         while len(self._texts) > MOST:
             del self._texts[next(iter(self._texts))]
@@ -60,9 +62,8 @@ class Secrets:
         self._is_new = False
         longest_first = sorted(self._texts, key=len, reverse=True)
         beginnings = {each[:_BEGINNING] for each in longest_first if self._texts[each] and len(each) > _BEGINNING}
-        patterns = [re.escape(each) for each in longest_first] + [
-            re.escape(each) + _REST for each in sorted(beginnings)
-        ]
+        patterns = [re.escape(each) + (b".*" if len(each) == KNOWN_BY else b"") for each in longest_first]
+        patterns += [re.escape(each) + _REST for each in sorted(beginnings)]
         self._pattern = re.compile(b"|".join(patterns), re.IGNORECASE)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from asyncmta.handing_off import MOST_UNSURE
 from asyncmta.inbound.injection import Reports
 from asyncmta.operations import SubmitRefused
+from asyncmta.scheduling import replanning
 from asyncmta.testing.smtp_sink import SILENCE
 
 LETTER = b"Subject: hello\r\n\r\nx\r\n"
@@ -158,3 +161,19 @@ async def test_what_has_not_set_out_goes_by_the_routes_when_it_ends(world):
     await mta.mta.end_hand_over()
     await world.soon(lambda: len(sink.messages) >= MOST_UNSURE)
     assert relay.messages == []
+
+
+async def test_one_that_is_asked_for_while_another_ends_goes_on(world, monkeypatch):
+    monkeypatch.setattr(replanning, "TURN", 1)  # as with thousands of messages: it takes turns
+    mta, relay, sink = await world.mta("a.example"), await world.sink("relay.example"), await world.sink("b.example")
+    await mta.mta.pause("output")
+    await mta.mta.hand_over(at(relay), "none")
+    await mta.mta.pause("output")
+    await mta.mta.resume("input")
+    await mta.mta.submit("x@a.example", ["bob@b.example"], LETTER)
+    _, progress = await asyncio.gather(mta.mta.end_hand_over(), mta.mta.hand_over(at(relay), "none"))
+    assert progress.to == at(relay)
+    await world.idle()
+    assert (len(relay.messages), sink.messages, mta.mta.handing_over().left) == (1, [], 0)
+    await mta.mta.end_hand_over()
+    assert mta.mta.handing_over() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import pytest
 
@@ -65,3 +66,16 @@ async def test_no_more_connections_than_there_may_be(door, monkeypatch):
     assert await all_of(reader) == b""
     for _, each in [*opened, (reader, writer)]:
         each.close()
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"br", b"zstd", b"x"])
+async def test_nothing_that_is_packed_is_unpacked(hasty, fake, coding):
+    """Of six hundred thousand octets of gzip, the loop was busy for seconds, whoever had sent them."""
+    reader, writer = await asyncio.open_connection(*hasty.address)
+    body = gzip.compress(b'{"all": true}')
+    writer.write(HEAD + b"Connection: close\r\nContent-Encoding: " + coding)
+    writer.write(b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 415 ")
+    writer.close()
+    assert fake.asked == []

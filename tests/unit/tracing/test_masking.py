@@ -216,3 +216,18 @@ def test_content_of_very_many_lines_is_shown_in_part():
     machine.client(b"BDAT 100000 LAST\r\n")
     shown = machine.client(b"\n" * 100_000)
     assert len(shown) == masking.MOST_CONTENT // masking.LINE_COSTS + 2
+
+
+def test_a_long_secret_is_known_by_its_beginning_and_costs_no_more():
+    secrets = Secrets()
+    word = b"correct horse " * 10
+    secrets.learn(word)
+    assert secrets.redact(b"you said: " + word + b"indeed") == b"you said: ***"
+    machine = Masking(greeting=False)
+    play(machine, ("C", b"AUTH PLAIN\r\n"), ("S", b"502 no\r\n"))
+    for number in range(2 * MOST):
+        line = base64.b64encode(b"%d!" % number * 10_000)
+        assert play(machine, ("C", line + b"\r\n"), ("S", b"500 " + line + b"\r\n")) == ["C: ***", "S: 500 ***"]
+    pattern = machine._secrets._pattern
+    assert pattern is not None
+    assert len(pattern.pattern) < 20_000

@@ -120,6 +120,16 @@ async def test_a_pause_may_end_by_itself(house, browser):
     assert "until <time" in (await browser.get("/sites")).text
 
 
+@pytest.mark.parametrize("what", ["output", "site"])
+@pytest.mark.parametrize("length", ["999999999w", "367d", "0s"])
+async def test_a_pause_that_no_calendar_has_is_none(house, browser, what, length):
+    name = "x.example" if what == "site" else ""
+    answer = await posted(browser, verb="pause", what=what, name=name, **{"for": length})
+    assert answer.note.startswith("Nothing was paused: ")
+    assert house.paused.reasons() == []
+    assert (await browser.get("/sites")).status == 200
+
+
 @pytest.mark.parametrize(
     "fields",
     [
