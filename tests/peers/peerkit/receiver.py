@@ -62,10 +62,16 @@ class Receiver:
 
     async def _hang_up(self) -> None:
         """Also on those whom the loop was just accepting."""
-        for _ in range(5):
+        quiet = 0
+        while quiet < 10:  # turns: accepting is a task for each, and so is what follows from hanging up
+            quiet = 0 if self.open else quiet + 1
             for transport in tuple(self.open):
                 transport.abort()
             await asyncio.sleep(0)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
