@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 from benchmarks import processes, tools
 from benchmarks.machine import facts
@@ -72,7 +73,19 @@ class Served:
                 cwd=tools.TOP, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         tools.await_port(self.port, self.process, timeout=30)
+        self._await_control()
         return self
+
+    def _await_control(self, patience: float = 30.0) -> None:
+        """The listener is open before the control socket is; what is counted from now on has that."""
+        end, had = time.monotonic() + patience, -1
+        while time.monotonic() < end:
+            has = self.descriptors()
+            if has == had and (self.root / "spool" / "control.sock").exists():
+                return
+            had = has
+            time.sleep(0.5)
+        raise RuntimeError("the control socket is not there")
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGTERM)

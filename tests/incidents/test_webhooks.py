@@ -42,7 +42,7 @@ class Program:
 @pytest.fixture
 def program(monkeypatch):
     program = Program()
-    monkeypatch.setattr("asyncmta.mta_watching.Posting", lambda: program)
+    monkeypatch.setattr("asyncmta.webhooks.posting.Posting", lambda: program)
     return program
 
 
