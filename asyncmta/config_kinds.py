@@ -48,6 +48,11 @@ def named(value: object) -> str:
     return "a table" if isinstance(value, dict) else str(value)[:80]
 
 
+def named_url(text: str) -> str:
+    """An address of the web as it is shown in a fault: who logs in there, and with which password, is nobody's."""
+    return named(re.sub("//.*@", "//***@", text))
+
+
 class Flag(Struct, frozen=True):
     def parse(self, value: Any) -> bool:
         if not isinstance(value, bool):
@@ -202,12 +207,12 @@ class TextList(Struct, frozen=True):
 
     def parse(self, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
-            raise Unfit(f"expected a list of texts, got {named(value)}")
+            raise Unfit(f"expected a list of texts, got {'something else' if self.item.secret else named(value)}")
         found: list[Any] = []
         for text in value:
             one = self.item.parse(text)
             if one in found and not self.repeats:
-                raise Unfit(f"{named(text)} is there twice")
+                raise Unfit(f"{'one of them' if self.item.secret else named(text)} is there twice")
             found.append(one)
         return tuple(found)
 

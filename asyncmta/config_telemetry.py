@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
-from asyncmta.config_kinds import Text, Unfit, named
+from asyncmta.config_kinds import Text, Unfit, named, named_url
 from asyncmta.config_texts import any_text, is_loopback
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -36,7 +36,7 @@ def base_url(text: str) -> str:
 
 
 def _no_url(text: str) -> Unfit:
-    return Unfit(f'expected an address such as "http://collector:4318", got {named(text)}')
+    return Unfit(f'expected an address such as "http://collector:4318", got {named_url(text)}')
 
 
 def header_list(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-from asyncmta.config_kinds import Unfit, named
+from asyncmta.config_kinds import Unfit, named, named_url
 from asyncmta.delivery.arguments import InvalidArgument, parse_argument
 from asyncmta.mail.address import InvalidAddress, domain_key, parse_address
 from asyncmta.mailboxes import path as maildir_path
@@ -192,7 +192,7 @@ def token_url(text: str) -> str:
 
 
 def _no_token_url(text: str) -> Unfit:
-    return Unfit(f'expected an address such as "https://login.example.org/token" (https), got {named(text)}')
+    return Unfit(f'expected an address such as "https://login.example.org/token" (https), got {named_url(text)}')
 
 
 def is_loopback(host: str) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from asyncmta.config_kinds import Choice, Duration, Flag, Text, TextList, Unfit, Whole, named
+from asyncmta.config_kinds import Choice, Duration, Flag, Text, TextList, Unfit, Whole, named_url
 from asyncmta.config_texts import any_text, is_loopback
 from asyncmta.webhooks.events import KINDS, USUAL
 from asyncmta.webhooks.signing import SHORTEST_SECRET, InvalidSecret, key_of
@@ -35,7 +35,7 @@ def http_url(text: str) -> str:
 
 
 def _no_url(text: str) -> Unfit:
-    return Unfit(f'expected an address such as "https://app.example.org/mail-events", got {named(text)}')
+    return Unfit(f'expected an address such as "https://app.example.org/mail-events", got {named_url(text)}')
 
 
 def secret(text: str) -> str:

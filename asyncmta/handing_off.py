@@ -50,6 +50,7 @@ class HandingOff:
         self._remote = remote
         self._sync = sync
         self.next_hop: Smarthost | None = None
+        self._last: Smarthost | None = None  # what is in hand when a hand-over ends comes to its end there
         self.total = 0
         self.taken = 0
         self.reasons: Counter[str] = Counter()
@@ -60,6 +61,7 @@ class HandingOff:
 
     def begin(self, next_hop: Smarthost, total: int) -> None:
         """From now on; said again for the same relay it only forgets why it has failed so far."""
+        self._last = next_hop
         self.reasons.clear()
         self._record()
         if self.next_hop != next_hop:
@@ -76,9 +78,9 @@ class HandingOff:
         self._give_back()
 
     def route_of(self, destination: str, routing: Routing) -> Route:
-        """The route of the destination, also of that of a hand-over."""
-        if destination == HAND_OVER and self.next_hop is not None:
-            return self.next_hop
+        """The route of the destination, also of that of a hand-over, or of one that has just ended."""
+        if destination == HAND_OVER and self._last is not None:
+            return self._last
         return routing.route_of(destination)
 
     def progress(self, *, left: int, held: int) -> Progress | None:

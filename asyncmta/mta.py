@@ -103,7 +103,7 @@ class Mta(Viewed, Sited, Measured, Renewable, Traced):
         self._is_draining = False
         self._paused, self._endings = Paused(), {}
         self._back, self._front, self._replaced = None, None, []
-        self._reloading = asyncio.Lock()
+        self._reloading, self._handing_over = asyncio.Lock(), asyncio.Lock()
         file = settings.source.file
         self.read_settings = None if file is None else partial(Settings.load, file)
         self.recovery: Recovery | None = None

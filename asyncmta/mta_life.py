@@ -59,6 +59,7 @@ class Life(Operations):
     _paused: Paused
     _routing: Routing
     _handing_off: HandingOff
+    _handing_over: asyncio.Lock  # one that begins and one that ends take turns
     _watching: Watching
     _scheduler: Scheduler
     _replaced: list[Any]  # `mta_reload.Replaced`
@@ -186,17 +187,18 @@ class Life(Operations):
     async def hand_over(self, to: str, tls: str = "opportunistic") -> Progress:
         """Take no more mail, and send everything that is queued to this relay ("host:port") now, whenever it is due and
         wherever it would go; but not what an operator holds. Said again, what failed meanwhile is tried once more."""
-        rooms = self.rooms
-        await rooms.scheduler.loaded()
-        self._handing_off.begin(Smarthost(to, (to,), tls), self._left())
-        paused = self._paused.with_("input", "", True).with_("output", "", False)
-        await self._steer(replaced(paused, handing_over=to))
-        rooms.remote.forget()  # the relay of a hand-over before this one
-        rooms.remote.resume(None)
-        rooms.scheduler.retry()
-        progress = self.handing_over()
-        assert progress is not None
-        return progress
+        async with self._handing_over:
+            rooms = self.rooms
+            await rooms.scheduler.loaded()
+            self._handing_off.begin(Smarthost(to, (to,), tls), self._left())
+            paused = self._paused.with_("input", "", True).with_("output", "", False)
+            await self._steer(replaced(paused, handing_over=to))
+            rooms.remote.forget()  # the relay of a hand-over before this one
+            rooms.remote.resume(None)
+            rooms.scheduler.retry()
+            progress = self.handing_over()
+            assert progress is not None
+            return progress
 
     def handing_over(self) -> Progress | None:
         """How it stands; None: the queue is not handed over."""
@@ -204,10 +206,10 @@ class Life(Operations):
 
     async def end_hand_over(self) -> Paused:
         """What is left goes where the routes say, and new mail is taken again."""
-        paused = await self._steer(replaced(self._paused.with_("input", "", False), handing_over=""))
-        if not self._paused.handing_over:  # nobody has asked for another one meanwhile
+        async with self._handing_over:
+            paused = await self._steer(replaced(self._paused.with_("input", "", False), handing_over=""))
             self._handing_off.end()
-        return paused
+            return paused
 
     def _left(self) -> int:
         return self.rooms.store.facts().messages

@@ -29,6 +29,7 @@ from asyncmta.mailboxes.directory import Directory
 from asyncmta.mta_bounce import scheduler_settings
 from asyncmta.mta_life import Life
 from asyncmta.mta_policy import Policy
+from asyncmta.operations import NotRunning
 from asyncmta.reloading import Change, compare
 from asyncmta.routing import Routing
 
@@ -107,7 +108,12 @@ class Renewable(Life):
             except (CertificatesRefused, UsersRefused, ssl.SSLError, OSError) as error:
                 raise InvalidConfig([str(error)]) from None
             await back.directory.load()
-            moved = await scheduler.replan(self._goes, lambda: self._swap(back, front))
+            try:
+                moved = await scheduler.replan(self._goes, lambda: self._swap(back, front))
+            except NotRunning:
+                access = front.access if self._front is None or self._front.access is not front.access else None
+                await Replaced(back, front.intake, access, front.certificates).close()
+                raise
             changed, needs_restart = list(change.changed), list(change.needs_restart)
             self.waiting_for_restart = change.needs_restart
             level = "warning" if needs_restart else "info"
@@ -129,7 +135,8 @@ class Renewable(Life):
         return faults
 
     def _swap(self, back: Back, front: Front) -> None:
-        """In one turn of the loop."""
+        """In one turn of the loop. Raises NotRunning when a stop came first: what it has closed is not opened again."""
+        rooms = self.rooms
         was_back, was_front = self._back, self._front
         assert was_back is not None
         assert was_front is not None
@@ -137,8 +144,8 @@ class Renewable(Life):
         self._replaced.append(Replaced(was_back, was_front.intake, access, was_front.certificates))
         self._take(back, front)
         self._handing_off.transport = back.verping
-        self.rooms.scheduler.adopt(back.bouncer, scheduler_settings(back.settings))
-        self.rooms.remote.forget()
+        rooms.scheduler.adopt(back.bouncer, scheduler_settings(back.settings))
+        rooms.remote.forget()
         self.maillog.listen(back.settings.log.level)
         for listener in self._listeners:
             listener.renew(front.reception, front.certificates)

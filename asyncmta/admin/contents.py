@@ -42,6 +42,9 @@ async def send(
     response = web.StreamResponse(headers=headers)
     response.content_type = kind
     await response.prepare(request)
+    if request.method == "HEAD":  # aiohttp would let it through, as the beginning of the next answer
+        await content.aclose()  # type: ignore[attr-defined]  # it is a generator
+        return response
     try:
         await response.write(first)
         async for chunk in content:

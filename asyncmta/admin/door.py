@@ -26,6 +26,7 @@ from asyncmta.system.addresses import binding
 
 MAX_HEADER = 8190
 MOST_CONNECTIONS = 256  # over TCP
+UNREAD = 60.0  # seconds for a client to take what was sent; the kernel looks, and nothing here waits
 GRACE = 1.0  # seconds for what is being answered when the door closes
 
 
@@ -76,6 +77,7 @@ class Door:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 with binding():
                     sock = socket.create_server((host, int(port)), family=family)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD * 1000))  # for each taken there
                 self.address = sock.getsockname()[:2]
                 await self._serve(sock, Guard(token=self._token, host=host.lower()))
         except BaseException:

@@ -21,6 +21,7 @@ from asyncmta.cli.pause import say
 from asyncmta.cli.queue import as_json_option, ask
 from asyncmta.cli.queue_source import running
 from asyncmta.cli.where import config_option
+from asyncmta.cli.words import printable
 from asyncmta.system.clock import SystemClock
 
 LOOK = 0.5  # seconds between two looks
@@ -93,4 +94,4 @@ def why(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['left']} messages are left"]
     if found["held"]:
         lines.append(f"{found['held']} of them are held by an operator: release them, or delete them")
-    return lines + [f"{count} recipients: {reason}" for reason, count in sorted(found["reasons"].items())]
+    return lines + [f"{count} recipients: {printable(reason)}" for reason, count in sorted(found["reasons"].items())]

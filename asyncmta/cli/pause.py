@@ -14,6 +14,7 @@ from asyncmta.cli.completing import to_pause
 from asyncmta.cli.queue import as_json_option, ask
 from asyncmta.cli.queue_source import running
 from asyncmta.cli.where import config_option
+from asyncmta.cli.words import printable
 
 WHAT = click.Choice(("input", "output", "site", "domain"))
 
@@ -30,7 +31,7 @@ def say(found: dict[str, Any], as_json: bool) -> None:
         click.echo(msgspec.json.encode(found))
         return
     for reason in found["reasons"] or ["nothing is paused"]:
-        click.echo(reason)
+        click.echo(printable(reason))
 
 
 @click.command(name="pause")

@@ -155,6 +155,20 @@ async def test_a_client_in_the_middle_of_a_login_is_not_shown_before_it_is_over(
     assert script(await seen(looker))[0] == "< AUTH PLAIN ***"
 
 
+async def test_a_client_within_a_line_that_is_too_long_is_not_shown_before_that_ends(world):
+    house = await world.mta("a.example")
+    client = await house.greet()
+    await client.send(b"AUTH XOAUTH2 " + b"A" * 13_000)
+    (session,) = sessions(house)
+    await world.soon(lambda: session._conversation._skipping != b"")
+    looker = house.mta.trace(Wanted())
+    assert (await client.command(SECRET)).code == 500
+    assert (await client.command("NOOP")).code == 250
+    lines = script(await seen(looker))
+    assert SECRET not in str(lines)
+    assert "< NOOP" in lines
+
+
 async def test_one_transaction_of_many(world):
     await world.sink("b.example")
     house = await world.mta("a.example", relay={"networks": ["127.0.0.0/8"]})

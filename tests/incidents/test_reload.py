@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from asyncmta.config import InvalidConfig
+from asyncmta.operations import NotRunning
 from asyncmta.testing.smtp_sink import SILENCE
 
 LETTER = b"Subject: hello\r\n\r\nx\r\n"
@@ -189,3 +190,24 @@ async def test_what_would_not_go_with_what_stays_is_a_fault(world):
         await reload(mta, pipe={"enabled": True}, route=[{"recipient": "*", "via": "pipe", "command": ["/bin/true"]}])
     assert "pipe.enabled" in str(caught.value)
     assert mta.mta.settings.routes == ()
+
+
+async def test_a_stop_while_new_settings_are_built_is_a_stop(world, monkeypatch):
+    mta = await world.mta("a.example")
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    replan = mta.mta._scheduler.replan
+
+    async def late(goes, swap):
+        reached.set()
+        await go_on.wait()
+        return await replan(goes, swap)
+
+    monkeypatch.setattr(mta.mta._scheduler, "replan", late)
+    reloading = asyncio.ensure_future(reload(mta, limits={"recipients": 700}))
+    await reached.wait()
+    await mta.close(0.0)
+    go_on.set()
+    with pytest.raises(NotRunning):
+        await reloading
+    with pytest.raises(NotRunning):
+        await mta.mta.submit("", ["bob@b.example"], LETTER)

@@ -646,6 +646,22 @@ def test_secrets_of_srs_may_come_from_the_environment() -> None:
     assert found.srs.secrets == ("whispered by nobody",)
 
 
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"srs": {"secrets": ["hush, nobody is to know", "hush, nobody is to know"]}},
+        {"srs": {"secrets": "hush, nobody is to know"}},
+        {"webhook": [{"url": "https://me:hush@app.example.org/x", "secret": "breathed by nobody"}]},
+        {"route": [{"via": "smarthost", "hosts": ["m.example"], "token_url": "https://me:hu/sh:hush@login.example/t"}]},
+        {"telemetry": {"endpoint": "http://me:hush@127.0.0.1:4318"}},
+    ],
+)
+def test_no_fault_tells_a_secret(tree: dict[str, Any]) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        Settings.from_dict(tree)
+    assert "hush" not in str(caught.value.faults)
+
+
 def test_a_forward_file_is_named() -> None:
     assert Settings.from_dict({"local": {"forward_files": ".forward"}}).local.forward_files == ".forward"
 

@@ -98,6 +98,7 @@ def test_what_goes_to_the_other_relay_and_what_was_in_hand_already() -> None:
     assert (handing_off.total, handing_off.taken) == (2, 2)
     handing_off.end()
     assert handing_off.progress(left=1, held=0) is None
+    assert handing_off.route_of(HAND_OVER, Routing()) is RELAY  # for what is on its way to a session
 
 
 def test_a_refusal_is_kept_and_reported_to_nobody() -> None:

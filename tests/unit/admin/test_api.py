@@ -392,6 +392,19 @@ async def test_a_probe_may_use_head(door):
     assert await asyncio.to_thread(blocking) == 200
 
 
+async def test_the_head_of_content_is_not_followed_by_any(door, fake, client):
+    fake.contents[ONE] = chunks(b"HTTP/1.1 200 OK\r\n\r\n", b"b" * 100)
+    reader, writer = await asyncio.open_connection(*door.address)
+    asked = "HEAD /v1/queue/%s/content HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer s3cret\r\n\r\n"
+    writer.write((asked % ONE).encode())
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    async with asyncio.timeout(20):
+        said = await reader.read()
+    writer.close()
+    assert said.count(b"HTTP/1.1 ") == 2
+    assert b"bbb" not in said
+
+
 async def test_a_bug_tells_nothing_of_the_inside_and_is_reported(ask, fake, errors):
     fake.bug = RuntimeError("secret path /etc")
     status, _, said = await ask("GET", "/v1/queue")

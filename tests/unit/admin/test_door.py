@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 
 import pytest
 
@@ -79,3 +80,15 @@ async def test_nothing_that_is_packed_is_unpacked(hasty, fake, coding):
         assert (await reader.readline()).startswith(b"HTTP/1.1 415 ")
     writer.close()
     assert fake.asked == []
+
+
+async def test_who_does_not_read_is_hung_up_on_by_the_kernel(hasty):
+    """A test of minutes showed that it does; 256 of them, and nobody else came in."""
+    (server,) = [
+        site._server
+        for runner in hasty._runners
+        for site in runner.sites
+        if site._server.sockets[0].family == socket.AF_INET
+    ]
+    (listening,) = server.sockets
+    assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000

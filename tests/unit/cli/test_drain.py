@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncmta.cli.drain import why
+
 
 def test_an_interrupted_command_says_that_the_mta_goes_on(run, mta, monkeypatch):
     def interrupted(*_):
@@ -16,3 +18,10 @@ def test_an_interrupted_command_says_that_the_mta_goes_on(run, mta, monkeypatch)
 def test_it_has_to_know_where_to(run, mta):
     assert run("drain").code == 64
     assert run("drain", "--to", "relay.test:25", "--end").code == 64
+
+
+def test_what_the_other_relay_says_turns_no_text():
+    assert why({"left": 1, "held": 0, "reasons": {"550 \u202egnp": 2}}) == [
+        "1 messages are left",
+        "2 recipients: 550 ?gnp",
+    ]
