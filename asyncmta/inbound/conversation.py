@@ -50,7 +50,7 @@ class Conversation:
 
     @property
     def buffered(self) -> int:
-        return len(self._buffer)
+        return len(self._buffer) + len(self._skipping)
 
     @property
     def is_reading_content(self) -> bool:

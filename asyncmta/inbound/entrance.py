@@ -261,8 +261,7 @@ class Entrance(asyncio.Protocol):
         conversation = self._conversation
         if conversation is None:
             return True
-        is_within_line = conversation.buffered or conversation._skipping
-        return not (conversation.is_paused or conversation.is_reading_content or is_within_line)
+        return not (conversation.is_paused or conversation.is_reading_content or conversation.buffered)
 
     def _write(self, out: bytes) -> None:
         if self.tap is not None:
