@@ -28,6 +28,9 @@ OWN_NOTES_WAIT = 1.0
 OnApplied = Callable[[Record, Entry | Parked], None]
 """Hears of each record that is durable, with its message as it is then. It may not raise."""
 
+SLOW = 1.0  # seconds for a batch to be written and synced, from which on it is said
+FAST = 0.25  # and below which the disk is as it should be
+
 
 class Fold:
     """A tail with more than `renew_above`
@@ -45,6 +48,7 @@ class Fold:
         self._dropped = census.oldest
         self.renew_above = renew_above
         self._on_event = on_event
+        self._is_slow = False
         self._has_shifted = False
         self.on_shift: Callable[[], None] = _nothing
         self.on_applied: OnApplied | None = None
@@ -75,6 +79,8 @@ class Fold:
                 self._answer(on_durable, None)
             return
         self._space.spend(batch.size)
+        if batch.seconds >= SLOW or self._is_slow:
+            self._watch_pace(batch)
         segment, places = written.segment, zip(written.offsets, batch.drafts, strict=True)
         apply = self._apply
         for records, on_durable in batch.steps:
@@ -100,6 +106,13 @@ class Fold:
         if self._has_shifted:
             self._has_shifted = False
             self.on_shift()
+
+    def _watch_pace(self, batch: Batch) -> None:
+        """A disk that has become slow is told of once, until it is fast again."""
+        was_slow, self._is_slow = self._is_slow, batch.seconds >= (FAST if self._is_slow else SLOW)
+        if self._is_slow and not was_slow:
+            facts: dict[str, object] = {"seconds": round(batch.seconds, 3), "records": len(batch.drafts)}
+            self._on_event("slow_sync", facts | {"octets": batch.size})
 
     def _break(self, bug: Exception) -> JournalFailed:
         """Others of the batch are answered as they deserve, and this process has to end."""

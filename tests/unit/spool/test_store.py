@@ -616,3 +616,18 @@ async def test_a_thousand_recipients(scene: Scene) -> None:
 
 def test_content_is_what_the_envelope_room_says() -> None:
     assert content_of(b"..x\r\n") == Content(4, content_of(b"..x\r\n").digest, True, 5)
+
+
+async def test_a_disk_that_has_become_slow_is_told_of_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    takes, sync = 0.0, scene.disk.fdatasync
+
+    def slow(file: int) -> None:
+        sync(file)
+        scene.clock._monotonic += takes
+
+    monkeypatch.setattr(scene.disk, "fdatasync", slow)
+    told = []
+    for takes in (0.5, 1.5, 1.5, 0.5, 0.1, 0.5, 2.0):  # noqa: B007 - `slow` reads it
+        await scene.accept()
+        told.append(scene.witness.names.count("slow_sync"))
+    assert told == [0, 1, 1, 1, 1, 1, 2]
