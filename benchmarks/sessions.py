@@ -76,7 +76,7 @@ def outside(asked: argparse.Namespace, sites: int, messages: int) -> Run:
     """Mail for so many sites that are far away."""
     with (
         scale.name_server(),
-        loads.counting(asked.spools / "sink", LATE, ("0.0.0.0",), names.SMTP) as sink,
+        loads.counting(asked.spools / "sink", 50.0 if asked.smoke else LATE, ("0.0.0.0",), names.SMTP) as sink,
         Watched(asked.spools / "asyncmta", "mx", sink.port) as server,
         processes.Watch(server.process.pid) as watch,
     ):

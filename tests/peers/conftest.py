@@ -61,15 +61,3 @@ def relaying(serving, receiver):
 @pytest.fixture
 def smarthost():
     return SMARTHOST
-
-
-# Files whose tests share something that is made once and kept: the layers of the image.
-TOGETHER = {"test_container.py": "image", "test_documented.py": "image", "test_first_process.py": "image"}
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items):
-    """A file's tests are for one worker (`--dist loadgroup`), as are those of files that share something."""
-    for item in items:
-        if item.path.parent == pathlib.Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.name, item.path.stem)))

@@ -17,9 +17,10 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
 
 OURS = ("--mta", "asyncmta")
 PEERS = (*OURS, "--mta", "postfix", "--mta", "exim", "--mta", "opensmtpd")
+QUICK = (*OURS, "--mta", "postfix", "--mta", "exim")  # OpenSMTPD relays 30 messages a second
 SMALL = [
     ("run.py", "accept", *OURS),
-    ("run.py", "relay", *PEERS),
+    ("run.py", "relay", *QUICK),
     ("run.py", "mx", *OURS),
     ("run.py", "late", *OURS),
     ("run.py", "late-mx", *OURS),
