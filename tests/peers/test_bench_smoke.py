@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
 
 OURS = ("--mta", "asyncmta")
 PEERS = (*OURS, "--mta", "postfix", "--mta", "exim", "--mta", "opensmtpd")
-QUICK = (*OURS, "--mta", "postfix", "--mta", "exim")  # OpenSMTPD relays 30 messages a second
+QUICK = (*OURS, "--mta", "postfix")  # Exim and OpenSMTPD relay a few dozen messages a second
 SMALL = [
     ("run.py", "accept", *OURS),
     ("run.py", "relay", *QUICK),
