@@ -143,29 +143,27 @@ class Service:
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)))
                 self._say_ready()
                 return await self._until_the_end()
-            door: Door = (await imported("asyncmta.admin.door")).Door(
-                mta,
-                socket_path=admin.socket,
-                listen=admin.listen,
-                token=admin.token,
-                message_size=self._settings.limits.message_size,
-                on_error=self._on_error,
-                pages=await self._pages(mta) if admin.listen else None,
-            )
-            await door.open()
-            pickup = build_pickup(mta) if self._settings.drop.enabled else None
-            try:
-                if pickup is not None:
+            async with contextlib.AsyncExitStack() as opened:
+                if self._settings.drop.enabled:  # first: a user of `sendmail` finds one open door once mail can be sent
+                    pickup = build_pickup(mta)
+                    opened.push_async_callback(pickup.close)
                     await pickup.open()
+                door: Door = (await imported("asyncmta.admin.door")).Door(
+                    mta,
+                    socket_path=admin.socket,
+                    listen=admin.listen,
+                    token=admin.token,
+                    message_size=self._settings.limits.message_size,
+                    on_error=self._on_error,
+                    pages=await self._pages(mta) if admin.listen else None,
+                )
+                await door.open()
+                opened.push_async_callback(door.close)
                 freeze()
                 self._starting = None
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)), admin=shown(door.address))
                 self._say_ready()
                 return await self._until_the_end()
-            finally:
-                if pickup is not None:
-                    await pickup.close()
-                await door.close()
 
     async def _pages(self, mta: Mta) -> Pages:
         """Made in a thread: templates are read and compiled."""
