@@ -1,12 +1,13 @@
-"""The mail log of an Mta with the same events counted: what is written depends on the level, what is counted does not.
+"""The mail log of an Mta with the same events counted and told: the level decides what is written, and nothing else.
 
-Promises: an event is counted once, whether or not its line is written, or lost. Never: a line, a metric's name; the
-counts are read by `metrics`.
+Promises: an event is counted once, whether or not its line is written, or lost; whoever hears of it can neither change
+nor lose its line. Never: a line, a metric's name; the counts are read by `metrics`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from asyncmta.logline import Source
 from asyncmta.mail.address import Address
@@ -19,9 +20,28 @@ from asyncmta.recent_log import RecentLines
 from asyncmta.system.clock import Clock
 from asyncmta.tally import Tally
 
+Paths = tuple[Address | str | None, Address | str | None]
+OnRefused = Callable[[str, str, Reply, str, Paths], None]
+"""Hears of a refusal, which is in no journal: client, stage, reply, who refused, sender and recipient."""
+
+
+class Traces(Protocol):
+    """`telemetry`'s tracer: what spans are made of, with the time of each."""
+
+    def accepted(self, queue_id: QueueId, about: tuple[Envelope, int, Source], now: float) -> None: ...
+    def attempted(
+        self, queue_id: QueueId, destination: str, at: tuple[Place, float, Reply | None], now: float
+    ) -> None: ...
+    def reported(self, queue_id: QueueId, dsn: QueueId | None, recipients: int, now: float) -> None: ...
+    def retired(self, queue_id: QueueId) -> None: ...
+
 
 class CountedLog(MailLog):
-    """See `MailLog`; all that has an event of its own there is counted here."""
+    """See `MailLog`; all that has an event of its own there is counted here. `tracer` and `on_refused` are set by
+    whoever wants to hear."""
+
+    tracer: Traces | None = None
+    on_refused: OnRefused | None = None
 
     def __init__(self, *, clock: Clock, **settings: Any) -> None:
         super().__init__(clock=clock, **settings)
@@ -43,6 +63,8 @@ class CountedLog(MailLog):
     def accepted(self, *, queue_id: QueueId, envelope: Envelope, size: int, source: Source) -> None:
         self.tally.accepted(tls=source.tls, recipients=len(envelope.recipients), size=size)
         super().accepted(queue_id=queue_id, envelope=envelope, size=size, source=source)
+        if self.tracer is not None:
+            self._tell(self.tracer.accepted, queue_id, (envelope, size, source), self._now())
 
     def refused_by(
         self,
@@ -52,11 +74,13 @@ class CountedLog(MailLog):
         stage: str,
         reply: Reply,
         helo: str,
-        paths: tuple[Address | str | None, Address | str | None],
+        paths: Paths,
     ) -> None:
         self.tally.refused(stage, reply)
         self.noted.refused(reply)
         super().refused_by(by, client=client, stage=stage, reply=reply, helo=helo, paths=paths)
+        if self.on_refused is not None:
+            self._tell(self.on_refused, client, stage, reply, by, paths)
 
     def note(self, level: str, event: str, /, *, error: BaseException | None = None, **facts: object) -> None:
         self.noted.note(event, facts)
@@ -80,6 +104,8 @@ class CountedLog(MailLog):
         super().attempt(
             queue_id=queue_id, destination=destination, place=place, recipients=recipients, seconds=seconds, reply=reply
         )
+        if self.tracer is not None:
+            self._tell(self.tracer.attempted, queue_id, destination, (place, seconds, reply), self._now())
 
     def delivered(self, *, queue_id: QueueId, recipient: Address, outcome: Delivered, delay: float) -> None:
         self.tally.settled(outcome, delay)
@@ -118,7 +144,17 @@ class CountedLog(MailLog):
             actions=actions,
             reason=reason,
         )
+        if self.tracer is not None:
+            self._tell(self.tracer.reported, queue_id, dsn, recipients, self._now())
 
     def retired(self, *, queue_id: QueueId, delay: float) -> None:
         self.tally.retired()
         super().retired(queue_id=queue_id, delay=delay)
+        if self.tracer is not None:
+            self._tell(self.tracer.retired, queue_id)
+
+    def _tell(self, tell: Callable[..., None], *facts: object) -> None:
+        try:
+            tell(*facts)
+        except Exception as error:
+            self.note("error", "telemetry_failed", error=error)

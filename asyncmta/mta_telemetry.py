@@ -17,39 +17,18 @@ from asyncmta.config import Settings
 from asyncmta.config_telemetry import headers_of
 from asyncmta.counted_log import CountedLog
 from asyncmta.mail.transport import Transport
-from asyncmta.maillog import MailLog
 from asyncmta.system.clock import Clock
 from asyncmta.telemetry.tracer import Tracer
-from asyncmta.telemetry.watched import TracedLog, TracedTransport
-from asyncmta.webhooks.telling import TellingLog
+from asyncmta.telemetry.watched import TracedTransport
 
 if TYPE_CHECKING:
     from asyncmta.telemetry.exporting import Exporting
 
 
-class TellingCountedLog(TellingLog, CountedLog):
-    """Both of them."""
-
-
-class TracedCountedLog(TracedLog, CountedLog):
-    """Both of them."""
-
-
-class TracedTellingCountedLog(TracedLog, TellingCountedLog):
-    """All of them."""
-
-
-def kind_of_log(settings: Settings) -> type[CountedLog]:
-    """A log that tells those who want to hear, and knows nothing of the others."""
-    if settings.telemetry.endpoint:
-        return TracedTellingCountedLog if settings.webhooks else TracedCountedLog
-    return TellingCountedLog if settings.webhooks else CountedLog
-
-
 class Telemetry:
     """Of one Mta."""
 
-    def __init__(self, settings: Settings, *, clock: Clock, maillog: MailLog) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock, maillog: CountedLog) -> None:
         table = settings.telemetry
         module = import_module("asyncmta.telemetry.exporting")
         self._clock, self._maillog = clock, maillog
@@ -70,8 +49,7 @@ class Telemetry:
     def open(self) -> None:
         """Before anything happens to mail."""
         self._loop = asyncio.get_running_loop()
-        if isinstance(self._maillog, TracedLog):
-            self._maillog.tracer = self.tracer
+        self._maillog.tracer = self.tracer
 
     def traced(self, transport: Transport) -> Transport:
         return TracedTransport(tracer=self.tracer, transport=transport, clock=self._clock, maillog=self._maillog)
@@ -88,6 +66,6 @@ class Telemetry:
             loop.call_soon_threadsafe(self._maillog.note, level, event)
 
 
-def build_telemetry(settings: Settings, *, clock: Clock, maillog: MailLog) -> Telemetry | None:
+def build_telemetry(settings: Settings, *, clock: Clock, maillog: CountedLog) -> Telemetry | None:
     """None: nobody wants to hear."""
     return Telemetry(settings, clock=clock, maillog=maillog) if settings.telemetry.endpoint else None

@@ -16,9 +16,8 @@ from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.failure_words import classify
 from asyncmta.mail.outcome import Failed
 from asyncmta.mail.transport import Transport
-from asyncmta.maillog import MailLog
 from asyncmta.mta_doors import build_keeper
-from asyncmta.mta_telemetry import Telemetry, build_telemetry, kind_of_log
+from asyncmta.mta_telemetry import Telemetry, build_telemetry
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
 from asyncmta.spool.records import Accepted, Attempted, Record, Reported
@@ -26,12 +25,11 @@ from asyncmta.spool.store import Store
 from asyncmta.suppression.keeper import Keeper
 from asyncmta.system.clock import Clock
 from asyncmta.system.disk import Disk
-from asyncmta.webhooks.events import About
+from asyncmta.webhooks.events import About, Refusal
 from asyncmta.webhooks.looking_back import missed
 from asyncmta.webhooks.outbox import Outbox
 from asyncmta.webhooks.serving import Endpoint
 from asyncmta.webhooks.signing import key_of
-from asyncmta.webhooks.telling import TellingLog
 from asyncmta.webhooks.webhooks import Webhooks
 
 MOST_PARKED = 100_000
@@ -43,7 +41,13 @@ class Watching:
     """`webhooks`, `telemetry`: None where there are none. `counts`: failures are counted for the suppression list."""
 
     def __init__(
-        self, *, keeper: Keeper, webhooks: Webhooks | None, telemetry: Telemetry | None, counts: bool, maillog: MailLog
+        self,
+        *,
+        keeper: Keeper,
+        webhooks: Webhooks | None,
+        telemetry: Telemetry | None,
+        counts: bool,
+        maillog: CountedLog,
     ) -> None:
         self.keeper = keeper
         self.webhooks = webhooks
@@ -68,8 +72,9 @@ class Watching:
             self.telemetry.open()
         if self.webhooks is not None:
             await self.webhooks.open()
-            if isinstance(self._maillog, TellingLog) and self.webhooks.wants_refusals:
-                self._maillog.on_refused = self.webhooks.tell_refused
+            if self.webhooks.wants_refusals:
+                tell = self.webhooks.tell_refused
+                self._maillog.on_refused = lambda *said: tell(Refusal(*said))
         if self.webhooks is not None or self._counts:
             store.watch(self._applied)
 
@@ -141,12 +146,11 @@ class Watching:
 
 
 def build_log(settings: Settings, *, clock: Clock, stream: BinaryIO | None) -> CountedLog:
-    """The log, which tells webhooks of refusals where they are wanted."""
-    log, kind = settings.log, kind_of_log(settings)
-    return kind(clock=clock, stream=stream, format=log.format, level=log.level, addresses=log.addresses)
+    log = settings.log
+    return CountedLog(clock=clock, stream=stream, format=log.format, level=log.level, addresses=log.addresses)
 
 
-def build_watching(settings: Settings, *, disk: Disk, clock: Clock, maillog: MailLog) -> Watching:
+def build_watching(settings: Settings, *, disk: Disk, clock: Clock, maillog: CountedLog) -> Watching:
     webhooks = None
     if settings.webhooks:
         from asyncmta.webhooks.posting import Posting  # noqa: PLC0415 - aiohttp takes long to import
