@@ -237,7 +237,8 @@ class Entrance(asyncio.Protocol):
         return self._client.ip if self._client is not None else self.peer[0]
 
     def _renew(self) -> None:
-        self.seen = self._sessions.now()
+        sessions = self._sessions
+        self.seen = sessions.second if sessions.is_awake else sessions.now()
 
     # -- who looks on ------------------------------------------------------------------------------------------------
 
@@ -266,9 +267,6 @@ class Entrance(asyncio.Protocol):
     def _write(self, out: bytes) -> None:
         if self.tap is not None:
             self.tap.us(out)
-        self._send(out)
-
-    def _send(self, out: bytes) -> None:
         transport = self.transport
         if transport is not None and not transport.is_closing():
             transport.write(out)
