@@ -117,13 +117,15 @@ class Conversation:
     def answered(self, reply: Reply) -> bytes:
         """The answer to `MessageEnded` or `LargeEnded`: the reply to the dot, or to the last chunk."""
         state = self.state
-        reverse_path, recipients, times = state.reverse_path, state.to_answer, state.replies_due
+        if reply.code < 400:
+            recipients = state.to_answer
+            state.forget_transaction()
+            state.forgive()
+            return b"" if self.is_closed else self._resume(taking.taken(reply, recipients))
+        reverse_path, times = state.reverse_path, state.replies_due
         state.forget_transaction()
         if self.is_closed:
             return b""
-        if reply.code < 400:
-            state.forgive()
-            return self._resume(taking.taken(reply, recipients))
         return self._resume(self._said("dot", Refused("dot", reply, reverse_path, times=times)))
 
     def refuse_content(self, reply: Reply) -> None:
