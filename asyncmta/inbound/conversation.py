@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from asyncmta.inbound import chunking, courtesy, lines, taking, xclient
 from asyncmta.inbound.acceptance import Acceptance
 from asyncmta.inbound.events import ENDS_A_GROUP, Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
+from asyncmta.inbound.holding import RECIPIENT
 from asyncmta.inbound.session import Client, SessionState
 from asyncmta.inbound.softening import softened
 from asyncmta.inbound.verbs import BEFORE_TLS, COMMANDS, JUNK
@@ -23,6 +24,7 @@ from asyncmta.mail.reply import Reply
 
 COMMANDS_IN_A_TURN = 100  # half a millisecond
 _CHUNK = b"BDAT"
+_BYE = replies.BYE.wire
 # What is left of the exchange would be read as commands; or there is no sense in more of them.
 _ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT, replies.AUTH_TOO_MANY_FAILURES)
 
@@ -65,6 +67,12 @@ class Conversation:
     def is_idle(self) -> bool:
         """Between transactions: nothing is lost by ending the session here."""
         return self.state.envelope is None and not self.is_paused
+
+    def held(self) -> int:
+        """Octets in memory, about. (No property: they cost more, and this is asked after each turn.)"""
+        state = self.state
+        held = len(self._buffer) + len(self._skipping) + RECIPIENT * len(state.recipients)
+        return held if state.content is None else held + state.content.held
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -109,13 +117,15 @@ class Conversation:
     def answered(self, reply: Reply) -> bytes:
         """The answer to `MessageEnded` or `LargeEnded`: the reply to the dot, or to the last chunk."""
         state = self.state
-        reverse_path, recipients, times = state.reverse_path, state.to_answer, state.replies_due
+        if reply.code < 400:
+            recipients = state.to_answer
+            state.forget_transaction()
+            state.forgive()
+            return b"" if self.is_closed else self._resume(taking.taken(reply, recipients))
+        reverse_path, times = state.reverse_path, state.replies_due
         state.forget_transaction()
         if self.is_closed:
             return b""
-        if reply.code < 400:
-            state.forgive()
-            return self._resume(taking.taken(reply, recipients))
         return self._resume(self._said("dot", Refused("dot", reply, reverse_path, times=times)))
 
     def refuse_content(self, reply: Reply) -> None:
@@ -173,7 +183,7 @@ class Conversation:
             self.state.is_large = False
             self.events.append(LargeAborted())
         self.events.append(Closing(word))
-        return word.wire
+        return _BYE if word is replies.BYE else word.wire
 
     # -- the engine --------------------------------------------------------------------------------------------------
 
