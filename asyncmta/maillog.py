@@ -263,15 +263,16 @@ class MailLog:
             rows = [(rows[0][0], "warning", "log_lines_lost", logline.noted, ({"lines": lost - self._told},)), *rows]
             self._told = lost
         lines = []
-        second, prefix = -1, ""
+        second, prefix, thousandth, stamp = -1, "", -1, ""
         for when, level, event, build, facts in rows:
-            if int(when) != second:
-                second = int(when)
-                prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            stamp = f"{prefix}.{int((when - second) * 1000):03d}Z"
+            moment = int(when * 1000)
+            if moment != thousandth:  # most lines of a batch share theirs with the one before
+                thousandth = moment
+                if second != (second := moment // 1000):
+                    prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+                stamp = f"{prefix}.{moment % 1000:03d}Z"
             try:
-                head: Facts = {"ts": stamp, "level": level, "event": event}
-                line = self._render(head | build(self._wording, *facts))
+                line = self._render({"ts": stamp, "level": level, "event": event, **build(self._wording, *facts)})
             except Exception as error:  # a fact of a wrong type loses its line, never the thread
                 line = self._render(
                     {"ts": stamp, "level": "error", "event": "log_line_failed", "of": event, "error": repr(error)}

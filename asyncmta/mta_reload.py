@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -75,7 +76,7 @@ class Replaced(Struct, frozen=True, eq=False):
                 await opened.close()
 
 
-class Renewable(Life):
+class Renewable(Life, ABC):
     """The part of `Mta` that is about new settings."""
 
     read_settings: Callable[[], Settings] | None
@@ -85,14 +86,14 @@ class Renewable(Life):
     _reloading: asyncio.Lock
     waiting_for_restart: tuple[str, ...] = ()
 
-    def _build_back(self, settings: Settings, routing: Routing) -> Back:
-        raise NotImplementedError
+    @abstractmethod
+    def _build_back(self, settings: Settings, routing: Routing) -> Back: ...
 
-    def _build_front(self, back: Back) -> Front:
-        raise NotImplementedError
+    @abstractmethod
+    def _build_front(self, back: Back) -> Front: ...
 
-    def _take(self, back: Back, front: Front) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _take(self, back: Back, front: Front) -> None: ...
 
     async def reload(self, settings: Settings | None = None) -> Change[Settings]:
         """Put these settings in force, or those that their file has now; what of them, and what needs a restart. Raises

@@ -11,7 +11,7 @@ from typing import Any
 
 from asyncmta.config import Settings
 from asyncmta.config_tables import ARRAYS, TABLES
-from asyncmta.reloading import ALL, TAKEN_OVER
+from asyncmta.reloading import is_taken_over
 
 
 def told(settings: Settings, waiting: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
@@ -25,7 +25,7 @@ def told(settings: Settings, waiting: tuple[str, ...] = ()) -> Iterator[dict[str
             "value": value,
             "source": "environment" if variable else given if path in source.given else "default",
             "variable": variable,
-            "needs_restart": not _is_taken_over(field, key),
+            "needs_restart": not is_taken_over(field, key),
             "waits_for_restart": any(each in (path, head) or each.partition(".")[0] == path for each in waiting),
         }
 
@@ -40,8 +40,3 @@ def _flat(effective: dict[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
             yield from ((f"{name}.{key}", name, key, one) for key, one in value.items())
         else:
             yield name, name, "", value
-
-
-def _is_taken_over(field: str, key: str) -> bool:
-    taken = TAKEN_OVER.get(field, frozenset())
-    return taken is ALL or key in taken

@@ -63,15 +63,13 @@ def compare(old: S, new: S) -> Change[S]:
         before, wanted = getattr(old, field), getattr(new, field)
         if field in UNSPOKEN or before == wanted:
             continue
-        taken = TAKEN_OVER.get(field, frozenset())
-        is_text = field in TEXTS
         if (
-            is_text
+            field in TEXTS
             or not isinstance(before, Struct)
             or not isinstance(wanted, Struct)
             or type(before) is not type(wanted)
         ):
-            if taken:
+            if field in TAKEN_OVER:
                 changed.append(_name(field, before))
             else:
                 needs_restart.append(_name(field, before))
@@ -81,13 +79,19 @@ def compare(old: S, new: S) -> Change[S]:
         for key in before.__struct_fields__:
             if getattr(before, key) == getattr(wanted, key):
                 continue
-            if taken is ALL or key in taken:
+            if is_taken_over(field, key):
                 changed.append(f"{field}.{key}")
             else:
                 needs_restart.append(f"{field}.{key}")
                 stays[key] = getattr(before, key)
         kept[field] = replace(wanted, **stays)
     return Change(replace(new, **kept), tuple(sorted(changed)), tuple(sorted(needs_restart)))
+
+
+def is_taken_over(field: str, key: str) -> bool:
+    """By a running MTA, without a restart."""
+    taken = TAKEN_OVER.get(field, frozenset())
+    return taken is ALL or key in taken
 
 
 def _name(field: str, value: object) -> str:

@@ -41,7 +41,8 @@ class Nameless(web.Request):
 
 class Door:
     """One for each running `Mta`. `listen` is "" or "ADDRESS:PORT"; port 0 takes a free one. `patience`: seconds for
-    the first request of a connection over TCP, and for the beginning of a body. `pages`: what people see over TCP."""
+    the first request of a connection over TCP, and for the beginning of a body. `pages`: what people see over TCP.
+    `control`: the control socket, where it stands already."""
 
     def __init__(
         self,
@@ -54,12 +55,14 @@ class Door:
         on_error: OnError,
         patience: float = PATIENCE,
         pages: Pages | None = None,
+        control: socket.socket | None = None,
     ) -> None:
         self._mta = mta
         self._api = Api(mta, message_size=message_size, on_error=on_error, patience=patience)
         self._patience = patience
         self._pages = pages
         self._socket_path = socket_path
+        self._control = control
         self._listen = listen
         self._token = token
         self._runners: list[web.AppRunner] = []
@@ -72,7 +75,7 @@ class Door:
         if self._listen and not self._token and not is_loopback(host):
             raise OpenDoor(f"admin.listen = {self._listen!r} can be reached from elsewhere: set admin.token")
         try:
-            await self._serve(control_socket.bind(self._socket_path), None)
+            await self._serve(self._control or control_socket.bind(self._socket_path), None)
             if self._listen:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 with binding():

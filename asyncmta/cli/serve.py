@@ -15,6 +15,7 @@ import gc
 import os
 import resource
 import signal
+import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +26,7 @@ import click
 
 from asyncmta import __version__
 from asyncmta.admin.control_socket import SocketTaken
+from asyncmta.admin.doorbell import Doorbell
 from asyncmta.admin.guard import OpenDoor
 from asyncmta.auth.reading import UsersRefused
 from asyncmta.cli.exits import Exit, Stop
@@ -102,6 +104,7 @@ class Service:
         self._stopping = asyncio.Event()
         self._starting: asyncio.Task[Exit] | None = None
         self._signals = 0
+        self._listening: tuple[str, int] | None = None  # the door, over TCP
         self._reloading: set[asyncio.Future[None]] = set()
         self._mta.read_settings = partial(type(settings).load, settings.source.file)
         self._supervisor = Supervisor(environ=os.environ, clock=SystemClock())
@@ -148,22 +151,36 @@ class Service:
                     pickup = build_pickup(mta)
                     opened.push_async_callback(pickup.close)
                     await pickup.open()
-                door: Door = (await imported("asyncmta.admin.door")).Door(
-                    mta,
-                    socket_path=admin.socket,
-                    listen=admin.listen,
-                    token=admin.token,
-                    message_size=self._settings.limits.message_size,
-                    on_error=self._on_error,
-                    pages=await self._pages(mta) if admin.listen else None,
-                )
-                await door.open()
-                opened.push_async_callback(door.close)
+                bell = Doorbell(admin.socket, build=self._door, on_error=self._on_error)
+                opened.push_async_callback(bell.close)
+                bell.hang()
+                mta.observe(True)
+                opened.callback(mta.observe, False)
+                if admin.listen:  # else it is built for the first who asks: mail needs no HTTP
+                    await bell.answer()
                 freeze()
                 self._starting = None
-                self._log.note("info", "ready", listening=list(map(shown, mta.addresses)), admin=shown(door.address))
+                self._log.note("info", "ready", listening=list(map(shown, mta.addresses)), admin=shown(self._listening))
                 self._say_ready()
                 return await self._until_the_end()
+
+    async def _door(self, control: socket.socket) -> Door:
+        """Open."""
+        mta, admin = self._mta, self._settings.admin
+        assert isinstance(mta, Mta)
+        door: Door = (await imported("asyncmta.admin.door")).Door(
+            mta,
+            socket_path=admin.socket,
+            listen=admin.listen,
+            token=admin.token,
+            message_size=self._settings.limits.message_size,
+            on_error=self._on_error,
+            pages=await self._pages(mta) if admin.listen else None,
+            control=control,
+        )
+        await door.open()
+        self._listening = door.address
+        return door
 
     async def _pages(self, mta: Mta) -> Pages:
         """Made in a thread: templates are read and compiled."""

@@ -184,8 +184,9 @@ class Acceptance:
 
     def offer(self, tls: bool, for_client: tuple[str, ...] = ()) -> bytes:
         """The reply to EHLO as it is now, with the lines that are for this client alone."""
-        lines = extensions.offered(longest_hold=self.longest_hold, now=self.now())
-        return extensions.with_lines(self.offers[tls], lines + for_client)
+        if self.longest_hold:
+            for_client = extensions.offered(longest_hold=self.longest_hold, now=self.now()) + for_client
+        return extensions.with_lines(self.offers[tls], for_client)
 
     def offers_auth(self, tls: bool) -> bool:
         return bool(self.terms.mechanisms) and (tls or self.terms.plaintext_auth)

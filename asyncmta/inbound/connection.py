@@ -79,41 +79,39 @@ class Connection(Entrance):
                     self._flow.hold(BACKLOG)
                 if self._on_input is not None:
                     self._on_input()
-            elif conversation.is_reading_content:
+            elif conversation.state.reader is not None:
                 self._renew()
-            self._content_due = self._patience(conversation, len(data))
-            if conversation.events:
-                self._follow_all(conversation)
-            self._count(conversation)
+            self._settle(conversation, len(data))
         except Exception as error:
             self._fail(error)
 
-    def _count(self, conversation: Conversation) -> None:
-        """What we keep of this client; and end the session where all keep too much, and we more than our part."""
+    def _settle(self, conversation: Conversation, octets: int) -> None:
+        """After each step: until when more of the content has to come, what is to be done, and what we keep. This runs
+        for each turn of each client."""
+        if not conversation.is_in_content:
+            self._content_due = math.inf
+        else:
+            self._content_due = content_due(
+                self._content_due,
+                octets=octets,
+                now=self._sessions.now(),
+                patience=self._sessions.acceptance.limits.session_idle,
+            )
+        if conversation.events:
+            self._follow_all(conversation)
         state = conversation.state
         held = conversation.buffered + RECIPIENT * len(state.recipients)
         if state.content is not None:
             held += state.content.held
         if self._large is not None:
             held += self._large.held
-        if self._flow.is_held(STALLED) and self.transport is not None:
+        if self._flow.held & STALLED and self.transport is not None:
             held += self.transport.get_write_buffer_size()
         before = self._held
-        if held != before:
+        if held != before:  # and end the session where all keep too much, and we more than our part
             self._held = held
             if self._sessions.reception.holding.change(before, held):
                 self.say_goodbye(replies.OVERLOADED)
-
-    def _patience(self, conversation: Conversation, octets: int) -> float:
-        """Until when more of the content has to come, where any has to."""
-        if not conversation.is_in_content:
-            return math.inf
-        return content_due(
-            self._content_due,
-            octets=octets,
-            now=self._sessions.now(),
-            patience=self._sessions.acceptance.limits.session_idle,
-        )
 
     def _disk_went_on(self) -> None:
         """We were slow, not the client."""
@@ -198,10 +196,7 @@ class Connection(Entrance):
             out = step(conversation)
             if out:
                 self._write(out)
-            self._content_due = self._patience(conversation, 0)
-            if conversation.events:
-                self._follow_all(conversation)
-            self._count(conversation)
+            self._settle(conversation, 0)
             if not conversation.is_paused:
                 self._flow.release(BACKLOG)
                 if self._half_closed:

@@ -23,6 +23,7 @@ from asyncmta.mail.reply import Reply
 
 COMMANDS_IN_A_TURN = 100  # half a millisecond
 _CHUNK = b"BDAT"
+_BYE = replies.BYE.wire
 # What is left of the exchange would be read as commands; or there is no sense in more of them.
 _ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT, replies.AUTH_TOO_MANY_FAILURES)
 
@@ -109,14 +110,15 @@ class Conversation:
     def answered(self, reply: Reply) -> bytes:
         """The answer to `MessageEnded` or `LargeEnded`: the reply to the dot, or to the last chunk."""
         state = self.state
-        reverse_path, recipients, times = state.reverse_path, state.to_answer, state.replies_due
+        refused = None if reply.code < 400 else Refused("dot", reply, state.reverse_path, times=state.replies_due)
+        recipients = state.to_answer
         state.forget_transaction()
         if self.is_closed:
             return b""
-        if reply.code < 400:
-            state.forgive()
-            return self._resume(taking.taken(reply, recipients))
-        return self._resume(self._said("dot", Refused("dot", reply, reverse_path, times=times)))
+        if refused is not None:
+            return self._resume(self._said("dot", refused))
+        state.forgive()
+        return self._resume(taking.taken(reply, recipients))
 
     def refuse_content(self, reply: Reply) -> None:
         """Nobody wants the content that is coming in: read it to its end, then say this."""
@@ -173,7 +175,7 @@ class Conversation:
             self.state.is_large = False
             self.events.append(LargeAborted())
         self.events.append(Closing(word))
-        return word.wire
+        return _BYE if word is replies.BYE else word.wire
 
     # -- the engine --------------------------------------------------------------------------------------------------
 
@@ -188,9 +190,7 @@ class Conversation:
         """Read commands and content until the chunk is used up, somebody else has to answer, or all is said."""
         state = self.state
         out = []
-        at = 0
-        size = len(chunk)
-        left = COMMANDS_IN_A_TURN
+        at, size, left = 0, len(chunk), COMMANDS_IN_A_TURN
         while at < size and not self.is_closed:
             was_large = state.is_large
             if state.reader is not None:

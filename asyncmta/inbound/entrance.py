@@ -93,23 +93,21 @@ class Entrance(asyncio.Protocol):
         """The client is known: count it, and begin. `rest` came behind its PROXY header."""
         sessions = self._sessions
         acceptance = sessions.acceptance
-        trusted = may_be_trusted and acceptance.is_trusted(ip)
+        client = client_at(acceptance, ip, port, is_known=may_be_trusted)
         if sessions.reception.tracing is not None and sessions.reception.tracing.is_on:
             self._put_tap(ip, port)
-        refusal = sessions.admit(ip, trusted)
+        refusal = sessions.admit(ip, client.trusted)
         if refusal is not None:
             sessions.reception.maillog.refused(client=ip, stage="connect", reply=refusal)
             self._write(refusal.wire)
             self._end()
             return
-        acceptance = sessions.acceptance
-        self._client = client_at(acceptance, ip, port, is_known=may_be_trusted)
-        tls = describe_tls(self.transport)
-        if acceptance.terms.tls == "implicit" and not tls:
+        self._client = client
+        if acceptance.terms.tls == "implicit":
             self._begin_tls(rest)
             return
         self._early = rest
-        self._begin(tls, is_early=not tls and has_input(self.transport))
+        self._begin("", is_early=has_input(self.transport))
 
     def _begin(self, tls: str, *, is_early: bool = False) -> None:
         """Greet; but whoever has spoken already gets another answer, when what he said is read."""
@@ -215,8 +213,9 @@ class Entrance(asyncio.Protocol):
         client, self._client = self._client, None
         if client is not None:
             self._sessions.counts.release(client.ip)
-        self._sessions.reception.holding.change(self._held, 0)
-        self._held = 0
+        if self._held:
+            self._sessions.reception.holding.change(self._held, 0)
+            self._held = 0
         if self._large is not None:
             self._large.abort()
         if self._work is not None:
@@ -237,7 +236,8 @@ class Entrance(asyncio.Protocol):
         return self._client.ip if self._client is not None else self.peer[0]
 
     def _renew(self) -> None:
-        self.seen = self._sessions.now()
+        sessions = self._sessions
+        self.seen = sessions.second if sessions.is_awake else sessions.now()
 
     # -- who looks on ------------------------------------------------------------------------------------------------
 
@@ -266,9 +266,6 @@ class Entrance(asyncio.Protocol):
     def _write(self, out: bytes) -> None:
         if self.tap is not None:
             self.tap.us(out)
-        self._send(out)
-
-    def _send(self, out: bytes) -> None:
         transport = self.transport
         if transport is not None and not transport.is_closing():
             transport.write(out)

@@ -56,29 +56,29 @@ class Takes(Protocol):
 class Flow:
     """The reading side of one transport."""
 
-    __slots__ = ("_held", "transport")
+    __slots__ = ("held", "transport")
 
     def __init__(self) -> None:
-        self._held = 0
+        self.held = 0  # why it is not read, if anything: the sum of the reasons
         self.transport: asyncio.Transport | None = None
 
     def hold(self, why: int) -> None:
-        if not self._held and self.transport is not None and not self.transport.is_closing():
+        if not self.held and self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
-        self._held |= why
+        self.held |= why
 
     def release(self, why: int) -> None:
-        was, self._held = self._held, self._held & ~why
-        if was and not self._held and self.transport is not None and not self.transport.is_closing():
+        was, self.held = self.held, self.held & ~why
+        if was and not self.held and self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def is_held(self, why: int) -> bool:
-        return bool(self._held & why)
+        return bool(self.held & why)
 
     def move_to(self, transport: asyncio.Transport) -> None:
         """The same client on another transport: TLS runs."""
         self.transport = transport
-        if self._held:
+        if self.held:
             transport.pause_reading()
 
 

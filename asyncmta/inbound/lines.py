@@ -39,6 +39,15 @@ def is_too_long(line: bytes) -> bool:
 
 def as_text(line: bytes) -> str | Refused:
     """A whole line without its LF -> text without blanks at its end."""
+    if line.isascii() and line.endswith(b"\r") and len(line) < MAX_LINE:
+        text = line[:-1].decode()
+        if text.isprintable():  # as nearly all are; so it does not begin with what no command begins with, either
+            return text.rstrip(" ") or _SYNTAX
+    return judged(line)
+
+
+def judged(line: bytes) -> str | Refused:
+    """`as_text`, whatever the line holds."""
     if line and is_other_protocol(line):
         return OTHER_PROTOCOL
     if is_too_long(line):

@@ -22,7 +22,7 @@ MAX_ORCPT = 500
 
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+\Z")
-_XTEXT_8 = re.compile(r"(?:[!-*,-<>-~\u00a0-\U0010ffff]|\+[0-9A-F]{2})+\Z")
+_XTEXT_8 = re.compile(r"(?:[^\x00- +=\x7f-\x9f]|\+[0-9A-F]{2})+\Z")
 _HIDDEN_CONTROL = re.compile(r"\+(?:[01][0-9A-F]|7F)|\\x\{0*(?:[01]?[0-9A-Fa-f]|7[Ff]|[89][0-9A-Fa-f]|202[89])\}")
 # RFC 6533 3: in the utf-8 type a backslash begins `\x{...}`, the number of a character, and stands for nothing else.
 _STRAY_BACKSLASH = re.compile(

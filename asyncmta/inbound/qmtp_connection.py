@@ -91,6 +91,10 @@ class QmtpConnection(Connection):
             self._is_pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
 
+    def _send(self, out: bytes) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(out)
+
     def _pump(self) -> None:
         """Everything to where it belongs, until nothing is left."""
         translator = self._translator

@@ -90,6 +90,7 @@ class SessionState:
         "handling",
         "helo",
         "is_large",
+        "is_lmtp",
         "is_locked",
         "junk",
         "keys",
@@ -107,6 +108,7 @@ class SessionState:
     def __init__(self, acceptance: Acceptance, client: Client, tls: str = "") -> None:
         self.acceptance = acceptance
         self.client = client
+        self.is_lmtp = acceptance.terms.role == "lmtp"
         self.errors = 0
         self.junk = 0
         self.auth_failures = 0
@@ -177,10 +179,6 @@ class SessionState:
         self.errors = self.junk = 0
 
     @property
-    def is_lmtp(self) -> bool:
-        return self.acceptance.terms.role == "lmtp"
-
-    @property
     def replies_due(self) -> int:
         """To the end of the content: one; in LMTP one for each consent to RCPT, also for a mailbox that came twice."""
         return len(self.to_answer) if self.is_lmtp else 1
@@ -232,7 +230,7 @@ class SessionState:
         """The client as rules, hooks and services see it."""
         if self._peer is None:
             client = self.client
-            findings = self.findings if isinstance(self.findings, Findings) else NOTHING_FOUND
+            findings = self._found()
             if client.name and not findings.name:  # looked up by a proxy whom we trust
                 findings = structs.replace(findings, name=client.name, is_name_unsure=False)
             self._peer = Peer(
@@ -247,6 +245,10 @@ class SessionState:
                 findings=findings,
             )
         return self._peer
+
+    def _found(self) -> Findings:
+        """By DNS, so far."""
+        return self.findings if isinstance(self.findings, Findings) else NOTHING_FOUND
 
     @property
     def reverse_path(self) -> Address | None:
@@ -265,7 +267,7 @@ class SessionState:
             by=self.acceptance.terms.hostname,
             helo=self.helo,
             ip=self.client.ip,
-            name=self.peer().findings.name,
+            name=self._found().name or self.client.name,
             protocol=protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),

@@ -8,6 +8,7 @@ that somebody left.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from functools import partial
 
 from msgspec import structs
@@ -33,7 +34,7 @@ _IN_THREAD = 1 << 18  # content above this is prepared beside the loop
 _SLICE = 1 << 16
 
 
-class Submitting:
+class Submitting(ABC):
     """The base of `Intake`, which has all that is named here."""
 
     _store: Store
@@ -42,8 +43,8 @@ class Submitting:
     _settings: Limits
     _readdressing: Readdressing | None
 
-    def _is_durable(self, record: Accepted, facts: ClientFacts, done: Done, failure: JournalFailed | None) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _is_durable(self, record: Accepted, facts: ClientFacts, done: Done, failure: JournalFailed | None) -> None: ...
 
     async def submit(
         self,

@@ -23,8 +23,10 @@ _MAX_LITERAL = 64
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"  # the hyphen escaped: more letters follow it in one class
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOT_STRING_8 = re.compile(rf"[{_ATEXT}\u0080-\U0010ffff]+(?:\.[{_ATEXT}\u0080-\U0010ffff]+)*\Z")
-_QUOTED = re.compile(r'"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*"\Z')
+# What else there is in ASCII: a class that goes up to U+10FFFF by itself takes 4 ms to compile.
+_ATEXT_8 = r'[^\x00- "(),.:;<>@\[\\\]\x7f]'
+_DOT_STRING_8 = re.compile(rf"{_ATEXT_8}+(?:\.{_ATEXT_8}+)*\Z")
+_QUOTED = re.compile(r'"(?:[^\x00-\x1f"\\\x7f]|\\[ -~])*"\Z')
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _ORDINARY = re.compile(rf"([{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@({_LABEL}(?:\.{_LABEL})*)\Z")
 _LITERAL = re.compile(r"\[(?:[0-9.]+|([Ii][Pp][Vv]6):([0-9A-Fa-f:.]+))\]\Z")

@@ -163,11 +163,14 @@ class Scheduler:
         if len(recipients) == 1 and envelope.timing is None:  # the way of most messages
             sender = envelope.reverse_path
             destination = self._destination(recipients[0].address, sender)
+            if destination == HOLD:
+                self._held.keep(queue_id, _ONLY)
+                return
             lane = _BOUNCE if sender is None else _FRESH
             task = Task(queue_id, destination, _ONLY, lane, self._clock.monotonic())
             agenda = self._agenda
             has_room = self._pump.is_open and agenda.in_hand < self._settings.in_hand
-            if destination != HOLD and has_room and agenda.begin(task):
+            if has_room and agenda.begin(task):
                 self._attempts.deliver(entry, (task,))
                 return
         if queue_id not in self._agenda and queue_id not in self._held:

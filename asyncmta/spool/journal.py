@@ -1,7 +1,8 @@
 """The journal as the event loop sees it: commits are joined into batches, one writer thread makes them durable.
 
-While one batch is being synced everything that arrives is collected and becomes the next, so the size of a batch
-follows the load and no commit waits for a timer. Promises: one batch in flight; batches are answered in the order in
+While one batch is being synced everything that arrives is collected and becomes the next, with all that comes in the
+turn of the loop in which it could begin: the size of a batch follows the load, whether the disk or the loop is the
+slower one, and no commit waits for a timer. Promises: one batch in flight; batches are answered in the order in
 which they stand in the journal; a failed sync is final. Never: a future, task or lock for each message; the meaning of
 records.
 
@@ -102,7 +103,7 @@ class Journal:
         batch.steps.append((records, on_durable))
         batch.urgent = True
         if not self._busy:
-            self._kick()
+            self._begin_soon()
         elif batch.size > MAX_BATCH:
             self._waiting.append(batch)
             self._filling = Batch()
@@ -164,7 +165,7 @@ class Journal:
         self._timer = None
         self._filling.urgent = True
         if not self._busy and self.failure is None:
-            self._kick()
+            self._begin_soon()
 
     def _set_timer(self, within: float) -> None:
         self._drop_timer()
@@ -176,14 +177,22 @@ class Journal:
             self._timer.cancel()
             self._timer = None
 
-    def _kick(self) -> None:
+    def _begin_soon(self) -> None:
+        """In the next turn of the loop: what else has come in until then rides along, so that a sync that is faster
+        than the loop is not paid for each message."""
+        self._busy = True
+        self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        if self.failure is not None:
+            self._busy = False
+            return
         if self._waiting:
             batch = self._waiting.popleft()
         else:
             batch = self._filling
             self._filling = Batch()
             self._drop_timer()
-        self._busy = True
         self._writing = batch
         self._jobs.put(batch)
 
@@ -195,7 +204,7 @@ class Journal:
             self.meter.failed += 1
             self._on_failed(batch, failure)
         elif self._waiting or self._filling.urgent:
-            self._kick()  # the next sync begins before this one is answered
+            self._begin_soon()
         if batch.written is not None:
             self.meter.written(seconds=batch.seconds, records=len(batch.drafts), octets=batch.size)
         self._on_batch(batch)
@@ -214,7 +223,7 @@ class Journal:
             following.steps[:0] = notes
             following.size += sum(draft.size for draft in drafts)
         if self._waiting or self._filling.urgent:
-            self._kick()
+            self._begin_soon()
         elif notes and self._timer is None:
             self._set_timer(RETRY_AFTER)
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncmta import maillog
-from asyncmta.logline import MAX_VALUE, Source, Wording, clean
+from asyncmta.logline import MAX_VALUE, Source, Wording, clean, thousandths
 from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Envelope, QueueId, Recipient, format_queue_id
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Place, Scope
@@ -299,6 +299,22 @@ def test_what_is_remembered_of_ids_is_bounded() -> None:
     for number in range(2500):
         assert wording.queue_id(QueueId(number)) == format_queue_id(QueueId(number))
     assert len(wording._ids) <= 1000
+
+
+@pytest.mark.parametrize("hash_addresses", [False, True])
+def test_a_reply_that_is_remembered_gives_way_to_another(hash_addresses: bool) -> None:
+    wording, plain = Wording(hash_addresses=hash_addresses), Reply(250, None, ("ok",))
+    wanted = [NO, NO, None, plain, None, None, NO]
+    assert [wording.reply(said) for said in wanted] == [
+        Wording(hash_addresses=hash_addresses).reply(said) for said in wanted
+    ]
+    assert wording.reply(plain) == {"reply": "250 ok", "enhanced": ""}
+
+
+@given(st.floats(min_value=-1e6, max_value=4e9))
+def test_thousandths_are_those_of_round(seconds: float) -> None:
+    assert abs(thousandths(seconds) - seconds) < 0.00051
+    assert round(thousandths(seconds), 3) == thousandths(seconds)
 
 
 def test_the_level_is_a_threshold() -> None:

@@ -23,7 +23,6 @@ from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.operations import NotRunning, SubmitRefused
 from asyncmta.system.disk import NO_LIMIT
 from asyncmta.testing.client import RawClient
-from tests.incidents.incidentkit import World
 
 CONTENT = b"Subject: hello\r\n\r\nHow are you?\r\n"
 
@@ -33,15 +32,6 @@ def _trust_nobody(monkeypatch):
     """To read the machine's certificates takes longer than most of these tests."""
     monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
     monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
-
-
-@pytest.fixture
-async def world():
-    world = World()
-    try:
-        yield world
-    finally:
-        await world.close()
 
 
 @pytest.fixture

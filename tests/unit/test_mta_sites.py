@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.incidents.incidentkit import World
-
 FOREVER = 10_000
-CONTENT = b"Subject: hello\r\n\r\nx\r\n"
-
-
-@pytest.fixture
-async def world():
-    world = World()
-    try:
-        yield world
-    finally:
-        await world.close()
 
 
 @pytest.fixture
@@ -29,21 +17,15 @@ async def house(world, sinks):
     return await world.mta("a.example", remote={"sessions_per_site": 1})
 
 
-async def queued(world, house, recipient):
-    queue_id = await house.mta.submit("alice@a.example", [recipient], CONTENT)
-    await world.idle()
-    return queue_id
-
-
 def key_of(house, host):
     return next(site.key for site in house.mta.sites() if host in site.hosts)
 
 
-async def test_what_was_tried_there_is_tried_again_and_nothing_else(world, house, sinks):
+async def test_what_was_tried_there_is_tried_again_and_nothing_else(world, house, sinks, queued):
     for sink in sinks:
         sink.script("RCPT", "450 4.2.1 Later", times=FOREVER)
-    await queued(world, house, "bob@b.example")
-    await queued(world, house, "carol@c.example")
+    await queued("bob@b.example")
+    await queued("carol@c.example")
     house.mta.rooms.remote._known.clear()  # as after half a minute
     for sink in sinks:
         sink._script.clear()
@@ -53,10 +35,10 @@ async def test_what_was_tried_there_is_tried_again_and_nothing_else(world, house
     assert (len(sinks[0].messages), len(sinks[1].messages)) == (1, 0)
 
 
-async def test_also_what_was_never_tried_since_the_site_is_suspended(world, house, sinks):
+async def test_also_what_was_never_tried_since_the_site_is_suspended(world, house, sinks, queued):
     sinks[0].script("GREETING", "421 4.3.2 Not now", times=FOREVER)
-    await queued(world, house, "first@b.example")
-    second = await queued(world, house, "second@b.example")
+    await queued("first@b.example")
+    second = await queued("second@b.example")
     assert (await house.mta.why(second)).recipients[0].decided_by == "suspended"
     house.mta.rooms.remote._known.clear()
     sinks[0]._script.clear()
@@ -66,9 +48,9 @@ async def test_also_what_was_never_tried_since_the_site_is_suspended(world, hous
     assert all(site.suspended_until is None for site in house.mta.sites() if site.key == key)
 
 
-async def test_what_leads_there_just_now(world, house, sinks):
+async def test_what_leads_there_just_now(world, house, sinks, queued):
     sinks[0].script("RCPT", "450 4.2.1 Later")
-    await queued(world, house, "bob@b.example")
+    await queued("bob@b.example")
     (site,) = [each for each in house.mta.sites() if "mx.b.example" in each.hosts]
     assert site.destinations == ("mx:b.example",)
     assert site.limit == 1

@@ -7,19 +7,10 @@ import asyncio
 import pytest
 
 from asyncmta.testing.smtp_sink import SILENCE
-from tests.incidents.incidentkit import DAY, MINUTE, World
+from tests.incidents.incidentkit import DAY, MINUTE
 
 FOREVER = 10_000
 CONTENT = b"Subject: hello\r\n\r\nx\r\n"
-
-
-@pytest.fixture
-async def world():
-    world = World()
-    try:
-        yield world
-    finally:
-        await world.close()
 
 
 @pytest.fixture
@@ -33,12 +24,6 @@ async def house(world, sink):
     return await world.mta("a.example", route=route, remote={"sessions_per_site": 1})
 
 
-async def queued(world, house, *recipients, sender="alice@a.example"):
-    queue_id = await house.mta.submit(sender, recipients, CONTENT)
-    await world.idle()
-    return queue_id
-
-
 async def only(house, queue_id):
     """The story of a message with one recipient, and of that."""
     story = await house.mta.why(queue_id)
@@ -46,9 +31,9 @@ async def only(house, queue_id):
     return story, person
 
 
-async def test_the_schedule_decides_and_the_last_reply_is_told(world, house, sink):
+async def test_the_schedule_decides_and_the_last_reply_is_told(world, house, sink, queued):
     sink.script("RCPT", "450 4.2.1 Later", times=FOREVER)
-    queue_id = await queued(world, house, "bob@b.example")
+    queue_id = await queued("bob@b.example")
     story, person = await only(house, queue_id)
     assert (person.decided_by, person.state, story.attempts) == ("schedule", "deferred", 1)
     assert (person.last.outcome, person.last.cause, person.last.at) == ("deferred", "refused", world.clock.now())
@@ -58,9 +43,9 @@ async def test_the_schedule_decides_and_the_last_reply_is_told(world, house, sin
     assert (person.next_due, story.ends_at) == (pytest.approx(house.mta.next_due()), story.accepted_at + 5 * DAY)
 
 
-async def test_at_last_its_lifetime_decides(world, house, sink):
+async def test_at_last_its_lifetime_decides(world, house, sink, queued):
     sink.script("RCPT", "450 4.2.1 Later", times=FOREVER)
-    queue_id = await queued(world, house, "bob@b.example")
+    queue_id = await queued("bob@b.example")
     story, _ = await only(house, queue_id)
     seen = []
 
@@ -73,23 +58,23 @@ async def test_at_last_its_lifetime_decides(world, house, sink):
     assert (await only(house, queue_id))[1].decided_by == "lifetime"
 
 
-async def test_who_is_held_by_a_route_and_who_by_an_operator(world, house, sink):
+async def test_who_is_held_by_a_route_and_who_by_an_operator(world, house, sink, queued):
     sink.script("RCPT", "450 4.2.1 Later", times=FOREVER)
-    by_route = await queued(world, house, "you@held.example")
+    by_route = await queued("you@held.example")
     _, person = await only(house, by_route)
     assert (person.decided_by, person.state, person.next_due) == ("route", "held", None)
     assert "*@held.example" in person.why
-    by_operator = await queued(world, house, "bob@b.example")
+    by_operator = await queued("bob@b.example")
     await house.mta.hold([by_operator])
     story, person = await only(house, by_operator)
     assert (person.decided_by, story.state) == ("hold", "held")
     assert person.last.outcome == "deferred"  # what has happened before is told still
 
 
-async def test_a_site_that_is_suspended_decides_for_all_that_goes_there(world, house, sink):
+async def test_a_site_that_is_suspended_decides_for_all_that_goes_there(world, house, sink, queued):
     sink.script("GREETING", "421 4.3.2 Not now", times=FOREVER)
-    await queued(world, house, "first@b.example")
-    second = await queued(world, house, "second@b.example")
+    await queued("first@b.example")
+    second = await queued("second@b.example")
     _, person = await only(house, second)
     assert (person.decided_by, person.state) == ("suspended", "deferred")
     assert "421 4.3.2 Not now" in person.why
@@ -101,10 +86,10 @@ async def test_a_site_that_is_suspended_decides_for_all_that_goes_there(world, h
     assert await house.mta.why(second) is None
 
 
-async def test_a_suspension_decides_also_when_the_way_to_the_site_is_forgotten(world, house, sink):
+async def test_a_suspension_decides_also_when_the_way_to_the_site_is_forgotten(world, house, sink, queued):
     sink.script("GREETING", "421 4.3.2 Not now", times=FOREVER)
-    await queued(world, house, "first@b.example")
-    second = await queued(world, house, "second@b.example")
+    await queued("first@b.example")
+    second = await queued("second@b.example")
     house.mta.rooms.remote._known.clear()
     assert (await only(house, second))[1].decided_by == "suspended"
 
@@ -121,11 +106,11 @@ async def test_sessions_that_are_all_busy(world, house, sink):
     assert {row.state for row in house.mta.queue()} == {"active"}
 
 
-async def test_some_are_done_and_some_are_not(world, house, sink):
+async def test_some_are_done_and_some_are_not(world, house, sink, queued):
     sink.script("RCPT", "450 4.2.1 Later", contains="later", times=FOREVER)
     sink.script("RCPT", "550 5.1.1 Nobody", contains="nobody", times=FOREVER)
     recipients = ["good@b.example", "later@b.example", "nobody@b.example", "alice@a.example", "you@held.example"]
-    queue_id = await queued(world, house, *recipients)
+    queue_id = await queued(*recipients)
     story = await house.mta.why(queue_id)
     said = {person.address: (person.state, person.decided_by) for person in story.recipients}
     assert said == {
@@ -137,9 +122,9 @@ async def test_some_are_done_and_some_are_not(world, house, sink):
     }
 
 
-async def test_a_message_that_is_parked_has_the_same_story(world, house, sink):
+async def test_a_message_that_is_parked_has_the_same_story(world, house, sink, queued):
     sink.script("RCPT", "450 4.2.1 Later", times=FOREVER)
-    queue_id = await queued(world, house, "bob@b.example")
+    queue_id = await queued("bob@b.example")
     before = await house.mta.why(queue_id)
     await world.advance(10)
     await house.reopen()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import socket
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from asyncmta.admin import control_socket
+from asyncmta.admin.client import ControlClient
 from asyncmta.cli import serve
 from asyncmta.config import Settings
 
@@ -39,15 +45,52 @@ async def test_the_drop_directory_stands_before_the_control_socket(
     """Else whoever stops it right after its start has a `sendmail` that can leave nothing."""
     stood: list[bool] = []
 
-    async def imported(_: str) -> ModuleType:
+    def bind(_: str) -> socket.socket:
         stood.append((tmp_path / "spool" / "drop").is_dir())
+        raise ModuleNotFoundError("no sockets today")
+
+    monkeypatch.setattr(control_socket, "bind", bind)
+    with pytest.raises(ModuleNotFoundError, match="no sockets today"):
+        await serve.Service(settings(tmp_path)).run()
+    assert stood == [True]
+
+
+async def test_http_is_loaded_for_the_first_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    async def imported(name: str) -> ModuleType:
+        loaded.append(name)
+        return import_module(name)
+
+    monkeypatch.setattr(serve, "imported", imported)
+    ready = asyncio.Event()
+    monkeypatch.setattr(serve, "freeze", ready.set)  # the last step of a start
+    service = serve.Service(settings(tmp_path))
+    running = asyncio.create_task(service.run())
+    path = tmp_path / "spool" / "control.sock"
+    await ready.wait()
+    assert loaded == []
+    answers = await asyncio.to_thread(lambda: [ControlClient(str(path)).get("/v1/sites") for _ in range(2)])
+    assert answers == [{"sites": []}] * 2
+    assert loaded == ["asyncmta.admin.door"]
+    service._stop(signal.SIGTERM)
+    assert await running == 0
+    assert not path.exists()
+
+
+async def test_a_door_over_tcp_is_there_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def imported(_: str) -> ModuleType:
         raise ModuleNotFoundError("no HTTP today")
 
     monkeypatch.setattr(serve, "imported", imported)
-    config = tmp_path / "config.toml"
-    config.write_text(
-        f'hostname = "mta.test"\nspool = "{tmp_path}/spool"\n[[listener]]\naddress = "127.0.0.1"\nport = 0\n'
-    )
     with pytest.raises(ModuleNotFoundError, match="no HTTP today"):
-        await serve.Service(Settings.load(config)).run()
-    assert stood == [True]
+        await serve.Service(settings(tmp_path, '[admin]\nlisten = "127.0.0.1:8025"\n')).run()
+    assert not (tmp_path / "spool" / "control.sock").exists()
+
+
+def settings(folder: Path, more: str = "") -> Settings:
+    config = folder / "config.toml"
+    config.write_text(
+        f'hostname = "mta.test"\nspool = "{folder}/spool"\n[[listener]]\naddress = "127.0.0.1"\nport = 0\n{more}'
+    )
+    return Settings.load(config)

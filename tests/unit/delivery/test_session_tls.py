@@ -306,6 +306,14 @@ async def test_a_client_certificate(
         assert not isinstance(await opened(sink.address, system_tls, tls="require"), Opened)
 
 
+def test_the_certificates_of_the_system_are_loaded_where_they_are_looked_at(identity: Identity) -> None:
+    known, alone, named = ssl.create_default_context(), default_tls_contexts(), default_tls_contexts(identity)
+    stores = (alone.verifying, alone.opportunistic, named.verifying, named.opportunistic)
+    assert [store.cert_store_stats()["x509_ca"] for store in stores] == [
+        known.cert_store_stats()["x509_ca"] * loaded for loaded in (1, 0, 1, 1)
+    ]
+
+
 def test_files_that_are_no_client_certificate(identity: Identity, tmp_path: Path) -> None:
     check_identity(identity)
     with pytest.raises(

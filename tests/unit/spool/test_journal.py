@@ -116,6 +116,30 @@ async def test_a_lone_commit_waits_for_nobody(scene: Scene) -> None:
     assert scene.clock.next_timer() is None
 
 
+async def test_what_comes_in_one_turn_of_the_loop_is_one_batch(scene: Scene) -> None:
+    scene.submit(1)
+    scene.submit(2)
+    asyncio.get_running_loop().call_soon(scene.submit, 3)
+    await scene.until(2)
+    assert scene.tail.batches == [[1, 2], [3]]
+
+
+async def test_who_comes_while_an_answer_is_given_rides_with_the_next_batch(scene: Scene) -> None:
+    await scene.close_gate()
+    scene.submit(1)
+    scene.journal._on_batch = lambda batch: (scene.on_batch(batch), scene.ended[1:] or scene.submit(2))[0]
+    scene.tail.open_gate()
+    await scene.until(2)
+    assert scene.tail.batches == [[99], [1, 2]]
+
+
+async def test_a_batch_that_was_to_begin_ends_with_the_journal(scene: Scene) -> None:
+    scene.submit(1)
+    scene.journal.poison(failure := JournalFailed("broken", final=True))
+    await scene.until(1)
+    assert (scene.answers, scene.tail.batches) == ([(1, failure)], [])
+
+
 async def test_while_one_batch_is_synced_the_next_collects(scene: Scene) -> None:
     await scene.close_gate()
     for number in range(1, 6):

@@ -1,0 +1,83 @@
+"""The control socket from the start on, and the door behind it from the moment on when somebody rings.
+
+Promises: the socket stands before anybody is told that we are ready, with the mode that `control_socket` promises; who
+rings waits in the queue of the kernel until the door is there, and none is turned away; a door that cannot be built is
+told of, and whoever waited is hung up on; the socket's file is taken away at the end. Mail never waits for any of it.
+Never: HTTP, and whatever takes long to import; that is the door's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from asyncmta.admin import control_socket
+
+
+class Closing(Protocol):
+    async def close(self) -> None: ...
+
+
+class Doorbell:
+    """One for each running `Mta`. `build`: the open door that has this socket; `on_error` is told where none was."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        build: Callable[[socket.socket], Awaitable[Closing]],
+        on_error: Callable[[str, Exception], None],
+    ) -> None:
+        self._path = path
+        self._build = build
+        self._on_error = on_error
+        self._socket: socket.socket | None = None  # until the door has it
+        self._answering: asyncio.Task[None] | None = None
+        self._door: Closing | None = None
+
+    def hang(self) -> None:
+        """Heard from now on; raises SocketTaken or another OSError."""
+        self._socket = control_socket.bind(self._path)
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._ring)
+
+    async def answer(self) -> None:
+        """The door is there when this returns; raises what building it raises."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._door = await self._build(self._socket)
+            self._socket = None
+
+    async def close(self) -> None:
+        """Safe to call twice."""
+        if self._answering is not None:
+            self._answering.cancel()
+            await asyncio.wait({self._answering})
+        if self._door is not None:
+            await self._door.close()
+            self._door = None
+        self._take_down()
+
+    def _ring(self) -> None:
+        if self._answering is None:
+            self._answering = asyncio.ensure_future(self._open())
+
+    async def _open(self) -> None:
+        try:
+            await self.answer()
+        except Exception as error:
+            self._on_error("the control socket", error)
+            self._take_down()
+
+    def _take_down(self) -> None:
+        if self._socket is None:
+            return
+        if (descriptor := self._socket.fileno()) >= 0:  # a door that failed may have closed it
+            asyncio.get_running_loop().remove_reader(descriptor)
+        self._socket.close()
+        self._socket = None
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
