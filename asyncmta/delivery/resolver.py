@@ -127,8 +127,8 @@ class Resolver:
         if is_address(host):
             return Addresses((host,))
         name = normal_name(host)
-        four, six = await asyncio.gather(self._ask("A", name), self._ask("AAAA", name))
-        answer = both_families(four, six)  # type: ignore[arg-type]
+        four, six = self._begin("A", name), self._begin("AAAA", name)  # before either is waited for
+        answer = both_families(await _landed(four), await _landed(six))  # type: ignore[arg-type]
         if isinstance(answer, NoSuchDomain | NoData):
             return await self._ask("ADDRESS", name)  # type: ignore[return-value]
         return answer
@@ -142,6 +142,10 @@ class Resolver:
             self._dns = None
 
     async def _ask(self, kind: str, name: str) -> Answer:
+        return await _landed(self._begin(kind, name))
+
+    def _begin(self, kind: str, name: str) -> Answer | asyncio.Task[Answer]:
+        """What is known, or the look-up that will know it."""
         key = (kind, name)
         entry = self._cache.get(key)
         if entry is not None and entry.until > self._clock.monotonic():
@@ -152,7 +156,7 @@ class Resolver:
         if flight is None:
             flight = self._flights[key] = asyncio.get_running_loop().create_task(self._fly(kind, name))
             flight.add_done_callback(lambda _: self._flights.pop(key, None))
-        return await asyncio.shield(flight)
+        return flight
 
     async def _fly(self, kind: str, name: str) -> Answer:
         """One look-up, for all who ask, and into the cache."""
@@ -265,6 +269,10 @@ class Resolver:
                 tries=TRIES,
             )
         return self._dns
+
+
+async def _landed(begun: Answer | asyncio.Task[Answer]) -> Answer:
+    return await asyncio.shield(begun) if isinstance(begun, asyncio.Task) else begun
 
 
 def _kept(answer: Answer) -> tuple[Answer, float]:
