@@ -62,7 +62,7 @@ test: $(VENV) test-tools lint
 	@$(COVERAGE) combine -q $(COVERAGE_FILES)
 	$(COVERAGE) report $(COVERAGE_FILES) --include="$$($(BIN)/python .ci/pure.py)"
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(WHOLE_TESTS)
-	$(PYTEST) -rs tests/peers
+	$(PYTEST) -rs -n $(WORKERS) tests/peers
 	@if $(MAKE) --no-print-directory $(ATHERIS); then bash .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS); else echo "fuzz: Atheris does not install here; left out"; fi
 
 test-tools:

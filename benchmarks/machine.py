@@ -57,16 +57,17 @@ def probe() -> float:
 
 
 class Calm:
-    """Remembers the best probe, and waits for a moment that is not far from it."""
+    """Remembers the best probe, and waits for a moment that is not far from it: so many probes long at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 5) -> None:
+        self._most = most
         self._best = min(probe() for _ in range(3))
 
     def wait(self) -> float:
-        for _ in range(5):
+        for left in reversed(range(self._most)):
             found = probe()
             self._best = min(self._best, found)
-            if found <= self._best * SLOW:
+            if found <= self._best * SLOW or left == 0:
                 break
             time.sleep(0.7)
         return round(found, 1)

@@ -57,7 +57,7 @@ def smoke(workloads: list[str], kinds: list[type[Server]]) -> None:
     with tempfile.TemporaryDirectory(prefix="asyncmta-bench-") as folder:
         # Not below a folder of ours alone: the peers' processes become users that may not look into it.
         pathlib.Path(folder).chmod(0o755)
-        given = {"size": 1024, "sessions": 4, "seconds": 1.0, "messages": 60, "delay": 5.0}
+        given = {"size": 1024, "sessions": 4, "seconds": 1.0, "messages": 60, "delay": 5.0, "is_timed": False}
         plan = Plan(argparse.Namespace(spools=pathlib.Path(folder), **given))
         for workload in workloads:
             for kind in kinds:

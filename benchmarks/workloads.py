@@ -40,7 +40,7 @@ class Plan:
         self.messages: int | None = options.messages
         self.spools: pathlib.Path = options.spools
         self.delay: float = options.delay
-        self.calm = machine.Calm()
+        self.calm = machine.Calm() if getattr(options, "is_timed", True) else machine.Calm(1)
 
 
 def exchangers(domains: int) -> dict[str, str]:

@@ -17,6 +17,7 @@ import click
 import msgspec
 from msgspec.structs import replace
 from rich.console import Console, Group, ScreenContext
+from rich.control import Control
 from rich.text import Text
 
 from asyncmta.admin.client import ControlClient, NotRunning, Refused
@@ -185,6 +186,7 @@ class Show:
     def _draw(self, facts: Facts, screen: ScreenContext) -> None:
         width, height = self._console.size
         drawn = top_layout.lines(facts, self._state, width, height, self._blocks)
+        self._console.control(Control.home())  # or the last picture would have to scroll away to the last line
         screen.update(Group(*(drawn or [Text("")])))
 
     def _stop(self, keyboard: Keyboard) -> None:

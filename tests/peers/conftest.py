@@ -11,12 +11,24 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from peerkit.network import own_network
 from peerkit.receiver import Receiver
 from peerkit.serving import SMARTHOST, Serving
 
 # Read before any test: tests/conftest.py takes such variables away, since they would be settings.
 LONG = os.environ.get("PEERS_LONG") == "1"
+# A terminal's size that pytest-xdist's workers have got, and none of the terminals here has.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
 SEED = int(os.environ.get("PEERS_SEED") or random.SystemRandom().randrange(1 << 32))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """For more than one worker (`-n`): which of them runs what."""
+    from peerkit.workers import Sharing
+
+    return Sharing(config, log)
 
 
 @pytest.fixture
@@ -30,6 +42,13 @@ def seed():
     """Of the random moments of this run."""
     print(f"seed {SEED} (PEERS_SEED={SEED} repeats the moments)")
     return SEED
+
+
+@pytest.fixture
+def network():
+    """Every port is free, and nothing outside can be reached."""
+    with own_network():
+        yield
 
 
 @pytest.fixture
@@ -61,3 +80,21 @@ def relaying(serving, receiver):
 @pytest.fixture
 def smarthost():
     return SMARTHOST
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from peerkit.browser import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def window(browser, served):
+    """Of a person who has logged in at what the module serves, and to whom the browser had nothing to complain of."""
+    window = browser.window(served.origin, locale="en-GB")
+    window.log_in()
+    yield window
+    assert window.complaints == []
+    window.page.context.close()

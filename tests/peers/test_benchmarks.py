@@ -14,17 +14,18 @@ import pytest
 from peerkit.receiver import wait
 from peerkit.serving import free_port
 
-from benchmarks import dead, names, probe, run, tools
+from benchmarks import dead, machine, names, probe, run, tools
 from benchmarks.servers import Asyncmta, Postfix
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.usefixtures("network")]
 
 
 @pytest.fixture
-def options():
+def options(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "LOCK", str(tmp_path / "lock"))  # nothing is timed, so nobody need wait
     if reason := tools.missing() or names.missing():
         pytest.skip(reason)
-    given = {"size": 4096, "sessions": 20, "seconds": 1.0, "messages": 200, "delay": 5.0}
+    given = {"size": 4096, "sessions": 20, "seconds": 1.0, "messages": 200, "delay": 5.0, "is_timed": False}
     # Not below pytest's folder: Postfix's processes become users that may not look into it.
     with tempfile.TemporaryDirectory(prefix="asyncmta-bench-") as folder:
         spools = pathlib.Path(folder)

@@ -10,45 +10,21 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from peerkit.browser import CONTRAST, chromium
+from peerkit.browser import CONTRAST, TOKEN, Served
 from peerkit.receiver import wait
-from peerkit.serving import free_port
 
 from asyncmta import Mta, Settings
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
 
-TOKEN = "a-token-for-tests"
 MESSAGES = 10_000
-SETTINGS = """
-[local]
-domains = ["local.test"]
-mailboxes = "any"
-maildir = "{folder}/mail/{{domain}}/{{local_part}}"
-[[route]]
-recipient = "*@held.test"
-via = "hold"
-[[route]]
-recipient = ".away.test"
-via = "smarthost"
-hosts = ["127.0.0.1:1"]
-tls = "none"
-[admin]
-listen = "127.0.0.1:{port}"
-token = "{token}"
-"""
 EVIL = (
     b"Subject: <script>document.title='owned'</script>\r\nX-Evil: \"><img src=x onerror=alert(1)>\x1b[2J\r\n\r\n.\r\n"
 )
 
 
-class Served:
-    """An MTA with a queue, and where its pages are."""
-
-    def __init__(self, mta, folder, port):
-        self.mta = mta
-        self.folder = folder
-        self.origin = f"http://127.0.0.1:{port}"
+class Queued(Served):
+    """An MTA with a queue."""
 
     def queue(self, *arguments):
         ended = self.mta.asyncmta("queue", "list", "--json", *arguments)
@@ -76,33 +52,17 @@ def message(number):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    from peerkit.serving import Serving
-
-    folder, port = tmp_path_factory.mktemp("web"), free_port()
-    mta = Serving(folder, SETTINGS.format(folder=folder, port=port, token=TOKEN))
+    served = Queued(tmp_path_factory.mktemp("web"), ".away.test")
     with ThreadPoolExecutor(1) as pool:  # in this thread Playwright may have a loop already
-        pool.submit(lambda: asyncio.run(fill(mta.config, MESSAGES))).result()
-    with mta.start():
-        assert wait(lambda: b'"ready"' in mta.log.read_bytes(), 30)
-        yield Served(mta, folder, port)
-        assert mta.process.poll() is None
-        assert b"admin_failed" not in mta.log.read_bytes()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
+        pool.submit(lambda: asyncio.run(fill(served.mta.config, MESSAGES))).result()
+    with served.started():
+        yield served
 
 
 @pytest.fixture
-def window(browser, served):
-    window = browser.window(served.origin, locale="en-GB")
-    window.log_in(TOKEN)
+def window(window):
     window.go("/queue")
-    yield window
-    assert window.complaints == []
-    window.page.context.close()
+    return window
 
 
 def rows(page):
@@ -229,7 +189,7 @@ def test_the_same_by_keyboard_alone(browser, served):
 def test_without_javascript(browser, served):
     window = browser.window(served.origin, java_script_enabled=False)
     page = window.page
-    window.log_in(TOKEN)
+    window.log_in()
     window.go("/queue")
     page.get_by_label("Recipient").fill("you13@d13.away.test")
     page.get_by_role("button", name="Search").click()
@@ -359,7 +319,7 @@ def test_screenshots_and_contrast(browser, served, tmp_path, scheme):
     page = window.page
     for name, path in PAGES.items():
         if name == "queue":
-            window.log_in(TOKEN)
+            window.log_in()
         if path == "message":
             rows(page).first.get_by_role("link").click()
         elif path == "delete":

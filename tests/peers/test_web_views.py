@@ -11,39 +11,16 @@ import time
 import urllib.request
 
 import pytest
-from peerkit.browser import CONTRAST, PICTURES, chromium
+from peerkit.browser import CONTRAST, PICTURES, TOKEN, Served
 from peerkit.receiver import wait
-from peerkit.serving import Serving, free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
 
-TOKEN = "a-token-for-tests"
-SETTINGS = """
-[local]
-domains = ["local.test"]
-mailboxes = "any"
-maildir = "{folder}/mail/{{domain}}/{{local_part}}"
-[[route]]
-recipient = "*@held.test"
-via = "hold"
-[[route]]
-recipient = "*@away.test"
-via = "smarthost"
-hosts = ["127.0.0.1:1"]
-tls = "none"
-[admin]
-listen = "127.0.0.1:{port}"
-token = "{token}"
-"""
 EVIL = "<img src=x onerror=alert(1)>"
 
 
-class Served:
-    """An MTA, mail for it, and where its pages are."""
-
-    def __init__(self, mta, port):
-        self.mta = mta
-        self.origin = f"http://127.0.0.1:{port}"
+class Busy(Served):
+    """An MTA, and mail for it."""
 
     def send(self, recipient, count=1):
         with smtplib.SMTP("127.0.0.1", self.mta.port, timeout=30) as client:
@@ -64,11 +41,8 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    folder, port = tmp_path_factory.mktemp("views"), free_port()
-    mta = Serving(folder, SETTINGS.format(folder=folder, port=port, token=TOKEN))
-    with mta.start():
-        assert wait(lambda: b'"ready"' in mta.log.read_bytes(), 30)
-        served = Served(mta, port)
+    served = Busy(tmp_path_factory.mktemp("views"), "*@away.test")
+    with served.started():
         served.send("you@local.test", 200)
         served.send("you@held.test", 20)
         served.send("you@away.test", 5)
@@ -81,23 +55,6 @@ def served(tmp_path_factory):
         # So that the plots have something to show: steps go by with the clock.
         assert wait(lambda: len(served.ask("/v1/rates")["times"]) >= 4, 30)
         yield served
-        assert mta.process.poll() is None
-        assert b"admin_failed" not in mta.log.read_bytes()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def window(browser, served):
-    window = browser.window(served.origin, locale="en-GB")
-    window.log_in(TOKEN)
-    yield window
-    assert window.complaints == []
-    window.page.context.close()
 
 
 def test_plots_are_drawn_and_go_on_by_themselves(window, served):
@@ -122,7 +79,7 @@ def test_plots_are_drawn_and_go_on_by_themselves(window, served):
 def test_nothing_is_fetched_while_nobody_looks(browser, served):
     """The clock of the page is moved: half a minute that nobody has to wait for."""
     window = browser.window(served.origin)
-    window.log_in(TOKEN)
+    window.log_in()
     page = window.page
     page.clock.install()
     asked = []
@@ -215,7 +172,7 @@ def test_the_log_grows_while_it_is_followed(window, served):
 def test_the_log_stands_still_where_it_is_not_followed(browser, served):
     """The clock of the page is moved: nobody waits."""
     window = browser.window(served.origin)
-    window.log_in(TOKEN)
+    window.log_in()
     page = window.page
     page.clock.install()
     window.go("/log")
@@ -233,13 +190,13 @@ def test_the_log_stands_still_where_it_is_not_followed(browser, served):
 
 def test_a_session_that_is_over_does_not_go_unnoticed(browser, served):
     window = browser.window(served.origin)
-    window.log_in(TOKEN)
+    window.log_in()
     page = window.page
     window.go("/log")
     page.context.clear_cookies()
     page.locator("#stale").wait_for(state="visible")
     window.complaints[:] = [each for each in window.complaints if "401" not in each]
-    window.log_in(TOKEN)
+    window.log_in()
     page.locator("#plots.drawn").wait_for()
     page.context.clear_cookies()
     page.evaluate("look()")
@@ -268,7 +225,7 @@ def test_settings_are_searched_as_one_types(window):
 def test_all_of_it_without_javascript(browser, served):
     window = browser.window(served.origin, java_script_enabled=False)
     page = window.page
-    window.log_in(TOKEN)
+    window.log_in()
     assert page.locator("#steps tr").count() >= 1
     assert page.locator("#plots").is_hidden()
     assert page.locator("#numbers table").is_visible()
@@ -297,7 +254,7 @@ PAGES = {"overview": "/", "sites": "/sites", "log": "/log", "settings": "/settin
 def test_screenshots_and_contrast(browser, served, tmp_path, scheme):
     window = browser.window(served.origin, color_scheme=scheme, reduced_motion="reduce")
     page = window.page
-    window.log_in(TOKEN)
+    window.log_in()
     for name, path in PAGES.items():
         window.go(path)
         page.wait_for_load_state("networkidle")

@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window, led by Playwright; and everything that it complains of.
+"""Debian's Chromium without a window, led by Playwright, everything that it complains of, and an MTA to look at.
 
 A page is only right when the console stays empty: a script that a content-security-policy stops, a file that is not
 there and an error of a script all stand in it.
@@ -16,7 +16,27 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from peerkit.programs import TOP, program
+from peerkit.receiver import wait
+from peerkit.serving import Serving, free_port
 
+TOKEN = "a-token-for-tests"
+SETTINGS = """
+[local]
+domains = ["local.test"]
+mailboxes = "any"
+maildir = "{folder}/mail/{{domain}}/{{local_part}}"
+[[route]]
+recipient = "*@held.test"
+via = "hold"
+[[route]]
+recipient = "{away}"
+via = "smarthost"
+hosts = ["127.0.0.1:1"]
+tls = "none"
+[admin]
+listen = "127.0.0.1:{port}"
+token = "{token}"
+"""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -99,9 +119,9 @@ class Window:
         assert response is not None
         assert response.status < 500
 
-    def log_in(self, token: str) -> None:
+    def log_in(self) -> None:
         self.go("/login")
-        self.page.get_by_label("Admin token").fill(token)
+        self.page.get_by_label("Admin token").fill(TOKEN)
         self.page.get_by_role("button", name="Log in").click()
         self.page.wait_for_url(lambda url: "/login" not in url)
 
@@ -160,3 +180,23 @@ def chromium() -> Iterator[Chromium]:
             yield Chromium(browser)
         finally:
             browser.close()
+
+
+class Served:
+    """An MTA with web pages, and where they are. What is for `away` finds nobody who listens."""
+
+    def __init__(self, folder: pathlib.Path, away: str) -> None:
+        port = free_port()
+        self.folder = folder
+        self.origin = f"http://127.0.0.1:{port}"
+        self.mta = Serving(folder, SETTINGS.format(folder=folder, port=port, token=TOKEN, away=away))
+
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """It runs to the end of it, and its pages have not failed by then."""
+        with self.mta.start():
+            assert wait(lambda: b'"ready"' in self.mta.log.read_bytes(), 30)
+            yield
+            assert self.mta.process is not None
+            assert self.mta.process.poll() is None
+            assert b"admin_failed" not in self.mta.log.read_bytes()

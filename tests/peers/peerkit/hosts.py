@@ -168,7 +168,7 @@ def in_private(
     script = ["set -e"]
     for name, more in (("passwd", users), ("group", groups)):
         private = folder / name
-        private.write_text(pathlib.Path("/etc", name).read_text() + more)
+        private.write_text(more + pathlib.Path("/etc", name).read_text())  # of two with a name, the first counts
         script.append(f"mount --bind {private} /etc/{name}")
     for ours, theirs in mounts:
         script.append(f"mkdir -p {theirs}; mount --bind {ours} {theirs}")

@@ -7,6 +7,7 @@ under .tools/container by what they were made of, so that a step runs anew only 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -148,10 +149,15 @@ class Stage:
 
 
 class Image:
-    """What `docker build` would have made of this tree."""
+    """What `docker build` would have made of this tree. Of several processes one makes it, and the others wait."""
 
     def __init__(self) -> None:
         LAYERS.mkdir(parents=True, exist_ok=True)
+        with open(PLACE / "lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._make()
+
+    def _make(self) -> None:
         for left in LAYERS.glob("work-*"):
             shutil.rmtree(left)
         stages: dict[str, Stage] = {}

@@ -45,3 +45,6 @@ class Submission(Serving):
         if arguments == ("serve",):
             return [sys.executable, account_server.__file__, str(self.config)]
         return super().command(*arguments)
+
+    def _await_door(self, timeout: float = 0) -> None:
+        """There is none: a control socket is of `asyncmta serve`, and not of an `Mta`."""

@@ -13,6 +13,7 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
+from asyncmta.delivery import remote
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
 from asyncmta.delivery.leading import all_sites, all_sites_in_turns, resume_site
@@ -623,7 +624,11 @@ async def test_a_changed_password_makes_a_new_site(post: Any) -> None:
         assert len({view.key for view in post.transport.sites()}) == 1
 
 
-async def test_sites_that_nobody_uses_are_forgotten(make_post: Callable[..., Any], dead_port: int) -> None:
+@pytest.mark.parametrize("at_once", [2_000, 7])
+async def test_sites_that_nobody_uses_are_forgotten(
+    make_post: Callable[..., Any], dead_port: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "TIDY_AT_ONCE", at_once)
     async with SmtpSink() as sink:
         post = make_post(port=sink.address[1])
         for n in range(20):
