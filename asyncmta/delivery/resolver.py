@@ -48,8 +48,10 @@ from asyncmta.delivery.look_ups import LookedUp, LookUps
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 
-# Below this cache c-ares has one that cannot be switched off from here: it keeps an answer for the lifetime that the
-# zone gives it, an hour at most, so that a negative answer may outlive our five minutes where the zone says so.
+# Below this cache c-ares has one that cannot be switched off from here, and that has no bound: it keeps an answer for
+# the lifetime that the zone gives it, an hour at most, so that a negative answer may outlive our five minutes where the
+# zone says so. An answer takes 1.1 KiB there: so it is emptied after so many questions.
+EMPTIED_AFTER = 10_000
 MOST_ENTRIES = 20_000
 MOST_AT_ONCE = 100
 TRIES = 2
@@ -104,6 +106,7 @@ class Resolver:
         self._down_since = 0.0
         self._anew_at = 0.0
         self._dns: aiodns.DNSResolver | None = None
+        self._asked = 0  # questions, of all channels
         self._closing: set[asyncio.Task[None]] = set()
         self._counts = LookUps()
 
@@ -213,7 +216,7 @@ class Resolver:
         timeout = self._settings.timeout
         try:
             async with Deadline(self._clock, timeout):
-                found = await self._channel().query_dns(name, kind)
+                found = await self._counted_channel().query_dns(name, kind)
         except TimeoutError:
             reason = f"no answer within {timeout:g} s"
             self._silent(name, reason)
@@ -260,6 +263,13 @@ class Resolver:
             task = asyncio.get_running_loop().create_task(old.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+    def _counted_channel(self) -> aiodns.DNSResolver:
+        channel = self._channel()
+        self._asked += 1
+        if self._asked % EMPTIED_AFTER == 0:
+            channel._channel.reinit()  # the servers that were set stay, and what is under way goes on
+        return channel
 
     def _channel(self) -> aiodns.DNSResolver:
         if self._dns is None:
