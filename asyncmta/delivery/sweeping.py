@@ -6,6 +6,7 @@ them are remembered. Never: a deadline itself (`sites`, `patience`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from asyncmta.system.clock import Clock, Timer
@@ -34,6 +35,11 @@ class Sweeper:
         self._swept[each] = None
         if self._timer is None:
             self._timer = self._clock.call_at(self._clock.monotonic() + INTERVAL, self._sweep)
+
+    @property
+    def watched(self) -> Iterable[Swept]:
+        """Those that are looked after just now."""
+        return self._swept
 
     def close(self) -> None:
         if self._timer is not None:

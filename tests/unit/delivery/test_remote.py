@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from asyncmta.delivery import remote
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
-from asyncmta.delivery.leading import all_sites, all_sites_in_turns, resume_site
+from asyncmta.delivery.leading import all_sites, all_sites_in_turns, resume_site, sessions_of
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.session import TlsContexts
 from asyncmta.mail.address import parse_address
@@ -622,6 +622,18 @@ async def test_a_changed_password_makes_a_new_site(post: Any) -> None:
         await post.sent(to=to)
         assert len(post.transport.sites()) == 2  # the first one was forgotten by now
         assert len({view.key for view in post.transport.sites()}) == 1
+
+
+async def test_how_many_sessions_are_open(make_post: Callable[..., Any]) -> None:
+    async with SmtpSink() as sink, SmtpSink() as other:
+        post = make_post()
+        assert sessions_of(post.transport) == 0
+        for address in (sink.address, sink.address, other.address):
+            await post.sent(to=post.smarthost(address))
+        assert sessions_of(post.transport) == 2  # they rest
+        for _ in range(20):
+            post.clock.advance(1.0)
+        assert sessions_of(post.transport) == 0
 
 
 @pytest.mark.parametrize("at_once", [2_000, 7])

@@ -39,6 +39,16 @@ def test_each_is_swept_once_a_second_as_long_as_it_needs_it():
     assert [round(at - began) for at in long.times] == [1, 2, 3]
 
 
+def test_who_is_looked_after_just_now():
+    clock = FakeClock()
+    sweeper, short, long = Sweeper(clock), Site(needs=1), Site(needs=2)
+    sweeper.watch(short)
+    sweeper.watch(long)
+    assert list(sweeper.watched) == [short, long]
+    clock.advance(INTERVAL)
+    assert list(sweeper.watched) == [long]
+
+
 def test_who_needs_it_again_is_swept_again():
     clock = FakeClock()
     sweeper, site = Sweeper(clock), Site(needs=1)
