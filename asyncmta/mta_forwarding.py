@@ -19,7 +19,7 @@ from asyncmta.forwarding.local import LocalTransport
 from asyncmta.forwarding.services import Answers, Services
 from asyncmta.forwarding.verping import Verping
 from asyncmta.inbound.entry_door import EntryDoor, nobody
-from asyncmta.inbound.readdressing import Readdressing, is_plain
+from asyncmta.inbound.readdressing import Readdressing, is_plain, no_srs
 from asyncmta.lists.desk import Desk
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address, domain_key, parse_address, unquote
@@ -134,7 +134,7 @@ def build_readdressing(
         refuses=nobody if keeper is None else partial(_is_listed, keeper),
         senders=senders,
         recipients=recipients,
-        returned=lambda address: _returned(settings, srs, address, clock.now()),
+        returned=no_srs if srs is None else lambda address: _returned(settings, srs, address, clock.now()),
         serves=serves,
         tell=tell,
     )

@@ -6,6 +6,7 @@ Promises: exactly the address that is given, from the source that is given, with
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 
@@ -43,11 +44,35 @@ async def connect(target: Target, seconds: float, clock: Clock) -> socket.socket
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does it for its own sockets only
             if target.source:
                 connection.bind((target.source, 0))
-        address = target.ip.removeprefix(UNIX) if unix else (target.ip, target.port)
         async with Deadline(clock, seconds):
-            await asyncio.get_running_loop().sock_connect(connection, address)
+            if unix:
+                await asyncio.get_running_loop().sock_connect(connection, target.ip.removeprefix(UNIX))
+            else:
+                await _reach(connection, target.ip, target.port)
         connection.getpeername()  # of a Unix socket with a full queue asyncio says that it is connected
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+async def _reach(connection: socket.socket, ip: str, port: int) -> None:
+    """As the loop's `sock_connect`, which looks the address up like a name and takes a third longer for all of it."""
+    with contextlib.suppress(BlockingIOError, InterruptedError):
+        connection.connect((ip, port))
+        return
+    loop = asyncio.get_running_loop()
+    is_writable = loop.create_future()
+    loop.add_writer(connection, _resolve, is_writable)
+    try:
+        await is_writable
+    finally:
+        loop.remove_writer(connection)
+    error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

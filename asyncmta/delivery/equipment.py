@@ -19,6 +19,7 @@ from asyncmta.delivery.exchange import Site
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.qmtp import QmtpDialogue
 from asyncmta.delivery.session import Opened
+from asyncmta.delivery.sweeping import Swept
 from asyncmta.delivery.traffic import Traffic
 from asyncmta.delivery.transaction import Leg
 from asyncmta.delivery.transfer import AnyDialogue, Owner, Session
@@ -52,7 +53,7 @@ class SiteOwner(Owner, Protocol):
 
 
 class Equipment(Struct, frozen=True):
-    """`spawn` starts a task that the transport owns; `watch` makes sure that deadlines are being looked after;
+    """`spawn` starts a task that the transport owns; `watch` makes sure that a site's deadlines are looked after;
     `onward` takes legs of one message that a site could not do, and finds them another, or concludes."""
 
     clock: Clock
@@ -62,7 +63,7 @@ class Equipment(Struct, frozen=True):
     habits: Habits
     doubts: Doubts
     spawn: Callable[[Coroutine[Any, Any, None]], object]
-    watch: Callable[[], None]
+    watch: Callable[[Swept], None]
     onward: Callable[[Sequence[Leg]], None]
     conversion: Conversion
     traffic: Traffic = field(default_factory=Traffic)

@@ -208,6 +208,8 @@ def is_public(ip: str) -> bool:
 
 def is_address(host: str) -> bool:
     """Is this host text an IP address?"""
+    if ":" not in host and not host[-1:].isdigit():  # to hear it from the library costs ten times as much
+        return False
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -44,8 +44,8 @@ async def all_sites_in_turns(remote: RemoteTransport) -> list[SiteView]:
 
 
 def sessions_of(remote: RemoteTransport) -> int:
-    """How many are open, at all sites."""
-    return sum(active.backlog.live for active in remote._sites.values())
+    """How many are open, at all sites. Where there are some, deadlines are looked after."""
+    return sum(site.backlog.live for site in remote._sweeper.watched if isinstance(site, ActiveSite))
 
 
 def _leading(remote: RemoteTransport) -> dict[str, list[str]]:

@@ -25,6 +25,7 @@ from asyncmta.delivery.gathering import Gathering, Where
 from asyncmta.delivery.grouping import group
 from asyncmta.delivery.habits import Habits
 from asyncmta.delivery.sites import ActiveSite
+from asyncmta.delivery.sweeping import Sweeper
 from asyncmta.delivery.traffic import Connections
 from asyncmta.delivery.transaction import Done, Leg
 from asyncmta.delivery.verdict import Fault, Stage, blame
@@ -32,14 +33,14 @@ from asyncmta.delivery.way import Way, hosts_of, leaping, not_tried, site_of_rou
 from asyncmta.mail.envelope import Consignment, ReadContent
 from asyncmta.mail.outcome import Deferred, Postponed
 from asyncmta.routing import Mx, Route, Smarthost
-from asyncmta.system.clock import Clock, Timer
+from asyncmta.system.clock import Clock
 
-SWEEP_INTERVAL = 1.0
 # Not longer than the shortest time for which the resolver keeps an answer, so that this keeps nothing too long.
 KNOWN_FOR = 30.0
 UNUSED_FOR = 60.0  # longer than KNOWN_FOR: a site that is forgotten is one that no destination leads to
 REMEMBERED_FOR = 1800.0  # one that failed: so that its next suspension is a longer one
 TIDY_INTERVAL = 30.0
+TIDY_AT_ONCE = 2_000
 MOST_STEPS = 5  # sites that one pass tries for a recipient
 
 
@@ -74,6 +75,7 @@ class RemoteTransport:
         self._doubts = Doubts()
         self._maillog = maillog
         self._route_of = route_of
+        self._sweeper = Sweeper(clock)
         self._equipment = Equipment(
             clock=clock,
             dialer=dialer,
@@ -82,7 +84,7 @@ class RemoteTransport:
             habits=Habits(settings.recipients_per_transaction, settings.sites),
             doubts=self._doubts,
             spawn=self._spawn,
-            watch=self._watch,
+            watch=self._sweeper.watch,
             onward=self._onward,
             conversion=Conversion(dialer.settings.eight_bit),
         )
@@ -90,15 +92,13 @@ class RemoteTransport:
         self._known: dict[str, _Known] = {}
         self._wanted: dict[str, list[tuple[Gathering, Consignment]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sweeper: Timer | None = None
         self._tidy_at = 0.0
         self._is_closing = False
 
     async def close(self) -> None:
         """QUIT to idle sessions, the rest broken off; consignments still here come back postponed."""
         self._is_closing = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        self._sweeper.close()
         for site in self._sites.values():
             site.close()
         while self._tasks:
@@ -279,22 +279,17 @@ class RemoteTransport:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _watch(self) -> None:
-        if self._sweeper is None:
-            self._sweeper = self._clock.call_at(self._clock.monotonic() + SWEEP_INTERVAL, self._sweep)
-
-    def _sweep(self) -> None:
-        """End what is past its deadline; once a second as long as there are sessions."""
-        self._sweeper = None
-        now = self._clock.monotonic()
-        for site in tuple(self._sites.values()):
-            site.sweep(now)
-        if any(site.needs_sweep for site in self._sites.values()):
-            self._watch()
-
     def _tidy(self, now: float) -> None:
         """Forget what nobody has used for a while, so that memory follows the present mail and not all mail ever."""
         self._known = {name: known for name, known in self._known.items() if known.until > now}
-        for key, site in tuple(self._sites.items()):
-            if site.may_be_dropped(now, REMEMBERED_FOR if site.backlog.has_failed else UNUSED_FOR):
+        self._forget_sites(list(self._sites.items()), now)
+
+    def _forget_sites(self, left: list[tuple[str, ActiveSite]], now: float) -> None:
+        """Some in each turn of the loop, which would stand still for a tenth of a second at a hundred thousand."""
+        for key, site in left[-TIDY_AT_ONCE:]:
+            unused_for = REMEMBERED_FOR if site.backlog.has_failed else UNUSED_FOR
+            if site.may_be_dropped(now, unused_for) and self._sites.get(key) is site:
                 del self._sites[key]
+        del left[-TIDY_AT_ONCE:]
+        if left:
+            asyncio.get_running_loop().call_soon(self._forget_sites, left, now)

@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from asyncmta.delivery.answers import (
     FAILURE_TTL,
+    KINDS,
     MAX_ALIASES,
     Alias,
     Row,
@@ -30,6 +31,7 @@ from asyncmta.delivery.answers import (
     lifetime,
     normal_name,
     read_answer,
+    row_of,
 )
 from asyncmta.delivery.dns_health import DnsHealth
 from asyncmta.delivery.dns_packet import Absence, Present, sure
@@ -48,14 +50,14 @@ from asyncmta.delivery.look_ups import LookedUp, LookUps
 from asyncmta.system.clock import Clock
 from asyncmta.system.deadline import Deadline
 
-# Below this cache c-ares has one that cannot be switched off from here: it keeps an answer for the lifetime that the
-# zone gives it, an hour at most, so that a negative answer may outlive our five minutes where the zone says so.
+# Below this cache c-ares has one that cannot be switched off from here, and that has no bound: it keeps an answer for
+# the lifetime that the zone gives it, an hour at most, so that a negative answer may outlive our five minutes where the
+# zone says so. An answer takes 1.1 KiB there: so it is emptied after so many questions.
+EMPTIED_AFTER = 10_000
 MOST_ENTRIES = 20_000
 MOST_AT_ONCE = 100
 TRIES = 2
 ANEW_INTERVAL = 30.0
-
-_KINDS = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 28: "AAAA"}
 
 Answer = MxAnswer | AddressAnswer | NameAnswer
 
@@ -104,6 +106,7 @@ class Resolver:
         self._down_since = 0.0
         self._anew_at = 0.0
         self._dns: aiodns.DNSResolver | None = None
+        self._asked = 0  # questions, of all channels
         self._closing: set[asyncio.Task[None]] = set()
         self._counts = LookUps()
 
@@ -127,8 +130,8 @@ class Resolver:
         if is_address(host):
             return Addresses((host,))
         name = normal_name(host)
-        four, six = await asyncio.gather(self._ask("A", name), self._ask("AAAA", name))
-        answer = both_families(four, six)  # type: ignore[arg-type]
+        four, six = self._begin("A", name), self._begin("AAAA", name)  # before either is waited for
+        answer = both_families(await _landed(four), await _landed(six))  # type: ignore[arg-type]
         if isinstance(answer, NoSuchDomain | NoData):
             return await self._ask("ADDRESS", name)  # type: ignore[return-value]
         return answer
@@ -142,6 +145,10 @@ class Resolver:
             self._dns = None
 
     async def _ask(self, kind: str, name: str) -> Answer:
+        return await _landed(self._begin(kind, name))
+
+    def _begin(self, kind: str, name: str) -> Answer | asyncio.Task[Answer]:
+        """What is known, or the look-up that will know it."""
         key = (kind, name)
         entry = self._cache.get(key)
         if entry is not None and entry.until > self._clock.monotonic():
@@ -152,7 +159,7 @@ class Resolver:
         if flight is None:
             flight = self._flights[key] = asyncio.get_running_loop().create_task(self._fly(kind, name))
             flight.add_done_callback(lambda _: self._flights.pop(key, None))
-        return await asyncio.shield(flight)
+        return flight
 
     async def _fly(self, kind: str, name: str) -> Answer:
         """One look-up, for all who ask, and into the cache."""
@@ -209,7 +216,7 @@ class Resolver:
         timeout = self._settings.timeout
         try:
             async with Deadline(self._clock, timeout):
-                found = await self._channel().query_dns(name, kind)
+                found = await self._counted_channel().query_dns(name, kind)
         except TimeoutError:
             reason = f"no answer within {timeout:g} s"
             self._silent(name, reason)
@@ -221,7 +228,7 @@ class Resolver:
             return TemporaryFailure(f"{type(error).__name__}: {error}")
         self._answered()
         # Of codes that it has no word for, the library says that nothing is wrong, and has no records.
-        return [_row(record) for record in found.answer if record.type in _KINDS] or NoData()
+        return [row_of(record) for record in found.answer if record.type in KINDS] or NoData()
 
     def _failed(self, name: str, code: int, text: str) -> NoSuchDomain | NoData | TemporaryFailure:
         """What an error of c-ares says: of the name, or of the name servers."""
@@ -257,6 +264,13 @@ class Resolver:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
+    def _counted_channel(self) -> aiodns.DNSResolver:
+        channel = self._channel()
+        self._asked += 1
+        if self._asked % EMPTIED_AFTER == 0:
+            channel._channel.reinit()  # the servers that were set stay, and what is under way goes on
+        return channel
+
     def _channel(self) -> aiodns.DNSResolver:
         if self._dns is None:
             self._dns = aiodns.DNSResolver(
@@ -267,19 +281,10 @@ class Resolver:
         return self._dns
 
 
+async def _landed(begun: Answer | asyncio.Task[Answer]) -> Answer:
+    return await asyncio.shield(begun) if isinstance(begun, asyncio.Task) else begun
+
+
 def _kept(answer: Answer) -> tuple[Answer, float]:
     """With the time for which a word about nothing is kept."""
     return answer, lifetime(answer, ())
-
-
-def _row(record: object) -> Row:
-    kind = _KINDS[record.type]  # type: ignore[attr-defined]
-    data = record.data  # type: ignore[attr-defined]
-    value = {"A": "addr", "AAAA": "addr", "MX": "exchange", "CNAME": "cname", "PTR": "dname"}[kind]
-    return Row(
-        record.name,  # type: ignore[attr-defined]
-        kind,
-        record.ttl,  # type: ignore[attr-defined]
-        getattr(data, value),
-        data.priority if kind == "MX" else 0,
-    )

@@ -184,7 +184,7 @@ class ActiveSite:
         backlog = self.backlog
         now = 0.0
         if backlog.pace is not None:
-            self._equipment.watch()
+            self._equipment.watch(self)
             now = self._equipment.clock.monotonic()
         # Who rests counts as live, so that the window may allow no new one.
         while self._idle and backlog.waiting and backlog.has_turn(now):
@@ -270,7 +270,7 @@ class ActiveSite:
             traffic.opened(result.place, verified=result.is_verified, seconds=clock.monotonic() - began)
             session = self._equipment.session(result, self)
             self._sessions[session] = clock.monotonic()
-            self._equipment.watch()
+            self._equipment.watch(self)
             self._serve(session, backlog.take(clock.monotonic()))
             self._work()  # a bug may have cost this one at once
             return

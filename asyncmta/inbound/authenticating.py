@@ -93,9 +93,12 @@ class Authenticating(Connection, SMTP):  # type: ignore[misc]  # the two name th
         except Exception as error:
             self._note(error)
             reply = replies.AUTH_UNAVAILABLE
+        finally:  # both point back at us
+            self._reader = self._on_input = None
+            self._auth_methods = {}
         if reply is replies.AUTH_FAILED and access.failure_delay:  # in the task that is there anyway
             await reception.clock.sleep_until(reception.clock.monotonic() + access.failure_delay)
-        self._work = self._on_input = None
+        self._work = None
         if reply is replies.AUTH_OK:
             client, login = self._client_ip, self._login
             reception.maillog.note("debug", "logged_in", client=client, login=login, mechanism=wanted.mechanism)

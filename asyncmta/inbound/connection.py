@@ -33,6 +33,7 @@ from asyncmta.inbound.events import (
     TurnEnded,
 )
 from asyncmta.inbound.flow import BACKLOG, STALLED, LargeArrival
+from asyncmta.inbound.holding import RECIPIENT
 from asyncmta.inbound.limits import content_due
 from asyncmta.inbound.tunnel import HANDSHAKE
 from asyncmta.mail import replies
@@ -98,7 +99,10 @@ class Connection(Entrance):
             )
         if conversation.events:
             self._follow_all(conversation)
-        held = conversation.held()
+        state = conversation.state
+        held = conversation.buffered + RECIPIENT * len(state.recipients)
+        if state.content is not None:
+            held += state.content.held
         if self._large is not None:
             held += self._large.held
         if self._flow.held & STALLED and self.transport is not None:

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from asyncmta.inbound import chunking, courtesy, lines, taking, xclient
 from asyncmta.inbound.acceptance import Acceptance
 from asyncmta.inbound.events import ENDS_A_GROUP, Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
-from asyncmta.inbound.holding import RECIPIENT
 from asyncmta.inbound.session import Client, SessionState
 from asyncmta.inbound.softening import softened
 from asyncmta.inbound.verbs import BEFORE_TLS, COMMANDS, JUNK
@@ -68,12 +67,6 @@ class Conversation:
         """Between transactions: nothing is lost by ending the session here."""
         return self.state.envelope is None and not self.is_paused
 
-    def held(self) -> int:
-        """Octets in memory, about. (No property: they cost more, and this is asked after each turn.)"""
-        state = self.state
-        held = len(self._buffer) + len(self._skipping) + RECIPIENT * len(state.recipients)
-        return held if state.content is None else held + state.content.held
-
     # -- calls -------------------------------------------------------------------------------------------------------
 
     def greet(self) -> bytes:
@@ -117,16 +110,15 @@ class Conversation:
     def answered(self, reply: Reply) -> bytes:
         """The answer to `MessageEnded` or `LargeEnded`: the reply to the dot, or to the last chunk."""
         state = self.state
-        if reply.code < 400:
-            recipients = state.to_answer
-            state.forget_transaction()
-            state.forgive()
-            return b"" if self.is_closed else self._resume(taking.taken(reply, recipients))
-        reverse_path, times = state.reverse_path, state.replies_due
+        refused = None if reply.code < 400 else Refused("dot", reply, state.reverse_path, times=state.replies_due)
+        recipients = state.to_answer
         state.forget_transaction()
         if self.is_closed:
             return b""
-        return self._resume(self._said("dot", Refused("dot", reply, reverse_path, times=times)))
+        if refused is not None:
+            return self._resume(self._said("dot", refused))
+        state.forgive()
+        return self._resume(taking.taken(reply, recipients))
 
     def refuse_content(self, reply: Reply) -> None:
         """Nobody wants the content that is coming in: read it to its end, then say this."""
@@ -198,9 +190,7 @@ class Conversation:
         """Read commands and content until the chunk is used up, somebody else has to answer, or all is said."""
         state = self.state
         out = []
-        at = 0
-        size = len(chunk)
-        left = COMMANDS_IN_A_TURN
+        at, size, left = 0, len(chunk), COMMANDS_IN_A_TURN
         while at < size and not self.is_closed:
             was_large = state.is_large
             if state.reader is not None:

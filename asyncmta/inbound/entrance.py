@@ -218,10 +218,13 @@ class Entrance(asyncio.Protocol):
             self._held = 0
         if self._large is not None:
             self._large.abort()
+            self._large = None  # it points back at us, as the others do: so we are free without the collector
         if self._work is not None:
             self._work.cancel()
+            self._work = None
         if self._welcome is not None:
             self._welcome.cancel()
+            self._welcome = None
 
     def _fail(self, error: Exception) -> None:
         """A bug. The state of the conversation is not to be trusted any more."""

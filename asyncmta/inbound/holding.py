@@ -28,10 +28,14 @@ class Holding:
 
     def change(self, before: int, now: int) -> bool:
         """A session holds this much now. Is it too much?"""
-        self.octets += now - before
-        self.holders += bool(now) - bool(before)
-        self._most_octets = max(self._most_octets, self.octets)
-        return self.octets > self.limit and now > before and now * self.holders > self.limit
+        octets = self.octets = self.octets + now - before
+        if not now:
+            self.holders -= before > 0
+        elif not before:
+            self.holders += 1
+        if octets > self._most_octets:  # noqa: PLR1730 - a call of max costs more than the rest of it
+            self._most_octets = octets
+        return octets > self.limit and now > before and now * self.holders > self.limit
 
     def entered(self, sessions: int) -> None:
         """There are so many now."""

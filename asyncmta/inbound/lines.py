@@ -43,6 +43,11 @@ def as_text(line: bytes) -> str | Refused:
         text = line[:-1].decode()
         if text.isprintable():  # as nearly all are; so it does not begin with what no command begins with, either
             return text.rstrip(" ") or _SYNTAX
+    return judged(line)
+
+
+def judged(line: bytes) -> str | Refused:
+    """`as_text`, whatever the line holds."""
     if line and is_other_protocol(line):
         return OTHER_PROTOCOL
     if is_too_long(line):

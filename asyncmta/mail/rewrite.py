@@ -109,6 +109,8 @@ class Rewriting:
 
     def of(self, address: Address) -> tuple[Address, Rule | None]:
         """The address as the table has it, and by which rule; None: as it was."""
+        if not self._rules:
+            return address, None
         key, domain = _key(address), "@" + address.domain_key
         for rule in self._rules:
             if rule.pattern is not None:

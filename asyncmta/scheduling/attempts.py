@@ -122,7 +122,7 @@ class Attempts:
         now = self._clock.now()
         if not entry.attempts:
             self.waited.add(now - entry.accepted_at)
-        if is_too_late(entry, now):
+        if entry.envelope.timing is not None and is_too_late(entry, now):
             for consignment in consignments:
                 self.done(consignment, TOO_LATE)
             return
@@ -176,8 +176,8 @@ class Attempts:
         del self._passes[queue_id]
         if here.failures or here.owes:
             self._reports.add(entry, here.failures, owes=here.owes)
-        is_late = is_to_be_told(entry, self._clock.now(), self._settings.warn_after)
-        if is_late and (queue_id in self._agenda or queue_id in self._held):
+        is_left = queue_id in self._agenda or queue_id in self._held
+        if is_left and is_to_be_told(entry, self._clock.now(), self._settings.warn_after):
             self._reports.add_delay(entry, end_of(entry, self._schedule))
         if queue_id not in self._reports:
             self.close(entry)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from asyncmta.mail.envelope import Content, Envelope, QueueId
+from asyncmta.mail.envelope import Content
 from asyncmta.mail.outcome import Deferred, Delivered, Failed
 from asyncmta.spool.parked import NEVER, IllegalTransition, Parkable, Place
 from asyncmta.spool.records import (
@@ -25,34 +25,42 @@ from asyncmta.spool.records import (
 )
 
 
-class Entry(Parkable):
+class Entry(Parkable, eq=False, gc=False):
     """One message. `last` is the last deferral, with its time, of each recipient that is still pending; `segment` and
     `offset` say where the record with its content stands, and `tried` where the one with all of its last replies does
-    (None: they are from several; NEVER: there are none). Written by the ledger alone."""
+    (None: they are from several; NEVER: there are none). Written by the ledger alone.
 
-    __slots__ = ("client", "content", "login")
+    The cyclic collector does not look at it: nothing that it holds leads back to it, and to visit the many that wait
+    was most of what a collection cost."""
 
-    def __init__(self, record: Accepted | Carried, segment: int, offset: int) -> None:
-        self.queue_id: QueueId = record.queue_id
-        self.accepted_at: float = record.at
-        self.envelope: Envelope = record.envelope
-        self.content: Content = record.content
-        self.client: str = record.client
-        self.login: str | None = record.login
-        self.large: bool = record.large
-        self.segment = segment
-        self.offset = offset
-        self.attempts = 0
-        self.last: dict[int, tuple[float, Deferred]] = {}
-        self.tried: Place | None = NEVER
-        self.held = False
-        self.warned = False
-        self.removed = False
-        # Sets of ordinals are ints, a bit for each: for the usual one recipient that costs no object at all.
-        self._pending = (1 << len(record.envelope.recipients)) - 1
-        self._reported = 0
-        self._failed: dict[int, Failed] = {}
-        self._owed = None  # rare: no object for the others
+    content: Content
+    client: str
+    login: str | None
+
+    @classmethod
+    def of(cls, record: Accepted | Carried, segment: int, offset: int) -> Entry:
+        """As its first record has it, which stands there."""
+        return cls(  # by position, which takes a quarter of the time
+            record.queue_id,
+            record.at,
+            record.envelope,
+            record.large,
+            segment,
+            offset,
+            0,  # attempts
+            {},  # last
+            NEVER,  # tried
+            False,  # held
+            False,  # warned
+            False,  # removed
+            (1 << len(record.envelope.recipients)) - 1,  # pending
+            0,  # reported
+            {},  # failed
+            None,  # owed
+            record.content,
+            record.client,
+            record.login,
+        )
 
     def pending(self) -> tuple[int, ...]:
         """The recipients that are neither delivered nor failed, in order."""

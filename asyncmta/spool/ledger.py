@@ -175,14 +175,14 @@ class Ledger:
         if isinstance(record, Accepted):
             if known is not None or parked is not None:
                 raise IllegalTransition(record.queue_id, "accepted twice")
-            entry = Entry(record, segment, offset)
+            entry = Entry.of(record, segment, offset)
         else:
             recipients = len(record.envelope.recipients)
             failed = {at for at, state in enumerate(record.states) if state == FAILED}
             delivered = {at for at, state in enumerate(record.states) if state == DELIVERED}
             if len(record.states) != recipients or record.failed.keys() != failed or record.owed.keys() - delivered:
                 raise IllegalTransition(record.queue_id, "carried with states that do not fit its recipients")
-            entry = known if known is not None else Entry(record, segment, offset)
+            entry = known if known is not None else Entry.of(record, segment, offset)
             # One that is known stays the same object: whoever holds it must see where its content stands now.
             entry.envelope, entry.segment, entry.offset = record.envelope, segment, offset
             entry.restore(record)

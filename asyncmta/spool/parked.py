@@ -84,28 +84,9 @@ class Parked(Struct, frozen=True, gc=False):
         return self.attempts < _MOST_ATTEMPTS and max(self.offset, self.tried_offset, self.segment) <= _MOST_OFFSET
 
 
-class Parkable:
+class Parkable(Struct, eq=False, gc=False):
     """What of an entry is about its being parked. `tried` is the place of the one record that has all of its last
     replies (None: they are from several)."""
-
-    __slots__ = (
-        "_failed",
-        "_owed",
-        "_pending",
-        "_reported",
-        "accepted_at",
-        "attempts",
-        "envelope",
-        "held",
-        "large",
-        "last",
-        "offset",
-        "queue_id",
-        "removed",
-        "segment",
-        "tried",
-        "warned",
-    )
 
     queue_id: QueueId
     accepted_at: float
@@ -119,10 +100,11 @@ class Parkable:
     held: bool
     warned: bool
     removed: bool
+    # Sets of ordinals are ints, a bit for each: for the usual one recipient that costs no object at all.
     _pending: int
     _reported: int
     _failed: dict[int, Failed]
-    _owed: dict[int, tuple[float, Delivered]] | None
+    _owed: dict[int, tuple[float, Delivered]] | None  # rare: no object for the others
 
     def owed(self) -> dict[int, tuple[float, Delivered]]:
         """The recipients that are delivered, and when, whose sender is still to be told so."""

@@ -86,7 +86,7 @@ class Recaller:
             place = parked.tried_segment, parked.tried_offset
             raise Unreadable(parked.queue_id, "the record of its last attempt is of another kind", place)
         try:
-            entry = Entry(record, parked.segment, parked.offset)
+            entry = Entry.of(record, parked.segment, parked.offset)
             entry.resume(tried, parked)
         except IllegalTransition as error:
             raise Unreadable(parked.queue_id, str(error), (parked.segment, parked.offset)) from None

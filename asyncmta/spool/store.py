@@ -279,7 +279,7 @@ class Store(Recalling):
 
     def read_back(self, record: Accepted) -> AsyncIterator[bytes]:
         """Large content that is finished and not committed yet, checked like any other."""
-        return self._content.stream(Entry(record, 0, 0))
+        return self._content.stream(Entry.of(record, 0, 0))
 
     def begin_large(self, queue_id: QueueId, *, binary: bool = False) -> LargeContent:
         return self._content.begin(queue_id, binary=binary)

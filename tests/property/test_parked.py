@@ -24,7 +24,7 @@ class Records:
         record: Any = self.at[parked.segment, parked.offset]
         tried: Any = self.at.get((parked.tried_segment, parked.tried_offset))
         assert tried is None or isinstance(tried, Attempted | Carried)
-        entry = Entry(record, parked.segment, parked.offset)
+        entry = Entry.of(record, parked.segment, parked.offset)
         entry.resume(tried, parked)
         return entry
 

@@ -83,7 +83,7 @@ def test_any_flipped_bit_of_packed_content_is_found(octets: bytes, data: st.Data
     header = chunks.chunk_header(seed, 0, packed, len(plain))
     assert chunks.read_chunk(seed, 0, header + packed) is not None
     assert chunks.read_chunk(seed, 0, header + bytes(flipped)) is None
-    carried = Entry(accepted(1, plain), 1, 1).carried((packed,))
+    carried = Entry.of(accepted(1, plain), 1, 1).carried((packed,))
     image = Image().add(replace(carried, packed=True)).octets
     assert [type(found) for found in scan(image)] == [Batch]
     assert [type(found) for found in scan(image.replace(packed, bytes(flipped)))] == [Torn]

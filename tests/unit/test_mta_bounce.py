@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def entry(sender: str, client: str, *, login: str | None = None, origin: Origin | None = None) -> Entry:
     envelope = Envelope(parse_address(sender), (Recipient(parse_address("x@far.example")),), origin=origin)
-    return Entry(Accepted(QueueId(1), 1.0, envelope, Content(1, b"", False, 1), client, login), 1, 0)
+    return Entry.of(Accepted(QueueId(1), 1.0, envelope, Content(1, b"", False, 1), client, login), 1, 0)
 
 
 @pytest.mark.parametrize(

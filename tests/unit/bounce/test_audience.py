@@ -32,7 +32,7 @@ POSTMASTER = parse_address("Postmaster@here.example")
 def entry(sender: str | None, *notify: int, to: str = "you@example.net") -> Entry:
     recipients = tuple(Recipient(parse_address(to), each) for each in notify or (0,))
     envelope = Envelope(parse_address(sender) if sender is not None else None, recipients)
-    return Entry(Accepted(QueueId(1), 1.0, envelope, Content(1, b"", False, 1), "192.0.2.9", None), 1, 0)
+    return Entry.of(Accepted(QueueId(1), 1.0, envelope, Content(1, b"", False, 1), "192.0.2.9", None), 1, 0)
 
 
 def test_each_of_them_is_told_or_not() -> None:

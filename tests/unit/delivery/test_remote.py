@@ -13,9 +13,10 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
+from asyncmta.delivery import remote
 from asyncmta.delivery.dialer import Dialer, RemoteSettings
 from asyncmta.delivery.exchange import MxAnswer
-from asyncmta.delivery.leading import all_sites, all_sites_in_turns, resume_site
+from asyncmta.delivery.leading import all_sites, all_sites_in_turns, resume_site, sessions_of
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.session import TlsContexts
 from asyncmta.mail.address import parse_address
@@ -623,7 +624,23 @@ async def test_a_changed_password_makes_a_new_site(post: Any) -> None:
         assert len({view.key for view in post.transport.sites()}) == 1
 
 
-async def test_sites_that_nobody_uses_are_forgotten(make_post: Callable[..., Any], dead_port: int) -> None:
+async def test_how_many_sessions_are_open(make_post: Callable[..., Any]) -> None:
+    async with SmtpSink() as sink, SmtpSink() as other:
+        post = make_post()
+        assert sessions_of(post.transport) == 0
+        for address in (sink.address, sink.address, other.address):
+            await post.sent(to=post.smarthost(address))
+        assert sessions_of(post.transport) == 2  # they rest
+        for _ in range(20):
+            post.clock.advance(1.0)
+        assert sessions_of(post.transport) == 0
+
+
+@pytest.mark.parametrize("at_once", [2_000, 7])
+async def test_sites_that_nobody_uses_are_forgotten(
+    make_post: Callable[..., Any], dead_port: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "TIDY_AT_ONCE", at_once)
     async with SmtpSink() as sink:
         post = make_post(port=sink.address[1])
         for n in range(20):

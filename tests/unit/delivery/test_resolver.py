@@ -362,6 +362,35 @@ async def test_the_cache_is_bounded(server: NameServer, resolver: Resolver, monk
     assert len(resolver._cache) == 5
 
 
+async def test_the_cache_below_ours_is_emptied_now_and_then(
+    server: NameServer, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver_module, "MOST_ENTRIES", 0)
+    server.zone["example.org", "MX"] = [record("example.org", "MX", (1, "mx.example"))]
+    expected = MxRecords((MxRecord(1, "mx.example"),))
+    for _ in range(20):
+        assert await resolver.exchangers("example.org") == expected
+    assert len(server.asked) == 1
+    monkeypatch.setattr(resolver_module, "EMPTIED_AFTER", 5)
+    async with asyncio.timeout(5):
+        while len(server.asked) < 3:  # c-ares does it in a thread of its own
+            assert await resolver.exchangers("example.org") == expected
+
+
+async def test_what_is_under_way_survives_that(
+    server: NameServer, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver_module, "EMPTIED_AFTER", 2)
+    server.holds_back = True
+    names = [f"d{n}.example" for n in range(5)]
+    for name in names:
+        server.zone[name, "MX"] = [record(name, "MX", (1, "mx.example"))]
+    tasks = [asyncio.create_task(resolver.exchangers(name)) for name in names]
+    await asked(server, 5)
+    server.release()
+    assert await asyncio.gather(*tasks) == [MxRecords((MxRecord(1, "mx.example"),))] * 5
+
+
 async def test_what_was_used_last_is_kept_longest(
     server: NameServer, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

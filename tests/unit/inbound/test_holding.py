@@ -24,6 +24,8 @@ def test_who_keeps_more_than_its_part_of_too_much() -> None:
     assert (holding.octets, holding.holders) == (891 + 90 + 20 + 600, 4)
     holding.change(891, 0)
     assert (holding.octets, holding.holders) == (710, 3)
+    holding.change(0, 0)
+    assert (holding.octets, holding.holders) == (710, 3)
 
 
 def test_when_memory_is_worth_giving_back() -> None:

@@ -28,7 +28,7 @@ NEVER = Failed(Cause.REFUSED, reply(550, "5.1.1", "no such user"), Scope.RECIPIE
 def entry(people: int = 3, *, sender: str | None = "me@example.org", last: dict[int, float] | None = None) -> Entry:
     recipients = tuple(Recipient(parse_address(f"r{number}@example.net")) for number in range(people))
     envelope = Envelope(parse_address(sender) if sender else None, recipients)
-    made = Entry(Accepted(QUEUE_ID, BIRTH, envelope, Content(1, b"", False, 1), "192.0.2.9", None), 1, 0)
+    made = Entry.of(Accepted(QUEUE_ID, BIRTH, envelope, Content(1, b"", False, 1), "192.0.2.9", None), 1, 0)
     made.last = {ordinal: (at, LATER) for ordinal, at in (last or {}).items()}
     return made
 

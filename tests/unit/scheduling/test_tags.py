@@ -22,7 +22,7 @@ def entry(*recipients: str, sender: str | None = "me@sender.example", timing: Ti
         tuple(Recipient(parse_address(each)) for each in recipients),
         timing=timing,
     )
-    return Entry(Accepted(QueueId(1), 1.0, envelope, Content(1, b"", False, 1), "", None), 1, 0)
+    return Entry.of(Accepted(QueueId(1), 1.0, envelope, Content(1, b"", False, 1), "", None), 1, 0)
 
 
 def test_a_tag_leaves_the_bits_free_and_is_never_nothing() -> None:

@@ -21,7 +21,7 @@ WIRE = b"Subject: x\r\n\r\nhello\r\n"
 
 
 def carried(queue_id: int) -> Carried:
-    return Entry(accepted(queue_id, WIRE), 1, 128).carried((WIRE,))
+    return Entry.of(accepted(queue_id, WIRE), 1, 128).carried((WIRE,))
 
 
 def scene() -> tuple[FakeDisk, Carrier, list[tuple[tuple[int, int], Carried]]]:
@@ -57,7 +57,7 @@ def test_another_record_in_its_place_or_another_state_is_seen() -> None:
     _, carrier, written = scene()
     (first, one), (second, two), _ = written
     assert carrier.differing([(second, one), (first, two)]) == [0, 1]
-    other = Entry(accepted(1, WIRE), 1, 128)
+    other = Entry.of(accepted(1, WIRE), 1, 128)
     other.held = True
     assert carrier.differing([(first, other.carried((WIRE,)))]) == [0]
     assert carrier.differing([(first, one)]) == []
@@ -85,7 +85,7 @@ def test_a_close_that_fails_says_nothing_about_what_was_read(error: int) -> None
 def test_what_may_pass_says_nothing_about_the_device(error: int, call: str) -> None:
     disk, carrier, written = scene()
     (segment, offset), _ = written[0]
-    entry = Entry(accepted(1, WIRE), segment, offset)
+    entry = Entry.of(accepted(1, WIRE), segment, offset)
     disk.fail_at(1, error, only=[call])
     with pytest.raises(OSError, match=r"\[Errno") as first:
         carrier.differing(written)
@@ -101,11 +101,11 @@ def test_what_may_pass_says_nothing_about_the_device(error: int, call: str) -> N
 def test_content_that_cannot_be_had_is_none(error: int) -> None:
     disk, carrier, written = scene()
     (segment, offset), record = written[0]
-    entry = Entry(accepted(1, WIRE), segment, offset)
+    entry = Entry.of(accepted(1, WIRE), segment, offset)
     assert carrier.read([entry]) == [Load((WIRE,))]
     disk.fail_at(1, error, for_good=True)
     assert carrier.read([entry]) == [None]
-    large = Entry(accepted(1, WIRE), segment, offset)
+    large = Entry.of(accepted(1, WIRE), segment, offset)
     large.large = True
     assert carrier.read([large]) == [Load(())]
     assert record.queue_id == QueueId(1)
@@ -121,7 +121,7 @@ def letters() -> tuple[FakeDisk, Carrier, Entry]:
     disk, carrier, _ = scene()
     image = Image(3).add(accepted(7, LETTER))
     disk.put("journal/0000000003.seg", image.octets)
-    return disk, carrier, Entry(accepted(7, LETTER), 3, image.layouts[0].offsets[0])
+    return disk, carrier, Entry.of(accepted(7, LETTER), 3, image.layouts[0].offsets[0])
 
 
 def carry(disk: FakeDisk, number: int, entry: Entry, load: Load) -> tuple[tuple[int, int], Carried]:

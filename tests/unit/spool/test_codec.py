@@ -19,7 +19,7 @@ def metadata_of(record: object) -> object:
 
 def carried(octets: bytes, *, packed: bool) -> Carried:
     """A message of 50 octets with these behind its record."""
-    return msgspec.structs.replace(Entry(accepted(5, b"x" * 50), 1, 1).carried((octets,)), packed=packed)
+    return msgspec.structs.replace(Entry.of(accepted(5, b"x" * 50), 1, 1).carried((octets,)), packed=packed)
 
 
 def test_the_octets_of_an_accepted_are_those_of_the_format_document() -> None:
@@ -72,7 +72,7 @@ def test_metadata_that_makes_no_sense_is_undecodable(kind: int, octets: bytes) -
 
 
 @pytest.mark.parametrize(
-    "record", [accepted(5), Attempted(QueueId(5), 1.0, {0: OK}), Entry(accepted(5), 1, 1).carried()]
+    "record", [accepted(5), Attempted(QueueId(5), 1.0, {0: OK}), Entry.of(accepted(5), 1, 1).carried()]
 )
 def test_an_unknown_flag_is_undecodable(record: Record) -> None:
     draft = encode(record)

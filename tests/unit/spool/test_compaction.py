@@ -631,7 +631,7 @@ async def test_old_segments_that_come_back_are_recognised(scene: Scene) -> None:
 def test_nobody_done_nothing_changed() -> None:
     wire = b"x\r\n"
     record = Accepted(QueueId(1), 1.0, envelope(2), content_of(wire), "c", None, False, (wire,))
-    carried = Entry(record, 1, 1).carried()
+    carried = Entry.of(record, 1, 1).carried()
     assert shrunk(carried) is carried
     half = msgspec.structs.replace(carried, states=b"\x00\x01")
     assert shrunk(half).envelope.recipients == (record.envelope.recipients[0], NOBODY)

@@ -50,7 +50,7 @@ class Scene:
 
     def entry(self, content: Content) -> Entry:
         record = accepted(5)
-        return Entry(type(record)(FIVE, 1.0, envelope(), content, "", None, True), 1, 128)
+        return Entry.of(type(record)(FIVE, 1.0, envelope(), content, "", None, True), 1, 128)
 
     async def stored(self, wire: bytes) -> Entry:
         large = self.files.begin(FIVE)
@@ -340,7 +340,7 @@ async def test_a_file_that_is_longer_shorter_or_gone(scene: Scene) -> None:
 def packed(wire: bytes, stored: bytes | None = None) -> tuple[FakeDisk, Entry]:
     """A message whose content was packed when it was carried; or what else stands there as if it had been."""
     parts = (stored if stored is not None else pack(wire) or b"",)
-    carried = replace(Entry(accepted(5, wire), 1, 128).carried(parts), packed=True)
+    carried = replace(Entry.of(accepted(5, wire), 1, 128).carried(parts), packed=True)
     return inline(wire, record=carried)
 
 
@@ -348,7 +348,7 @@ def inline(wire: bytes, recipients: int = 1, record: Record | None = None) -> tu
     image = Image().add(accepted(4)).add(record or accepted(5, wire, recipients)).add(accepted(6))
     disk = FakeDisk()
     disk.put(SEGMENT, image.octets)
-    return disk, Entry(accepted(5, wire, recipients), 1, image.layouts[1].offsets[0])
+    return disk, Entry.of(accepted(5, wire, recipients), 1, image.layouts[1].offsets[0])
 
 
 @pytest.mark.parametrize("wire", [b"", b"Subject: x\r\n", b"..dotted\r\n" * 20_000])
@@ -419,9 +419,9 @@ def at(found: tuple[FakeDisk, Entry]) -> tuple[FakeDisk, str, bytes, Entry]:
 def test_content_of_another_message_or_with_another_digest_is_not_given_out() -> None:
     disk, entry = inline(b"Subject: x\r\n")
     with pytest.raises(ContentUnavailable, match="damaged"):
-        read_inline(disk, "journal", JOURNAL, Entry(accepted(6), 1, entry.offset))
+        read_inline(disk, "journal", JOURNAL, Entry.of(accepted(6), 1, entry.offset))
     with pytest.raises(ContentUnavailable, match="not what was accepted"):
-        read_inline(disk, "journal", JOURNAL, Entry(accepted(5, b"Subject: y\r\n"), 1, entry.offset))
+        read_inline(disk, "journal", JOURNAL, Entry.of(accepted(5, b"Subject: y\r\n"), 1, entry.offset))
 
 
 def test_a_disk_that_does_not_give_it() -> None:

@@ -77,7 +77,7 @@ def test_replies_of_two_records_need_it_whole() -> None:
 
     def thaw(found: Parked) -> Entry:
         thawed.append(found)
-        entry = Entry(accepted(1, recipients=2), 1, 128)
+        entry = Entry.of(accepted(1, recipients=2), 1, 128)
         entry.resume(attempted(1, {0: LATER, 1: LATER}), found)
         return entry
 
@@ -109,18 +109,18 @@ def test_what_no_row_can_hold_stays_whole() -> None:
 def test_records_that_are_not_its_own_are_refused() -> None:
     ledger = parked(1, attempted(1, {0: NEVER}))
     with pytest.raises(IllegalTransition, match="not those"):
-        Entry(accepted(1), 1, 128).resume(attempted(1, {0: LATER}), row(ledger))
+        Entry.of(accepted(1), 1, 128).resume(attempted(1, {0: LATER}), row(ledger))
 
 
 def test_a_carried_row_takes_its_place_along() -> None:
     ledger = parked(1, attempted(1, {0: LATER}))
-    entry = Entry(accepted(1), 1, 128)
+    entry = Entry.of(accepted(1), 1, 128)
     entry.resume(attempted(1, {0: LATER}), row(ledger))
     moved = entry.carried()
     ledger.apply(moved, 9, 128)
     found = row(ledger)
     assert (found.segment, found.tried_segment, found.tried_offset, found.mark) == (9, 9, 128, 7)
-    again = Entry(moved, 9, 128)
+    again = Entry.of(moved, 9, 128)
     again.resume(moved, found)
     assert again.carried() == moved
 
@@ -141,7 +141,7 @@ def test_a_delivery_leaves_the_replies_of_the_others() -> None:
 
 def test_a_failure_is_read_back() -> None:
     ledger = parked(3, attempted(1, {0: NEVER, 1: LATER, 2: OK}))
-    entry = Entry(accepted(1, recipients=3), 1, 128)
+    entry = Entry.of(accepted(1, recipients=3), 1, 128)
     entry.resume(attempted(1, {0: NEVER, 1: LATER, 2: OK}), row(ledger))
     assert (entry.failed(), entry.pending()) == ({0: NEVER}, (1,))
     assert ONE in ledger.all_parked
@@ -153,7 +153,7 @@ def test_a_failure_is_read_back() -> None:
 
 def test_a_row_that_moves_out_of_what_a_row_can_say_is_whole_again() -> None:
     ledger = parked(1, attempted(1, {0: LATER}))
-    entry = Entry(accepted(1), 1, 128)
+    entry = Entry.of(accepted(1), 1, 128)
     entry.resume(attempted(1, {0: LATER}), row(ledger))
     ledger.apply(entry.carried(), 1 << 32, 128)
     assert ledger.parked(ONE) is None
@@ -172,7 +172,7 @@ def test_nothing_is_put_back_that_is_not_there() -> None:
 
 def test_who_is_owed_a_report_is_whole_until_he_has_it() -> None:
     ledger = parked(2)
-    ledger.thaw = lambda _: Entry(accepted(1, recipients=2), 1, 128)
+    ledger.thaw = lambda _: Entry.of(accepted(1, recipients=2), 1, 128)
     ledger.apply(attempted(1, {0: OWED, 1: OK}), 3, 8)
     entry = ledger.get(ONE)
     assert entry is not None
