@@ -35,6 +35,10 @@ NEGATIVE_TTL = 300.0
 FAILURE_TTL = 10.0
 
 
+KINDS = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 28: "AAAA"}
+"""Types of record, by number."""
+
+
 class Row(Struct, frozen=True, gc=False):
     """One resource record of an answer: `kind` is its type; `value` its host or address."""
 
@@ -43,6 +47,20 @@ class Row(Struct, frozen=True, gc=False):
     ttl: int
     value: str
     preference: int = 0
+
+
+def row_of(record: object) -> Row:
+    """A record as the library has it, of one of these kinds."""
+    kind = KINDS[record.type]  # type: ignore[attr-defined]
+    data = record.data  # type: ignore[attr-defined]
+    value = {"A": "addr", "AAAA": "addr", "MX": "exchange", "CNAME": "cname", "PTR": "dname"}[kind]
+    return Row(
+        record.name,  # type: ignore[attr-defined]
+        kind,
+        record.ttl,  # type: ignore[attr-defined]
+        getattr(data, value),
+        data.priority if kind == "MX" else 0,
+    )
 
 
 class Alias(Struct, frozen=True, gc=False):

@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from asyncmta.delivery.answers import (
     FAILURE_TTL,
+    KINDS,
     MAX_ALIASES,
     Alias,
     Row,
@@ -30,6 +31,7 @@ from asyncmta.delivery.answers import (
     lifetime,
     normal_name,
     read_answer,
+    row_of,
 )
 from asyncmta.delivery.dns_health import DnsHealth
 from asyncmta.delivery.dns_packet import Absence, Present, sure
@@ -56,8 +58,6 @@ MOST_ENTRIES = 20_000
 MOST_AT_ONCE = 100
 TRIES = 2
 ANEW_INTERVAL = 30.0
-
-_KINDS = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 28: "AAAA"}
 
 Answer = MxAnswer | AddressAnswer | NameAnswer
 
@@ -228,7 +228,7 @@ class Resolver:
             return TemporaryFailure(f"{type(error).__name__}: {error}")
         self._answered()
         # Of codes that it has no word for, the library says that nothing is wrong, and has no records.
-        return [_row(record) for record in found.answer if record.type in _KINDS] or NoData()
+        return [row_of(record) for record in found.answer if record.type in KINDS] or NoData()
 
     def _failed(self, name: str, code: int, text: str) -> NoSuchDomain | NoData | TemporaryFailure:
         """What an error of c-ares says: of the name, or of the name servers."""
@@ -288,16 +288,3 @@ async def _landed(begun: Answer | asyncio.Task[Answer]) -> Answer:
 def _kept(answer: Answer) -> tuple[Answer, float]:
     """With the time for which a word about nothing is kept."""
     return answer, lifetime(answer, ())
-
-
-def _row(record: object) -> Row:
-    kind = _KINDS[record.type]  # type: ignore[attr-defined]
-    data = record.data  # type: ignore[attr-defined]
-    value = {"A": "addr", "AAAA": "addr", "MX": "exchange", "CNAME": "cname", "PTR": "dname"}[kind]
-    return Row(
-        record.name,  # type: ignore[attr-defined]
-        kind,
-        record.ttl,  # type: ignore[attr-defined]
-        getattr(data, value),
-        data.priority if kind == "MX" else 0,
-    )
