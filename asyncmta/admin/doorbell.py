@@ -2,7 +2,8 @@
 
 Promises: the socket stands before anybody is told that we are ready, with the mode that `control_socket` promises; who
 rings waits in the queue of the kernel until the door is there, and none is turned away; a door that cannot be built is
-told of, and whoever waited is hung up on; the socket's file is taken away at the end. Mail never waits for any of it.
+told of, whoever waited is hung up on, and the next who rings has it tried again (descriptors or memory may have run out
+for a moment only); the socket's file is taken away at the end. Mail never waits for any of it.
 Never: HTTP, and whatever takes long to import; that is the door's.
 """
 
@@ -67,6 +68,14 @@ class Doorbell:
         except Exception as error:
             self._on_error("the control socket", error)
             self._take_down()
+            self._hang_again()
+
+    def _hang_again(self) -> None:
+        self._answering = None
+        try:
+            self.hang()
+        except OSError as error:
+            self._on_error("the control socket", error)
 
     def _take_down(self) -> None:
         if self._socket is None:

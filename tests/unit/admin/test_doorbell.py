@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 
@@ -22,15 +23,15 @@ class Home:
     def __init__(self, fake, path, failure=None):
         self.built, self.errors = 0, []
         self.building, self.may_build = asyncio.Event(), asyncio.Event()
-        self._fake, self._path, self._failure = fake, path, failure
+        self._fake, self._path, self.failure = fake, path, failure
         self.bell = Doorbell(path, build=self._build, on_error=lambda *told: self.errors.append(told))
 
     async def _build(self, control):
         self.built += 1
         self.building.set()
         await self.may_build.wait()
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         door = Door(
             self._fake, socket_path=self._path, listen="", token="", message_size=100,
             on_error=lambda *_: None, control=control,
@@ -86,8 +87,37 @@ async def test_a_door_that_cannot_be_built_is_told_of_and_nobody_waits(fake, pat
     home.bell.hang()
     assert await asked(path) == b""
     assert home.errors == [("the control socket", failure)]
-    assert list(tmp_path.iterdir()) == []
     await home.bell.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_door_that_could_not_be_built_is_tried_again_for_the_next_who_rings(fake, path):
+    """Descriptors that ran out for a moment do not cost an operator the door for as long as the process runs."""
+    home = Home(fake, path, OSError(errno.EMFILE, "Too many open files"))
+    home.may_build.set()
+    home.bell.hang()
+    assert [await asked(path) for _ in range(2)] == [b"", b""]
+    home.failure = None
+    assert (await asked(path)).startswith(b"HTTP/1.0 200 OK")
+    assert (home.built, len(home.errors)) == (3, 2)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    await home.bell.close()
+
+
+async def test_a_bell_that_cannot_be_hung_again_is_told_of(fake, path, monkeypatch, tmp_path):
+    failure, gone = MemoryError(), OSError(errno.EMFILE, "Too many open files")
+    home = Home(fake, path, failure)
+    home.may_build.set()
+    home.bell.hang()
+
+    def bind(_):
+        raise gone
+
+    monkeypatch.setattr(control_socket, "bind", bind)
+    assert await asked(path) == b""
+    assert home.errors == [("the control socket", failure), ("the control socket", gone)]
+    await home.bell.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_closed_while_the_door_is_being_built(home, path, tmp_path):
