@@ -45,13 +45,6 @@ class Doorbell:
         self._socket = control_socket.bind(self._path)
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._ring)
 
-    async def answer(self) -> None:
-        """The door is there when this returns; raises what building it raises."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._door = await self._build(self._socket)
-            self._socket = None
-
     async def close(self) -> None:
         """Safe to call twice."""
         if self._answering is not None:
@@ -67,8 +60,11 @@ class Doorbell:
             self._answering = asyncio.ensure_future(self._open())
 
     async def _open(self) -> None:
+        assert self._socket is not None, "it rang"
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
         try:
-            await self.answer()
+            self._door = await self._build(self._socket)
+            self._socket = None
         except Exception as error:
             self._on_error("the control socket", error)
             self._take_down()

@@ -151,21 +151,22 @@ class Service:
                     pickup = build_pickup(mta)
                     opened.push_async_callback(pickup.close)
                     await pickup.open()
-                bell = Doorbell(admin.socket, build=self._door, on_error=self._on_error)
-                opened.push_async_callback(bell.close)
-                bell.hang()
-                mta.observe(True)
-                opened.callback(mta.observe, False)
-                if admin.listen:  # else it is built for the first who asks: mail needs no HTTP
-                    await bell.answer()
+                if admin.listen:
+                    opened.push_async_callback((await self._door(None)).close)
+                else:  # it is built for the first who asks: mail needs no HTTP
+                    bell = Doorbell(admin.socket, build=self._door, on_error=self._on_error)
+                    opened.push_async_callback(bell.close)
+                    bell.hang()
+                    mta.observe(True)
+                    opened.callback(mta.observe, False)
                 freeze()
                 self._starting = None
                 self._log.note("info", "ready", listening=list(map(shown, mta.addresses)), admin=shown(self._listening))
                 self._say_ready()
                 return await self._until_the_end()
 
-    async def _door(self, control: socket.socket) -> Door:
-        """Open."""
+    async def _door(self, control: socket.socket | None) -> Door:
+        """Open, at this control socket, or at one of its own."""
         mta, admin = self._mta, self._settings.admin
         assert isinstance(mta, Mta)
         door: Door = (await imported("asyncmta.admin.door")).Door(

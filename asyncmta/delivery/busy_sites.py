@@ -49,10 +49,15 @@ class BusySites(Struct, frozen=True):
 
 def busiest(sites: Iterable[Standing], now: float) -> BusySites:
     """Those that are suspended or where most waits come first."""
-    rows = []
+    rows, idle = [], 0
     for site in sites:
         backlog = site.backlog
+        if not backlog.waiting and not backlog.live and backlog.suspended_until <= now:
+            idle += 1
+            if idle > MOST:  # of very many nearly all are such, and no more than that are ever named
+                continue
         rows.append((len(backlog.waiting), backlog.live, int(backlog.suspended_until > now), site.site))
+    count = len(rows) + max(0, idle - MOST)
     named: dict[str, BusySite] = {}
     waiting, sessions = sum(row[0] for row in rows), sum(row[1] for row in rows)
     suspended = sum(row[2] for row in rows)
@@ -63,9 +68,9 @@ def busiest(sites: Iterable[Standing], now: float) -> BusySites:
         named[name] = BusySite(name, before.waiting + row[0], before.sessions + row[1], before.suspended + row[2])
         left = [left[0] - row[0], left[1] - row[1], left[2] - row[2]]
     listed = tuple(named.values())
-    if len(rows) > MOST:
+    if count > MOST:
         listed += (BusySite(OTHER, *left),)
-    return BusySites(len(rows), waiting, sessions, suspended, listed)
+    return BusySites(count, waiting, sessions, suspended, listed)
 
 
 def name_of(site: Site) -> str:

@@ -62,10 +62,6 @@ class Disk(Protocol):
 
     def truncate(self, file: int, size: int) -> None: ...
 
-    def allocate(self, file: int, size: int) -> None:
-        """Have room for that many octets set aside for this file, so that they count as used."""
-        ...
-
     def fdatasync(self, file: int) -> None: ...
 
     def fsync(self, file: int) -> None: ...
@@ -178,9 +174,6 @@ class PosixDisk:
 
     def truncate(self, file: int, size: int) -> None:
         os.ftruncate(file, size)
-
-    def allocate(self, file: int, size: int) -> None:
-        os.posix_fallocate(file, 0, size)
 
     def fdatasync(self, file: int) -> None:
         os.fdatasync(file)

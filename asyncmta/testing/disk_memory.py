@@ -95,18 +95,11 @@ class MemoryDisk:
     def size(self, file: int) -> int:
         with self._call("size", self._name(file)):
             node = self._file(file)
-            return max(len(node.seen), node.allocated)
+            return len(node.seen)
 
     def truncate(self, file: int, size: int) -> None:
         with self._call("truncate", self._name(file)):
             self._file(file, write=True).truncate(size)
-
-    def allocate(self, file: int, size: int) -> None:
-        with self._call("allocate", self._name(file)):
-            node = self._file(file, write=True)
-            if size > self.free[0]:
-                raise os_error(errno.ENOSPC, self._name(file))
-            node.allocated = max(node.allocated, size)  # nobody reads it: that many zeros would only cost memory
 
     def fdatasync(self, file: int) -> None:
         self._sync("fdatasync", file)

@@ -19,7 +19,7 @@ Chance = Callable[[], bool]
 class FakeFile:
     """The octets that are seen, the octets that are durable, and where they differ."""
 
-    __slots__ = ("allocated", "durable", "lost", "seen", "unsynced", "was_truncated")
+    __slots__ = ("durable", "lost", "seen", "unsynced", "was_truncated")
 
     def __init__(self, durable: bytes = b"") -> None:
         self.seen = bytearray(durable)
@@ -27,7 +27,6 @@ class FakeFile:
         self.unsynced: list[tuple[int, int]] = []
         self.lost: set[int] = set()
         self.was_truncated = False
-        self.allocated = 0
 
     def write(self, octets: bytes, offset: int) -> None:
         if offset > len(self.seen):
@@ -85,7 +84,6 @@ class FakeFile:
         """The same file for the next process: nothing is lost and nothing is synced by that."""
         copy = FakeFile()
         copy.seen, copy.durable = bytearray(self.seen), bytearray(self.durable)
-        copy.allocated = self.allocated
         copy.unsynced, copy.lost, copy.was_truncated = list(self.unsynced), set(self.lost), self.was_truncated
         return copy
 

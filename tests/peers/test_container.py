@@ -27,7 +27,7 @@ from peerkit.tls_hosts import LOGIN, PASSWORD, TlsExim
 from asyncmta.spool.facts import doubt
 from asyncmta.system.disk import PosixDisk
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("network")]
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,8 @@ def own_network() -> Iterator[None]:
             pytest.skip(f"only root can have a network of its own: {os.strerror(ctypes.get_errno())}")
         try:
             subprocess.run([ip, "link", "set", "lo", "up"], check=True)
+            # OpenSMTPD asks for addresses only where there is one that is not of loopback's network.
+            subprocess.run([ip, "address", "add", "192.0.2.1/32", "dev", "lo"], check=True)
             yield
         finally:
             assert libc.setns(before, NETWORK) == 0, os.strerror(ctypes.get_errno())

@@ -61,17 +61,14 @@ class Receiver:
         self._loop.close()
 
     async def _hang_up(self) -> None:
-        """Also on those whom the loop was just accepting."""
+        """Also on those whom the loop is just accepting: that is a task for each, which comes to its own end."""
         quiet = 0
-        while quiet < 10:  # turns: accepting is a task for each, and so is what follows from hanging up
-            quiet = 0 if self.open else quiet + 1
+        while quiet < 10:  # turns: what follows from hanging up takes a few
+            accepting = asyncio.all_tasks() - {asyncio.current_task()}
+            quiet = 0 if self.open or accepting else quiet + 1
             for transport in tuple(self.open):
                 transport.abort()
             await asyncio.sleep(0)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

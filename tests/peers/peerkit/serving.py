@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ via = "smarthost"
 hosts = ["127.0.0.1:{port}"]
 tls = "none"
 """
+ADMIN = re.compile(r'\[admin\]\nlisten = "127\.0\.0\.1:(\d+)"')
 
 
 def free_port() -> int:
@@ -67,7 +69,17 @@ class Serving:
         if wait:
             self.await_greeting()
             self._await_door()
+            for port in ADMIN.findall(self.config.read_text()):
+                self._await_http(int(port))
         return self
+
+    def _await_http(self, port: int, timeout: float = 30) -> None:
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"nobody listens for HTTP:\n{self.tail()}")
 
     def _await_door(self, timeout: float = 10) -> None:
         """Listeners come before the control socket; commands need that. Where it is elsewhere, nobody waits long."""

@@ -50,6 +50,20 @@ def test_ten_thousand_hostile_domains_are_fifty_names_and_the_rest():
     assert sum(each.suspended for each in found.listed) == found.suspended == 1
 
 
+def test_of_those_with_nothing_to_do_the_first_are_named():
+    idle = [at_work(f"idle{number}.example", suspended_until=1.0) for number in range(200)]
+    busy = [at_work(f"busy{number}.example", waiting=number) for number in range(1, 4)]
+    found = busiest([*idle, *busy], 1.0)
+    assert found.count == 203
+    assert [each.name for each in found.listed] == [
+        *("busy3.example", "busy2.example", "busy1.example"),
+        *(f"idle{number}.example" for number in range(MOST - 3)),
+        OTHER,
+    ]
+    assert found.waiting == 6
+    assert (found.listed[-1].waiting, found.listed[-1].sessions, found.listed[-1].suspended) == (0, 0, 0)
+
+
 def test_two_sites_of_one_host_are_one_name():
     found = busiest([at_work("a.example", waiting=2), at_work("a.example", waiting=1, suspended_until=2.0)], 1.0)
     assert [(each.name, each.waiting, each.suspended) for each in found.listed] == [("a.example", 3, 1)]
