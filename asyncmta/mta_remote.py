@@ -7,17 +7,20 @@ contract.md section 3.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
+from importlib import import_module
 
 from asyncmta.config import Settings
 from asyncmta.config_sites import levels_of, rule_of_site
+from asyncmta.credentials import Grant
 from asyncmta.delivery.dialer import Dialer, RemoteSettings, Resolves
 from asyncmta.delivery.introductions import Introductions
 from asyncmta.delivery.remote import RemoteTransport
 from asyncmta.delivery.resolver import DnsSettings, Resolver
 from asyncmta.delivery.sources import SourceRule
+from asyncmta.delivery.token_answers import NewToken
 from asyncmta.delivery.token_sources import TokenSources
-from asyncmta.delivery.tokens import Fetch
 from asyncmta.maillog import MailLog
 from asyncmta.mta_front import given
 from asyncmta.routing import Route
@@ -68,11 +71,12 @@ def build_remote(
 
 
 def build_introductions(settings: Settings, *, clock: Clock, maillog: MailLog) -> Introductions:
-    """HTTP is loaded only where a route has tokens by it."""
-    endpoint: Fetch | None = None
-    if any(route.token_url for route in settings.routes):
-        from asyncmta.delivery.token_endpoint import ask_endpoint  # noqa: PLC0415 - aiohttp takes long to import
-
-        endpoint = ask_endpoint
-    fetch, levels = TokenSources(endpoint).fetch, levels_of(settings.sites)
+    fetch, levels = TokenSources(ask_endpoint).fetch, levels_of(settings.sites)
     return Introductions(clock=clock, note=maillog.note, fetch=fetch, levels=levels)
+
+
+async def ask_endpoint(grant: Grant) -> NewToken:
+    """HTTP is loaded, beside the loop, only where a route has tokens by it: one that a reload has brought, maybe."""
+    room = await asyncio.to_thread(import_module, "asyncmta.delivery.token_endpoint")
+    found: NewToken = await room.ask_endpoint(grant)
+    return found

@@ -157,8 +157,10 @@ class Journal:
         self._jobs.put(None)
         await self._ended
         self._thread.join()
+        if self._writing is not None:  # it came behind the end, as a full disk has us end with some left
+            self._waiting.appendleft(self._writing)
         if self.failure is None:
-            self.failure = JournalFailed("the journal is closed", final=True)
+            self._give_up(JournalFailed("the journal is closed", final=True))
         return self._ended.result()
 
     def _write_notes(self) -> None:
@@ -229,8 +231,11 @@ class Journal:
 
     def poison(self, failure: JournalFailed) -> None:
         """Nothing is written any more; everybody who waits is told so."""
-        if self.failure is not None:
-            return
+        if self.failure is None:
+            self._give_up(failure)
+            self._on_poisoned(failure)
+
+    def _give_up(self, failure: JournalFailed) -> None:
         self.failure = failure
         self._drop_timer()
         lost = [*self._waiting, self._filling]
@@ -239,7 +244,6 @@ class Journal:
         for batch in lost:
             batch.failure = failure
             self._loop.call_soon(self._on_batch, batch)
-        self._on_poisoned(failure)
 
     def _on_thread(self) -> None:
         """The writer. It touches nothing that belongs to the loop but the batch it was given."""

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from asyncmta.config import Settings
+from asyncmta.credentials import Grant
+from asyncmta.delivery import token_endpoint
 from asyncmta.delivery.exchange import Site
+from asyncmta.delivery.manners import Manners
 from asyncmta.delivery.sources import SourceRule
+from asyncmta.delivery.token_answers import NewToken
 from asyncmta.delivery.way import site_of_route
 from asyncmta.maillog import MailLog
-from asyncmta.mta_remote import build_dialer
+from asyncmta.mta_remote import build_dialer, build_introductions
 from asyncmta.routing import Smarthost
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.dns import FakeResolver
@@ -56,3 +62,22 @@ def test_weights_of_a_route() -> None:
         ("a.example", 0, 3),
         ("b.example", 0, 1),
     ]
+
+
+async def test_a_route_that_a_reload_brings_has_its_tokens_by_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def ask(grant: Grant) -> NewToken:
+        asked.append(grant.url)
+        return NewToken("t1", 60.0)
+
+    monkeypatch.setattr(token_endpoint, "ask_endpoint", ask)
+    clock = FakeClock()
+    introductions = build_introductions(
+        Settings.from_dict(SETTINGS), clock=clock, maillog=MailLog(clock=clock, stream=io.BytesIO())
+    )
+    token = {"username": "me", "token_url": "https://id.example/t", "client_id": "we", "refresh_token": "hush"}
+    brought = {"via": "smarthost", "hosts": ["a.example:587"], **token}
+    site = site_of_route(Settings.from_dict({**SETTINGS, "route": [brought]}).routing().route_of("smarthost:0"))
+    assert isinstance(await introductions.manners(site, "a.example", "us.example", 30.0), Manners)
+    assert asked == ["https://id.example/t"]

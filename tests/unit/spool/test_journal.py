@@ -416,6 +416,19 @@ async def test_closing_a_full_journal_ends() -> None:
     assert scene.ended[0].failure is not None
 
 
+async def test_who_comes_while_a_full_journal_closes_is_told() -> None:
+    """The last who fails hands in another, when `close` has heard already that no room is left."""
+    scene = Scene()
+    scene.disk.fail_at(1, errno.ENOSPC, for_good=True, only=["writev", "create"])
+    scene.note(1)
+    closing = asyncio.ensure_future(scene.journal.close())
+    await asyncio.sleep(0)
+    scene.journal.submit([Retired(QueueId(2))], lambda _: scene.submit(3))
+    await closing
+    await scene.until(2)
+    assert [(number, failure is not None) for number, failure in scene.answers] == [(3, True)]
+
+
 async def test_a_seal_that_cannot_be_synced_is_told() -> None:
     scene = Scene()
     scene.disk.fail_at(1, errno.EIO, only=["fdatasync"])
