@@ -136,8 +136,8 @@ async def expand(address: Address, look: Look, *, most: int = MOST_RESULTS) -> E
         if len(reached) > most or len(visited) > 2 * most:  # the second: aliases on the way are counted, too
             return Endless(f"it stands for more than {most} addresses", is_too_many=True)
     in_doubt = [doubts[key][1] for key, one in reached.items() if key in doubts and doubts[key][0] is one]
-    if in_doubt and len(in_doubt) == len(reached):
-        return in_doubt[0]
+    if in_doubt and len(in_doubt) == sum(one.ending not in _NOT_HERE for one in reached.values()):
+        return in_doubt[0]  # nobody is certain
     return Expanded(tuple(reached.values()), bool(reached) and len(visited) == 1)
 
 

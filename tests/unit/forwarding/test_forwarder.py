@@ -175,7 +175,7 @@ async def test_who_stops_waiting_leaves_no_file_that_nobody_names(tmp_path: Path
     consignment = await post.accept("list@here.example", wire=LARGE)
     before = {path for path in post.disk.tree() if "/content/" in path}
     work = asyncio.ensure_future(post.forwarder.forward(consignment, {0: people("bob@here.example")}))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not {path for path in post.disk.tree() if "/content/" in path} - before:  # noqa: ASYNC110
             await asyncio.sleep(0)
     work.cancel()

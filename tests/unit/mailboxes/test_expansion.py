@@ -258,3 +258,13 @@ def test_an_address_that_comes_out_too_long_is_not_lost_without_a_word() -> None
         return odd
 
     assert isinstance(asyncio.run(expand(parse_address(full("x")), look)), Untold)
+
+
+def test_nobody_and_somebody_who_cannot_be_told_is_not_to_be_told_now() -> None:
+    """Taken, it would be a bounce later; found by `test_directory`."""
+    inner = looking("a: a, b\n", ())
+
+    async def look(asked: Address, is_final: bool) -> Finding:
+        return Untold("the disk", is_alone=True) if asked.local_part == "b" else await inner(asked, is_final)
+
+    assert asyncio.run(expand(parse_address(full("a")), look)) == Untold("the disk", is_alone=True)

@@ -60,7 +60,7 @@ REFUSED = Reason("refused", "5.1.1", "5xx", "no such user")
         ),
         (
             lambda log: log.delivered(queue_id=ID, recipient=BOB, outcome=Delivered(OK), delay=1.2345),
-            (Kind.DELIVERED, "example.net", None, 1234, 1),
+            (Kind.DELIVERED, "example.net", None, 1235, 1),
         ),
         (
             lambda log: log.delivered(queue_id=ID, recipient=BOB, outcome=Delivered(OK, discarded=True), delay=-5.0),
