@@ -39,6 +39,7 @@ class Doorbell:
         self._socket: socket.socket | None = None  # until the door has it
         self._answering: asyncio.Task[None] | None = None
         self._door: Closing | None = None
+        self._is_closing = False
 
     def hang(self) -> None:
         """Heard from now on; raises SocketTaken or another OSError."""
@@ -47,6 +48,7 @@ class Doorbell:
 
     async def close(self) -> None:
         """Safe to call twice."""
+        self._is_closing = True
         if self._answering is not None:
             self._answering.cancel()
             await asyncio.wait({self._answering})
@@ -68,7 +70,8 @@ class Doorbell:
         except Exception as error:
             self._on_error("the control socket", error)
             self._take_down()
-            self._hang_again()
+            if not self._is_closing:
+                self._hang_again()
 
     def _hang_again(self) -> None:
         self._answering = None

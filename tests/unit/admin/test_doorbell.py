@@ -22,6 +22,7 @@ class Home:
 
     def __init__(self, fake, path, failure=None):
         self.built, self.errors = 0, []
+        self.stopped: BaseException = asyncio.CancelledError()
         self.building, self.may_build = asyncio.Event(), asyncio.Event()
         self._fake, self._path, self.failure = fake, path, failure
         self.bell = Doorbell(path, build=self._build, on_error=lambda *told: self.errors.append(told))
@@ -29,7 +30,10 @@ class Home:
     async def _build(self, control):
         self.built += 1
         self.building.set()
-        await self.may_build.wait()
+        try:
+            await self.may_build.wait()
+        except asyncio.CancelledError:
+            raise self.stopped from None
         if self.failure is not None:
             raise self.failure
         door = Door(
@@ -126,6 +130,19 @@ async def test_closed_while_the_door_is_being_built(home, path, tmp_path):
     await home.bell.close()
     assert await waiting == b""
     assert (home.errors, list(tmp_path.iterdir())) == ([], [])
+
+
+async def test_closed_while_a_door_fails_it_is_not_hung_again(home, path, tmp_path, monkeypatch):
+    """Else somebody could ring again before it is gone."""
+    waiting = asyncio.ensure_future(asked(path))
+    await home.building.wait()
+    hung = []
+    monkeypatch.setattr(control_socket, "bind", hung.append)
+
+    home.stopped = OSError(errno.EIO, "what was half built does not go away")
+    await home.bell.close()
+    assert await waiting == b""
+    assert (hung, list(tmp_path.iterdir())) == ([], [])
 
 
 async def test_closed_before_anybody_rang(home, tmp_path):
