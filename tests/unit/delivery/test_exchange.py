@@ -147,6 +147,8 @@ def test_what_is_an_address() -> None:
     assert is_address("192.0.2.1")
     assert is_address("2001:db8::1")
     assert not is_address("a.example")
+    assert not is_address("mx1")
+    assert not is_address("a:b")
 
 
 def test_a_host_without_address() -> None:
