@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import random
+import signal
 import sys
 
 import pytest
@@ -21,6 +22,9 @@ LONG = os.environ.get("PEERS_LONG") == "1"
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
 SEED = int(os.environ.get("PEERS_SEED") or random.SystemRandom().randrange(1 << 32))
+
+# A shell that has us in the background has us ignore it, and so would each program that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
