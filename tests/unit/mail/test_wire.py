@@ -8,7 +8,9 @@ import pytest
 
 from asyncmta.mail.wire import (
     DIGEST_SIZE,
+    HELD,
     LINE_LIMIT,
+    WORTH_LETTING_GO,
     Unstuffer,
     clean_line_ends,
     crlf,
@@ -107,3 +109,10 @@ def test_digest_is_that_of_the_content(content: bytes, wire: bytes) -> None:
     assert digest(parts, True) == expected
     if content == wire:
         assert digest(parts, False) == expected
+
+
+@pytest.mark.parametrize("size", [0, 1, HELD, HELD + 1, 2 * HELD + 1, WORTH_LETTING_GO - 1, WORTH_LETTING_GO, 100_000])
+def test_digest_of_content_of_any_size(size: int) -> None:
+    content = bytes(number * 7 % 256 for number in range(size))
+    expected = blake2b(content + b"\r\n", digest_size=DIGEST_SIZE).digest()
+    assert digest((content, b"\r\n"), False) == expected
