@@ -57,8 +57,8 @@ def smoke(workloads: list[str], kinds: list[type[Server]]) -> None:
     with tempfile.TemporaryDirectory(prefix="asyncmta-bench-") as folder:
         # Not below a folder of ours alone: the peers' processes become users that may not look into it.
         pathlib.Path(folder).chmod(0o755)
-        given = {"size": 1024, "sessions": 4, "seconds": 1.0, "messages": 60, "delay": 5.0, "is_timed": False}
-        plan = Plan(argparse.Namespace(spools=pathlib.Path(folder), **given))
+        given = {"size": 1024, "sessions": 4, "seconds": 1.0, "messages": 60, "delay": 5.0}
+        plan = Plan(argparse.Namespace(spools=pathlib.Path(folder), **given), is_timed=False)
         for workload in workloads:
             for kind in kinds:
                 if (kind.name, workload) in peers.CANNOT:

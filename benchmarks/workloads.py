@@ -31,16 +31,16 @@ Sink = tools.Sink | tools.Sinks | tools.Mailroom
 
 
 class Plan:
-    """How it is run."""
+    """How it is run. `is_timed`: figures are wanted, so that it waits for a calm moment."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, *, is_timed: bool = True) -> None:
         self.size: int = options.size
         self.sessions: int = options.sessions
         self.seconds: float = options.seconds
         self.messages: int | None = options.messages
         self.spools: pathlib.Path = options.spools
         self.delay: float = options.delay
-        self.calm = machine.Calm() if getattr(options, "is_timed", True) else machine.Calm(1)
+        self.calm = machine.Calm() if is_timed else machine.Calm(1)
 
 
 def exchangers(domains: int) -> dict[str, str]:

@@ -23,7 +23,6 @@ from asyncmta.mail.reply import Reply
 
 COMMANDS_IN_A_TURN = 100  # half a millisecond
 _CHUNK = b"BDAT"
-_BYE = replies.BYE.wire
 # What is left of the exchange would be read as commands; or there is no sense in more of them.
 _ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT, replies.AUTH_TOO_MANY_FAILURES)
 
@@ -175,7 +174,7 @@ class Conversation:
             self.state.is_large = False
             self.events.append(LargeAborted())
         self.events.append(Closing(word))
-        return _BYE if word is replies.BYE else word.wire
+        return word.wire
 
     # -- the engine --------------------------------------------------------------------------------------------------
 

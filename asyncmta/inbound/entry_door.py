@@ -56,7 +56,7 @@ class EntryDoor(Readdressing):
 
     def _within(self, recipient: Recipient) -> Entered | Reply:
         """The recipient within the sandbox."""
-        entered = Readdressing.recipient(self, recipient)
+        entered = super().recipient(recipient)
         sandbox = self._sandbox
         if sandbox is None or isinstance(entered, Reply):
             return entered

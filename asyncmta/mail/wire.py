@@ -19,10 +19,6 @@ DIGEST_SIZE = 16
 # journal and a log that wait for it, 12 us instead of 4.
 HELD = 2047
 WORTH_LETTING_GO = 1 << 15
-# From 2,048 octets on, hashlib lets go of the interpreter's lock, which costs more than it gives for 4 KiB: beside a
-# journal and a log that wait for it, 12 us instead of 4.
-HELD = 2047
-WORTH_LETTING_GO = 1 << 15
 
 
 def stuff(content: bytes) -> bytes:

@@ -14,9 +14,11 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+
+import pytest_asyncio
 
 from asyncmta import Mta, Settings
 from asyncmta.testing.client import RawClient
@@ -273,3 +275,13 @@ def queue_ids(content: bytes) -> list[str]:
 def failed_recipients(report: bytes) -> list[str]:
     """Whom a DSN tells of."""
     return re.findall(r"^Final-Recipient: *rfc822; *(\S+)", report.decode("latin-1"), re.MULTILINE | re.IGNORECASE)
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    """One for each test; what still runs at its end is drained without grace."""
+    world = World()
+    try:
+        yield world
+    finally:
+        await world.close()

@@ -5,19 +5,9 @@ from __future__ import annotations
 import pytest
 
 from asyncmta.mailboxes.alias_file import FRESH
-from tests.incidents.incidentkit import World
 
 CONTENT = b"Subject: hello\r\n\r\nHow are you?\r\n"
 STRANGER = "me@stranger.example"
-
-
-@pytest.fixture
-async def world():
-    world = World()
-    try:
-        yield world
-    finally:
-        await world.close()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def options(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "LOCK", str(tmp_path / "lock"))  # nothing is timed, so nobody need wait
     if reason := tools.missing() or names.missing():
         pytest.skip(reason)
-    given = {"size": 4096, "sessions": 20, "seconds": 1.0, "messages": 200, "delay": 5.0, "is_timed": False}
+    given = {"size": 4096, "sessions": 20, "seconds": 1.0, "messages": 200, "delay": 5.0}
     # Not below pytest's folder: Postfix's processes become users that may not look into it.
     with tempfile.TemporaryDirectory(prefix="asyncmta-bench-") as folder:
         spools = pathlib.Path(folder)
@@ -35,7 +35,7 @@ def options(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("workload", ["late", "late-mx"])
 def test_a_next_hop_far_away(workload, options):
-    found = run.one_run(Asyncmta, workload, run.Plan(options))
+    found = run.one_run(Asyncmta, workload, run.Plan(options, is_timed=False))
     assert found["messages"] == 200
     assert found["rate"] > 0
 
@@ -43,7 +43,7 @@ def test_a_next_hop_far_away(workload, options):
 def test_postfix_finds_our_names(options):
     if reason := Postfix.missing():
         pytest.skip(reason)
-    assert run.one_run(Postfix, "late-mx", run.Plan(options))["messages"] == 200
+    assert run.one_run(Postfix, "late-mx", run.Plan(options, is_timed=False))["messages"] == 200
     assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and options.spools.name in command_of(pid)]
 
 
@@ -51,7 +51,7 @@ def test_postfix_finds_our_names(options):
 def test_into_maildirs(kind, options):
     if kind is Postfix and (reason := Postfix.missing()):
         pytest.skip(reason)
-    assert run.one_run(kind, "local", run.Plan(options))["messages"] == 200
+    assert run.one_run(kind, "local", run.Plan(options, is_timed=False))["messages"] == 200
 
 
 def test_what_came_twice_into_a_maildir_is_told(tmp_path):

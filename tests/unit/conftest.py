@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.incidents.incidentkit import World
+from tests.incidents.incidentkit import world  # noqa: F401 - a fixture
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    try:
-        yield world
-    finally:
-        await world.close()
-
-
-@pytest.fixture
-def queued(world, house):
+def queued(world, house):  # noqa: F811 - the fixture above
     """`await queued(recipient, ...)`: a message for them has been accepted, and tried where it could be; its id."""
 
     async def queued(*recipients, sender="alice@a.example"):
