@@ -21,6 +21,7 @@ from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smar
 from asyncmta.system.clock import Clock
 
 HELD_FOR = 3600.0
+_NETWORK = ("mx:", "smarthost:", "lmtp:", "qmtp:")
 
 _DISCARDED = Delivered(replies.DISCARDED, discarded=True)
 
@@ -58,6 +59,9 @@ class Dispatch:
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
+            if consignments[0].destination.startswith(_NETWORK):
+                self._hand_over(self._remote, consignments, done)
+                return
             transport = self._transport(consignments[0], done)
             if transport is not None:
                 self._hand_over(transport, consignments, done)
@@ -74,7 +78,7 @@ class Dispatch:
         """Who delivers it; None when it has been answered."""
         destination = consignment.destination
         # The common case is decided by the key alone; the route is asked for the others.
-        if destination.startswith(("mx:", "smarthost:", "lmtp:", "qmtp:")):
+        if destination.startswith(_NETWORK):
             return self._remote
         try:
             route = self._route_of(destination)

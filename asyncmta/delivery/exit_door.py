@@ -53,18 +53,14 @@ class ExitDoor:
         self._maillog = maillog
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
-        if any(map(self._has_stopped, consignments)):
-            self._deliver_rest(consignments, done)
-        else:
-            self._transport.deliver(consignments, done)
-
-    def _has_stopped(self, consignment: Consignment) -> bool:
-        """Is anybody of it stopped? Mostly not, and then it goes on as it is."""
-        judge, envelope = self._judge, consignment.envelope
-        for at in consignment.ordinals:
-            if judge(envelope.recipients[at].address, envelope.reverse_path) is not None:
-                return True
-        return False
+        judge = self._judge
+        for consignment in consignments:
+            recipients, sender = consignment.envelope.recipients, consignment.envelope.reverse_path
+            for at in consignment.ordinals:
+                if judge(recipients[at].address, sender) is not None:
+                    self._deliver_rest(consignments, done)
+                    return
+        self._transport.deliver(consignments, done)  # mostly it goes on as it is
 
     def _deliver_rest(self, consignments: Sequence[Consignment], done: Done) -> None:
         parts: dict[Consignment, _Part] = {}

@@ -104,7 +104,7 @@ class ActiveSite:
             if session.transaction is None:
                 session.quit()
             else:
-                self.backlog.waiting += filter(None, (session.transaction, session.follower))
+                self.backlog.waiting += session.transaction, *session.recalled()
                 session.abandon()
         self._sessions.clear()
         self._idle.clear()
@@ -120,9 +120,7 @@ class ActiveSite:
                 session.abandon()
                 self._part(session)
                 waiting.append(transaction)
-            if session.follower is not None:
-                waiting.append(session.follower)
-                session.follower = None
+            waiting += session.recalled()
         self._endings.postpone(waiting)
 
     @property
@@ -146,10 +144,10 @@ class ActiveSite:
         outcomes = dialogue.outcomes
         now = session.heard
         self._stride.ended(session.began, now)
-        if session.follower is not None and not dialogue.usable:
-            backlog.waiting.appendleft(session.follower)  # of it nobody has heard
-        if not dialogue.usable and self._goes_to_another(session, transaction):
-            return
+        if not dialogue.usable:
+            backlog.waiting.extendleft(session.recalled())
+            if self._goes_to_another(session, transaction):
+                return
         sequel = None  # mostly the outcomes are all there is
         if needs_sequel(outcomes) or transaction.is_suspected:
             sequel = self._sequel(session, transaction)
@@ -186,6 +184,8 @@ class ActiveSite:
         if backlog.pace is not None:
             self._equipment.watch(self)
             now = self._equipment.clock.monotonic()
+        elif not self._is_wanted():
+            return
         # Who rests counts as live, so that the window may allow no new one.
         while self._idle and backlog.waiting and backlog.has_turn(now) and self._is_wanted():
             self._serve(self._idle.pop(), backlog.take(now))

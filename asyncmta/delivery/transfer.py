@@ -96,6 +96,11 @@ class Session(Line):
         self.is_ahead = follower is not None and self.dialogue.usable
         return follower
 
+    def recalled(self) -> list[Transaction]:
+        """The one that went behind, if any: it has its time still before it, and so far nothing has happened of it."""
+        follower, self.follower = self.follower, None
+        return [follower] if follower is not None else []
+
     def expire(self) -> None:
         """The deadline is past."""
         if self.is_over:

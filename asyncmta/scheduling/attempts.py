@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
+
 from asyncmta.mail.envelope import Consignment, QueueId
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Result
 from asyncmta.mail.transport import Transport
@@ -40,17 +42,15 @@ TOO_LATE = Postponed(0.0, "the time in which its sender wants it delivered is ov
 LOCAL = "local:"  # with which the destinations of our own mailboxes begin (`routing`)
 
 
-class Pass:
+class Pass(Struct, eq=False):
     """One message from the first consignment handed out until none of it is in hand. `is_timed`: it is known when what
     there is to tell is told although the pass still runs, which happens once. `owes`: a delivery is to be told of."""
 
-    __slots__ = ("consignments", "entry", "failures", "is_timed", "owes")
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.consignments: dict[Consignment, Task] = {}
-        self.failures: dict[int, Failed] = {}
-        self.is_timed = self.owes = False
+    entry: Entry
+    consignments: dict[Consignment, Task] = {}
+    failures: dict[int, Failed] = {}
+    is_timed: bool = False
+    owes: bool = False
 
 
 class Attempts:

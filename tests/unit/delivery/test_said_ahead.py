@@ -186,3 +186,18 @@ async def test_who_is_cut_off_at_the_dot_costs_nobody_else_a_try(alone: Any) -> 
         assert sorted(alone.results.kinds()) == ["D", "D", "D", "D", "E"]
         assert len(sink.messages) == 4
         assert sink.sessions_seen == 2
+
+
+async def test_for_who_looks_on_one_goes_after_the_other(alone: Any, scripted: Any) -> None:
+    async with scripted([*OPENED, TAKEN, CONSENT, TAKEN]) as server:
+        to = alone.smarthost(server.address)
+        for _ in range(2):
+            alone.send(to=to)
+        await alone.until(lambda: alone.dialogues())
+        (site,) = alone.transport._sites.values()
+        (session,) = site._sessions
+        session.is_watched = True
+        await alone.results.wait_for(2)
+        assert alone.results.kinds() == "DD"
+        assert not session.is_ahead
+        assert session.served == 2
