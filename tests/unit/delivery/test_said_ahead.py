@@ -193,7 +193,7 @@ async def test_for_who_looks_on_one_goes_after_the_other(alone: Any, scripted: A
         to = alone.smarthost(server.address)
         for _ in range(2):
             alone.send(to=to)
-        await alone.until(lambda: alone.dialogues())
+        await alone.until(alone.dialogues)
         (site,) = alone.transport._sites.values()
         (session,) = site._sessions
         session.is_watched = True
