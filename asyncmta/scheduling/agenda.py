@@ -19,6 +19,7 @@ from math import inf
 
 from asyncmta.mail.envelope import QueueId
 from asyncmta.scheduling.marks import Marks
+from asyncmta.scheduling.tags import tag_of
 from asyncmta.scheduling.task import IN_HAND, NOWHERE, PARKED, READY, WAITING, Counts, Destination, Task, Turn, joined
 
 HEAD_STARTS = (120.0, 60.0, 0.0)
@@ -47,18 +48,13 @@ class Agenda:
         self._ready: list[tuple[float, int, Turn]] = []
         self._turns: dict[QueueId, Turn] = {}
         self._overdue = 0
-        self._in_hand = 0
+        self.in_hand = 0  # recipients
 
     # -- what is on it ----------------------------------------------------------------------------------------------
 
     def __contains__(self, queue_id: QueueId) -> bool:
         """Is any recipient of this message on the agenda or in hand?"""
         return queue_id in self._marks.known
-
-    @property
-    def in_hand(self) -> int:
-        """Recipients in hand."""
-        return self._in_hand
 
     @property
     def overdue(self) -> int:
@@ -130,7 +126,7 @@ class Agenda:
         elif destination.ready or destination.in_hand + size > self._share or destination.parked:
             return False
         destination.in_hand += size
-        self._in_hand += size
+        self.in_hand += size
         task.place = IN_HAND
         self._marks.known[task.queue_id] = task
         return True
@@ -156,9 +152,10 @@ class Agenda:
             self._open(destination)
         return tasks
 
-    def promote(self, queue_id: QueueId, now: float) -> int:
-        """What of this message waits is due now; how many tasks that were."""
-        waiting = [task for task in self.tasks(queue_id) if task.place == WAITING and task.due > now]
+    def promote(self, queue_id: QueueId, now: float, tag: int | None = None) -> int:
+        """What of this message waits (for destinations with this tag) is due now; how many tasks that were."""
+        tasks = [each for each in self.tasks(queue_id) if tag in (None, tag_of(each.destination))]
+        waiting = [task for task in tasks if task.place == WAITING and task.due > now]
         for task in waiting:
             destination, task.due = self._destinations[task.destination], now
             self._make_ready(task, destination)
@@ -207,7 +204,7 @@ class Agenda:
         task.place = NOWHERE
         destination = self._destinations[task.destination]
         destination.in_hand -= len(task.ordinals)
-        self._in_hand -= len(task.ordinals)
+        self.in_hand -= len(task.ordinals)
         self._marks.drop(task)
         self._open(destination)
 
@@ -293,7 +290,7 @@ class Agenda:
                 task.sequence = next(self._sequence)
             piece.place = IN_HAND
             destination.in_hand += size
-            self._in_hand += size
+            self.in_hand += size
             self._overdue -= size
             left -= size
             taken.setdefault(task.queue_id, {}).setdefault(task.destination, []).append(piece)

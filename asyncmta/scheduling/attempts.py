@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from asyncmta.mail.envelope import Consignment, QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Result
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Result, is_unreached
 from asyncmta.mail.transport import Transport
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means, SchedulerSettings
+from asyncmta.scheduling.promotion import follow
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.settle import (
     INTERNAL,
@@ -29,6 +30,7 @@ from asyncmta.scheduling.settle import (
     settle,
     softened,
 )
+from asyncmta.scheduling.tags import tag_of
 from asyncmta.scheduling.task import Lane, Task
 from asyncmta.spool.ledger import Entry
 from asyncmta.system.clock import Timer
@@ -74,6 +76,7 @@ class Attempts:
         self._settings = settings
         self._schedule = settings.retry
         self._held = held
+        self._unreached = means.unreached
         self._reports = reports
         self._lay_out = lay_out
         self._waiting = held.waiting
@@ -151,6 +154,9 @@ class Attempts:
         if settled.attempted is not None:
             self._store.note(settled.attempted)
         self._say(here.entry, settled, now)
+        has_followers = (
+            bool(self._unreached.hosts) and not isinstance(result, Postponed) and self._follow(task, settled)
+        )
         if settled.failures or settled.owes:
             here.failures.update(settled.failures)
             here.owes |= settled.owes
@@ -164,11 +170,25 @@ class Attempts:
                 due = self._clock.monotonic() + settled.due - now
                 if isinstance(result, Postponed):
                     self._waiting.postponed(task.destination, due)
+                elif settled.attempted is not None:
+                    said = settled.attempted.outcomes[settled.deferred[0]]
+                    if is_unreached(said):
+                        self._unreached.add((queue_id, tag_of(task.destination)), said.place.host)
                 task.lane = Lane.RETRY
                 self._lay_out(here.entry, task, settled.deferred, due)
         if not here.consignments:
             self._end_pass(here)
-        self._on_change(due)
+        self._on_change(self._clock.monotonic() if has_followers else due)
+
+    def _follow(self, task: Task, settled: Settlement) -> bool:
+        """Some wait until somebody is reached. Was it where one of them goes, and is he due now?"""
+        tag, noted = tag_of(task.destination), settled.attempted.outcomes if settled.attempted is not None else {}
+        self._unreached.drop((task.queue_id, tag))
+        taken = next((each for each in noted.values() if isinstance(each, Delivered)), None)
+        if taken is None:
+            return False
+        now = self._clock.monotonic()
+        return follow(self._unreached, self._agenda, self._waiting, now, tag, taken.place.host) > 0
 
     def _end_pass(self, here: Pass) -> None:
         entry = here.entry
