@@ -53,10 +53,24 @@ class ExitDoor:
         self._maillog = maillog
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
+        if any(map(self._has_stopped, consignments)):
+            self._deliver_rest(consignments, done)
+        else:
+            self._transport.deliver(consignments, done)
+
+    def _has_stopped(self, consignment: Consignment) -> bool:
+        """Is anybody of it stopped? Mostly not, and then it goes on as it is."""
+        judge, envelope = self._judge, consignment.envelope
+        for at in consignment.ordinals:
+            if judge(envelope.recipients[at].address, envelope.reverse_path) is not None:
+                return True
+        return False
+
+    def _deliver_rest(self, consignments: Sequence[Consignment], done: Done) -> None:
         parts: dict[Consignment, _Part] = {}
         passed = [each for consignment in consignments if (each := self._passed(consignment, parts, done)) is not None]
         if passed:
-            self._transport.deliver(passed, partial(self._ended, parts, done) if parts else done)
+            self._transport.deliver(passed, partial(self._ended, parts, done))
 
     def _passed(self, consignment: Consignment, parts: dict[Consignment, _Part], done: Done) -> Consignment | None:
         """What is left of it; None: nothing, and it has been answered."""
