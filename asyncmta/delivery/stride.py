@@ -1,7 +1,8 @@
 """How fast a site takes messages of late, and whether those at work there are enough for all who wait.
 
 Who waits goes behind others, and not to one more session, where that takes no longer than SOON: his commands go with
-their content then. Promises: one session is never enough for two, and sessions that stand still are not for anybody.
+their content then. Promises: one session is never enough for two who wait, so that whoever comes next finds out whether
+it stands still; and sessions that do are not enough for anybody.
 Never: sessions, a clock (the time is given).
 """
 
@@ -33,4 +34,4 @@ class Stride:
 
     def is_enough(self, waiting: int, at_work: int) -> bool:
         """Will so many sessions soon have taken so many transactions?"""
-        return at_work > 1 and 0.0 < waiting * self._usual <= SOON * at_work
+        return (at_work > 1 or waiting == 1) and 0.0 < waiting * self._usual <= SOON * at_work
