@@ -35,11 +35,12 @@ from asyncmta.inbound.events import (
 from asyncmta.inbound.flow import BACKLOG, STALLED, LargeArrival
 from asyncmta.inbound.holding import RECIPIENT
 from asyncmta.inbound.limits import content_due
-from asyncmta.inbound.tunnel import HANDSHAKE
+from asyncmta.inbound.tunnel import HANDSHAKE, join_the_end
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
 LINGER = 10.0  # seconds for the last word to get through
+_BYE = replies.BYE.wire
 MAX_PIPELINED = 1 << 16  # octets kept while somebody else has to answer
 
 
@@ -72,6 +73,8 @@ class Connection(Entrance):
         try:
             out = conversation.feed(data)
             if out:
+                if conversation.is_closed and out.endswith(_BYE) and not conversation.state.tls:
+                    join_the_end(self.transport)
                 self._write(out)
                 self._renew()
             elif conversation.is_paused:
