@@ -16,6 +16,7 @@ from asyncmta.inbound.content import IncomingContent, Rules
 from asyncmta.mail.wire import Unstuffer
 
 _END = b"\r\n.\r\n"
+_CARRIAGE_RETURN = ord("\r")
 _dotted = re.compile(rb"\r\n\.").search  # nothing but a literal: twice as fast as `bytes.find`, which begins at its end
 
 
@@ -55,13 +56,18 @@ class ContentReader(IncomingContent):
             else:
                 held = b""
         self._add(piece, piece.count(b"\r\n.") if has_dots else 0)
-        self._before = (before[:2] + piece[-2:])[-2:] + held
+        self._before = (piece[-2:] if len(piece) > 1 else (before[:2] + piece)[-2:]) + held
         return found + len(_END) if found >= 0 else -1
 
     def _add(self, piece: bytes, dots: int) -> None:
-        """What a line is was decided above, by CR LF alone; a bare line end becomes one only behind the unstuffing, so
-        that none of it can end the content."""
-        if self._unstuffer is None:
-            self._add_wire(piece, dots)
-        else:
+        """One more piece, of which `dots` lines inside it begin with a dot. What a line is was decided above, by CR LF
+        alone; a bare line end becomes one only behind the unstuffing, so that none of it can end the content."""
+        if self._unstuffer is not None:
             self._add_plain(self._unstuffer.feed(piece))
+        elif piece:
+            before = self._before
+            if before.startswith(b"\r\n"):
+                dots += piece.startswith(b".")
+            elif before[1] == _CARRIAGE_RETURN:
+                dots += piece.startswith(b"\n.")
+            self._keep(piece, dots)
