@@ -16,14 +16,12 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import msgspec
-
-from asyncmta import logline
-from asyncmta.logline import Build, Facts, Source, Wording
+from asyncmta import log_json, logline
+from asyncmta.log_json import JsonLines
+from asyncmta.log_rendering import Rendering, Row
+from asyncmta.logline import Source, Wording
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Place
@@ -36,8 +34,6 @@ INTERVAL = 0.05  # seconds a line may wait for company
 MAX_WAITING = 50_000  # lines handed over and not yet written; above it lines are dropped
 
 _GONE = (errno.EPIPE, errno.EBADF, errno.ENXIO)  # nobody will read here again
-
-Row = tuple[float, str, str, Build, tuple[Any, ...]]  # when, level, event, its builder and the builder's facts
 
 
 class MailLog:
@@ -55,8 +51,7 @@ class MailLog:
         """`format` is "auto", "json" or "console"; `addresses` "plain" or "hash". Without a stream: standard output."""
         self._now = clock.now
         self._stream = stream if stream is not None else sys.stdout.buffer
-        self._wording = Wording(hash_addresses=addresses == "hash")
-        self._render = _renderer(self._stream, format)
+        self._rendering = _rendering(self._stream, format, Wording(hash_addresses=addresses == "hash"))
         self.listen(level)
         self._rows: list[Row] = []
         self._batches: queue.SimpleQueue[tuple[list[Row], threading.Event | None] | None] = queue.SimpleQueue()
@@ -262,35 +257,20 @@ class MailLog:
         if lost > self._told:
             rows = [(rows[0][0], "warning", "log_lines_lost", logline.noted, ({"lines": lost - self._told},)), *rows]
             self._told = lost
-        lines = []
-        second, prefix, thousandth, stamp = -1, "", -1, ""
-        for when, level, event, build, facts in rows:
-            moment = int(when * 1000)
-            if moment != thousandth:  # most lines of a batch share theirs with the one before
-                thousandth = moment
-                if second != (second := moment // 1000):
-                    prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-                stamp = f"{prefix}.{moment % 1000:03d}Z"
-            try:
-                line = self._render({"ts": stamp, "level": level, "event": event, **build(self._wording, *facts)})
-            except Exception as error:  # a fact of a wrong type loses its line, never the thread
-                line = self._render(
-                    {"ts": stamp, "level": "error", "event": "log_line_failed", "of": event, "error": repr(error)}
-                )
-            lines.append(line)
-        return b"".join(lines)
+        return self._rendering.lines(rows)
 
 
-def _renderer(stream: BinaryIO, format: str) -> Callable[[Facts], bytes]:
-    """How a line is written for this stream: by structlog's console renderer on a terminal, else as JSON."""
+def _rendering(stream: BinaryIO, format: str, wording: Wording) -> Rendering:
+    """How lines are written for this stream: by structlog's console renderer on a terminal, else as JSON."""
     is_terminal = _is_terminal(stream)
     if format == "console" or (format == "auto" and is_terminal):
         from structlog.dev import ConsoleRenderer  # noqa: PLC0415 - brings rich and pygments: 70 ms and 5 MiB at a start
 
         console = ConsoleRenderer(colors=is_terminal, timestamp_key="ts", pad_event_to=10, sort_keys=False)
-        return lambda facts: f"{console(None, '', dict(facts))}\n".encode("utf-8", "backslashreplace")
-    encode = msgspec.json.Encoder().encode
-    return lambda facts: encode(facts) + b"\n"
+        return Rendering(
+            wording, lambda facts: f"{console(None, '', dict(facts))}\n".encode("utf-8", "backslashreplace"), {}
+        )
+    return Rendering(wording, log_json.render, JsonLines(wording).writers)
 
 
 def _is_terminal(stream: BinaryIO) -> bool:

@@ -32,6 +32,8 @@ CELLS = {
     "accept-one": ("accept", "one"),
     "relay": ("relay", "kept"),
     "relay-one": ("relay", "one"),
+    "mx": ("mx", "kept"),
+    "mx-one": ("mx", "one"),
     "local": ("local", "kept"),
 }
 LOOP = "the loop itself: epoll, recv, timers"

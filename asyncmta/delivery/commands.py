@@ -106,7 +106,7 @@ def compose(
     if envelope.requiretls and not peer.requiretls:
         text = "the sender requires TLS all the way, and this server does not offer it (REQUIRETLS)"
         return Obstacle(dict.fromkeys(ordinals, reply(550, "5.7.30", text)), b"")
-    if envelope.is_binary and not peer.binary:
+    if envelope.body != "7BIT" and envelope.is_binary and not peer.binary:
         text = "the message is binary, and this server does not take such (BINARYMIME)"
         return Obstacle(dict.fromkeys(ordinals, reply(550, "5.6.1", text)), b"")
     timing, deadline = envelope.timing, ""
@@ -117,11 +117,11 @@ def compose(
         if peer.deliver_by:
             deadline = f" BY={max(-MOST_SECONDS, min(left, MOST_SECONDS))};{timing.by_mode}"
     recipients = envelope.recipients
-    text = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content, deadline)
+    text = _lines(peer, envelope, list(map(recipients.__getitem__, ordinals)), content, deadline)
     if text.isascii():
         return text.encode("ascii")
     if peer.smtputf8:
-        utf8 = _lines(peer, envelope, [recipients[ordinal] for ordinal in ordinals], content, deadline, utf8=True)
+        utf8 = _lines(peer, envelope, list(map(recipients.__getitem__, ordinals)), content, deadline, utf8=True)
         return utf8.encode("utf-8")
     return _in_ascii(peer, envelope, ordinals, content, deadline)
 
@@ -160,9 +160,12 @@ def _lines(
 
 def _mail_parameters(peer: Capabilities, envelope: Envelope, content: Content, *, utf8: bool) -> str:
     text = f" SIZE={content.size}" if peer.announces_size else ""
-    if envelope.is_binary:
+    if envelope.body == "7BIT":
+        if content.eight_bit and peer.eight_bit:
+            text += " BODY=8BITMIME"
+    elif envelope.is_binary:
         text += " BODY=BINARYMIME"
-    elif peer.eight_bit and (content.eight_bit or envelope.body != "7BIT"):
+    elif peer.eight_bit:
         text += " BODY=8BITMIME"
     if peer.smtputf8 and (utf8 or envelope.smtputf8):
         text += " SMTPUTF8"

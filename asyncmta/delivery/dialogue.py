@@ -1,4 +1,4 @@
-"""The client side of SMTP transactions as a sans-IO engine: what may be written now, replies in, outcomes out.
+"""The client side of SMTP transactions as a sans-IO engine: replies in, outcomes out, and what may be written now.
 
 One object for each connection, any number of transactions one after another. With PIPELINING, MAIL, all RCPT and DATA
 leave in one write; lock-step otherwise. With CHUNKING content goes by BDAT, and in that same write if the caller likes.
@@ -11,134 +11,32 @@ RFC 5321 4.1.1, 4.2, 4.5.3; RFC 2920 3.1 (pipelining, and the 354 that nobody sh
 
 from __future__ import annotations
 
-from enum import Enum
-
 from msgspec.structs import replace
 
-from asyncmta.delivery.commands import Capabilities, compose
-from asyncmta.delivery.reply_octets import end_of_reply, is_endless
+from asyncmta.delivery.reply_octets import consents_for_one, end_of_reply, is_endless
+from asyncmta.delivery.speaking import DOT, Speaker, Step
 from asyncmta.delivery.verdict import Fault, Stage, blame, is_expected, judge
-from asyncmta.mail.envelope import Content, Envelope
-from asyncmta.mail.outcome import NOWHERE, Cause, Delivered, Failed, Handover, Outcome, Place, Scope
+from asyncmta.mail.outcome import Cause, Delivered, Failed, Outcome, Scope
 from asyncmta.mail.reply import InvalidReply, Reply, parse_reply
 
-DATA = b"DATA\r\n"
-DOT = b".\r\n"
+__all__ = ["Dialogue", "Step"]
+
 NO_BDAT = (500, 501, 502, 504)  # there is no such command
 
 
-class Step(Enum):
-    """What the caller does next."""
-
-    WAIT = 1  # for more octets
-    WRITE = 2  # `out`
-    CONTENT = 3  # send the content, then the dot, and say so with `content_sent`
-    DONE = 4  # take `outcomes`; the connection may be used again only if `usable`
-
-
-class Dialogue:
+class Dialogue(Speaker):
     """`outcomes` is complete for the ordinals of `begin` once a step is DONE."""
 
-    __slots__ = (
-        "_accepted", "_at", "_awaited", "_commands", "_handover", "_held", "_is_at_once", "_needs_reset", "_of_all",
-        "_sent", "ending", "is_cut_off", "is_lmtp", "is_out", "is_unsure", "opening", "out", "outcomes", "peer",
-        "place", "usable",
-    )  # fmt: skip
-
-    farewell = b"QUIT\r\n"
-
-    def __init__(self, peer: Capabilities, place: Place = NOWHERE, *, lmtp: bool = False) -> None:
-        self.peer = peer
-        # Whose business it is to tell of the delivery (RFC 3461 5.2.2); LMTP says no more than SMTP does (W-177).
-        self._handover = Handover.PASSED_ON if peer.dsn else Handover.RELAYED
-        self.place = place
-        self.is_lmtp = lmtp
-        self.usable = True
-        self.is_cut_off = False  # the peer went away, by closing or by 421
-        self.is_unsure = False  # all content went out, and some recipient got no answer to it: was it taken?
-        self.out = self._held = b""
-        self.outcomes: dict[int, Outcome] = {}
-        self._sent: tuple[int, ...] = ()
-        self._commands: list[bytes] = []
-        # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
-        self._at = self._accepted = 0
-        self._awaited: tuple[int, ...] = ()
-        self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
-        self._needs_reset = False
-        self._of_all: Outcome | None = None
-        self.opening = b""  # what stands before content (BDAT, if it goes without dots doubled), and behind it
-        self.ending = DOT
-
-    def begin(
-        self,
-        envelope: Envelope,
-        ordinals: tuple[int, ...],
-        content: Content,
-        now: float = 0.0,
-        *,
-        at_once: bool = False,
-    ) -> Step:
-        """Start a transaction: WRITE, or DONE at once when the peer cannot take it for anybody. `now`: Unix seconds.
-        `at_once`: where the peer allows it, `out` ends with the announcement of the content, which is to follow in the
-        same write; then `is_out` is true."""
-        peer = self.peer
-        self.outcomes = {}
-        self._of_all, self._accepted = None, 0
-        self.is_out = self.is_unsure = self._is_at_once = False
-        self._sent = ordinals
-        self._at = -1 if self._needs_reset else 0
-        is_chunk = peer.chunking or envelope.is_binary
-        self.opening = b"BDAT %d LAST\r\n" % content.size if is_chunk else b""
-        self.ending = b"" if is_chunk else DOT
-        commands = compose(peer, envelope, ordinals, content, now)
-        if not isinstance(commands, bytes):
-            for ordinal, refusal in commands.refused.items():
-                self.outcomes[ordinal] = Failed(Cause.REFUSED, refusal, Scope.RECIPIENT, self.place)
-            self._sent = tuple([ordinal for ordinal in ordinals if ordinal not in self.outcomes])
-            commands = commands.commands
-            if not commands:
-                return Step.DONE
-        if not peer.pipelining:
-            self._commands = [*commands.splitlines(keepends=True), DATA]
-            commands = b"" if self._needs_reset else self._commands[0]
-        elif is_chunk and at_once and not self._needs_reset:
-            self.out = commands + self.opening
-            self.is_out = self._is_at_once = True
-            return Step.WRITE
-        elif not is_chunk:
-            commands += DATA
-        self.out = b"RSET\r\n" + commands if self._needs_reset else commands
-        return Step.WRITE
-
-    @property
-    def stage(self) -> Stage:
-        """Where the transaction stands: whose reply is awaited; DATA as long as the content is being sent."""
-        behind = self._at - len(self._sent)
-        if self._at <= 0:
-            return Stage.MAIL
-        if behind <= 0:
-            return Stage.RCPT
-        return Stage.DOT if behind > 1 and self.is_out else Stage.DATA
-
-    @property
-    def progress(self) -> int:
-        """Grows with each reply."""
-        return self._at
-
-    @property
-    def is_unheard(self) -> bool:
-        """The peer has not consented to MAIL and has not got the content: nothing of this transaction happened."""
-        return self._at <= 0 and not self.is_out
-
-    def content_sent(self) -> None:
-        """The content and the dot are on their way: the next reply is the one to the dot."""
-        self.is_out = True
+    __slots__ = ()
 
     def feed(self, octets: bytes) -> Step:
         """Take what the peer sent during a transaction."""
         if self._held:
             octets = self._held + octets
             self._held = b""
+        if self._is_usual and not self._at and consents_for_one(octets):
+            self._needs_reset, self._accepted, self._at = True, 1, 3
+            return Step.CONTENT
         start = 0
         while True:
             end = end_of_reply(octets, start)
@@ -158,6 +56,9 @@ class Dialogue:
             if step is Step.WAIT:
                 continue
             if start < len(octets):
+                if self.is_followed and step is Step.DONE and self.usable:
+                    self._held = octets[start:]  # of the next one
+                    return step
                 if step is not Step.DONE or (self.usable and self._is_shifted(octets[start:])):
                     self._distrust()
                     return self.fail(Fault.GARBAGE, "a reply before it was asked for")
@@ -192,11 +93,14 @@ class Dialogue:
 
     def _read(self, raw: bytes) -> Step:
         """A reply that needs a look."""
+        stage = self.stage
+        if raw == self._taken[0] and stage is Stage.DOT and not self.is_lmtp:  # word for word as the last time
+            self._needs_reset = False
+            return self._finish(self._taken[1])
         try:
             heard = parse_reply(raw)
         except InvalidReply as error:
             return self.fail(Fault.GARBAGE, str(error))
-        stage = self.stage
         if stage is Stage.DATA and self._at > len(self._sent) + 1:
             # The content is still on its way. A refusal is believed; what is consented to is unknown.
             if heard.code < 400:
@@ -220,7 +124,10 @@ class Dialogue:
         self._needs_reset = bool(self.opening) and heard.code >= 400  # RFC 3030 2: or the rest is undefined
         if self.is_lmtp and self._accepted:
             return self._answered_for_one(heard)
-        return self._finish(judge(stage, heard, self.place, self._handover))
+        outcome = judge(stage, heard, self.place, self._handover)
+        if type(outcome) is Delivered:
+            self._taken = raw, outcome
+        return self._finish(outcome)
 
     def _answered_for_one(self, heard: Reply) -> Step:
         """RFC 2033 4.2: a reply to the content for each recipient that was accepted, in the order of RCPT."""

@@ -21,26 +21,9 @@ from asyncmta.routing import Discard, Hold, Local, Mx, Pipe, Reject, Route, Smar
 from asyncmta.system.clock import Clock
 
 HELD_FOR = 3600.0
+_NETWORK = ("mx:", "smarthost:", "lmtp:", "qmtp:")
 
 _DISCARDED = Delivered(replies.DISCARDED, discarded=True)
-
-
-class _Once:
-    """Passes on one answer for each consignment; one that comes after that is dropped. `finals`: see `Dispatch`."""
-
-    __slots__ = ("_done", "_finals", "unanswered")
-
-    def __init__(self, consignments: Sequence[Consignment], done: Done, finals: frozenset[str]) -> None:
-        self.unanswered = set(consignments)
-        self._done = done
-        self._finals = finals
-
-    def __call__(self, consignment: Consignment, result: Result) -> None:
-        if consignment in self.unanswered:
-            self.unanswered.remove(consignment)
-            if consignment.destination in self._finals and isinstance(result, Mapping):
-                result = {ordinal: _final(outcome) for ordinal, outcome in result.items()}
-            self._done(consignment, result)
 
 
 def _final(outcome: Outcome) -> Outcome:
@@ -71,10 +54,14 @@ class Dispatch:
         self._clock = clock
         self._maillog = maillog
         self._finals = finals
+        self._unanswered: dict[Consignment, Done] = {}
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
+            if consignments[0].destination.startswith(_NETWORK):
+                self._hand_over(self._remote, consignments, done)
+                return
             transport = self._transport(consignments[0], done)
             if transport is not None:
                 self._hand_over(transport, consignments, done)
@@ -91,7 +78,7 @@ class Dispatch:
         """Who delivers it; None when it has been answered."""
         destination = consignment.destination
         # The common case is decided by the key alone; the route is asked for the others.
-        if destination.startswith(("mx:", "smarthost:", "lmtp:", "qmtp:")):
+        if destination.startswith(_NETWORK):
             return self._remote
         try:
             route = self._route_of(destination)
@@ -116,13 +103,23 @@ class Dispatch:
         return None
 
     def _hand_over(self, transport: Transport, consignments: Sequence[Consignment], done: Done) -> None:
-        once = _Once(consignments, done, self._finals)
+        for consignment in consignments:
+            self._unanswered[consignment] = done
         try:
-            transport.deliver(consignments, once)
+            transport.deliver(consignments, self._pass_on)
         except Exception as error:  # transports do not raise; should one, mail must not hang for it until a restart
             self._maillog.note("error", "internal_error", error=error, queue_id=consignments[0].queue_id)
-            for consignment in tuple(once.unanswered):
-                self._answer(consignment, blame(Stage.CONNECT, Fault.INTERNAL), once)
+            for consignment in consignments:
+                self._answer(consignment, blame(Stage.CONNECT, Fault.INTERNAL), self._pass_on)
+
+    def _pass_on(self, consignment: Consignment, result: Result) -> None:
+        """One answer for each consignment; one that comes after that is dropped."""
+        done = self._unanswered.pop(consignment, None)
+        if done is None:
+            return
+        if consignment.destination in self._finals and isinstance(result, Mapping):
+            result = {ordinal: _final(outcome) for ordinal, outcome in result.items()}
+        done(consignment, result)
 
     def _answer(self, consignment: Consignment, outcome: Outcome, done: Done) -> None:
         outcomes: Mapping[int, Outcome] = dict.fromkeys(consignment.ordinals, outcome)

@@ -17,12 +17,13 @@ from asyncmta.delivery.dialogue import Dialogue
 from asyncmta.delivery.doubts import Doubts
 from asyncmta.delivery.exchange import Site
 from asyncmta.delivery.habits import Habits
+from asyncmta.delivery.line import AnyDialogue
 from asyncmta.delivery.qmtp import QmtpDialogue
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.sweeping import Swept
 from asyncmta.delivery.traffic import Traffic
 from asyncmta.delivery.transaction import Leg
-from asyncmta.delivery.transfer import AnyDialogue, Owner, Session
+from asyncmta.delivery.transfer import Owner, Session
 from asyncmta.mail.envelope import QueueId, ReadContent
 from asyncmta.mail.outcome import Place
 from asyncmta.mail.reply import Reply

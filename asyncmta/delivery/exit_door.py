@@ -53,10 +53,20 @@ class ExitDoor:
         self._maillog = maillog
 
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
+        judge = self._judge
+        for consignment in consignments:
+            recipients, sender = consignment.envelope.recipients, consignment.envelope.reverse_path
+            for at in consignment.ordinals:
+                if judge(recipients[at].address, sender) is not None:
+                    self._deliver_rest(consignments, done)
+                    return
+        self._transport.deliver(consignments, done)  # mostly it goes on as it is
+
+    def _deliver_rest(self, consignments: Sequence[Consignment], done: Done) -> None:
         parts: dict[Consignment, _Part] = {}
         passed = [each for consignment in consignments if (each := self._passed(consignment, parts, done)) is not None]
         if passed:
-            self._transport.deliver(passed, partial(self._ended, parts, done) if parts else done)
+            self._transport.deliver(passed, partial(self._ended, parts, done))
 
     def _passed(self, consignment: Consignment, parts: dict[Consignment, _Part], done: Done) -> Consignment | None:
         """What is left of it; None: nothing, and it has been answered."""

@@ -12,6 +12,11 @@ from asyncmta.delivery.verdict import Stage
 IDLE_TIME = 5.0
 BLOCK_TIME = 180.0
 STAGE_TIME = {Stage.MAIL: 300.0, Stage.RCPT: 300.0, Stage.DATA: 120.0, Stage.DOT: 600.0}
+FIRST_REPLY = STAGE_TIME[Stage.MAIL]
+AFTER_THE_DOT = STAGE_TIME[Stage.DOT]
+# For the replies to what went behind the content of another message, once that has been answered. They come with it; a
+# peer from which they do not has thrown the commands away, and the message is sent in another session.
+AHEAD_TIME = 30.0
 BEFORE_THE_DOT = 7200.0  # for all of a transaction but its end: patience with a drip has a bound
 # For so long after its last reply a peer has not gone for idleness. Later the content waits for the reply to MAIL: with
 # a connection that is closed already nobody could tell whether it was taken.

@@ -39,6 +39,7 @@ class QmtpDialogue:
     )  # fmt: skip
 
     farewell = b""  # there is no word for it
+    is_followed = False
 
     def __init__(self, peer: Capabilities = PLAIN, place: Place = NOWHERE) -> None:
         self.peer = peer
@@ -81,6 +82,10 @@ class QmtpDialogue:
         self.opening = b"%d:\r" % (content.size + 1)
         self.ending = b"," + netstring(sender) + netstring(b"".join(map(netstring, recipients)))
         return Step.CONTENT
+
+    def ahead(self, envelope: Envelope, ordinals: tuple[int, ...], content: Content) -> bytes:
+        """Nothing goes before its turn."""
+        return b""
 
     @property
     def stage(self) -> Stage:

@@ -8,8 +8,14 @@ RFC 5321 4.2.1 (several lines), 4.5.3.1.5 (512 octets a line; peers take more).
 
 from __future__ import annotations
 
+import re
+
 LONGEST_LINE = 8192
 LONGEST_REPLY = 4 * LONGEST_LINE
+
+
+consents_for_one = re.compile(rb"250 [^\n]*\n250 [^\n]*\n354 [^\n]*\n").fullmatch
+"""Is it the usual answer to MAIL, one RCPT and DATA, and nothing beside? In one step, as it comes with each message."""
 
 
 def end_of_reply(octets: bytes, start: int) -> int:

@@ -10,10 +10,11 @@ the next attempt.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from asyncmta.delivery.aftermath import again, cut, learn
 from asyncmta.delivery.backlog import Backlog
+from asyncmta.delivery.beginning import begin, say_ahead
 from asyncmta.delivery.endings import Endings
 from asyncmta.delivery.equipment import Equipment, SiteView
 from asyncmta.delivery.exchange import Site
@@ -21,12 +22,13 @@ from asyncmta.delivery.pace import Pace
 from asyncmta.delivery.sequel import Facts, Sequel, follow, needs_sequel
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.standing import Standing
+from asyncmta.delivery.stride import Stride
 from asyncmta.delivery.transaction import Done, Leg, Parcel, Transaction, plan
 from asyncmta.delivery.transfer import Session
 from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.delivery.way import Way, is_mute
-from asyncmta.mail.envelope import Consignment, ContentUnavailable
-from asyncmta.mail.outcome import Deferred, Outcome
+from asyncmta.mail.envelope import Consignment
+from asyncmta.mail.outcome import Deferred
 
 MOST_RETURNS = 3
 LONGEST_SESSION = 300.0
@@ -34,18 +36,9 @@ LONGEST_SESSION = 300.0
 
 class ActiveSite:
     __slots__ = (
-        "_endings",
-        "_equipment",
-        "_habit",
-        "_idle",
-        "_is_closing",
-        "_messages",
-        "_sessions",
-        "_standing",
-        "backlog",
-        "last_used",
-        "site",
-    )
+        "_endings", "_equipment", "_habit", "_idle", "_is_closing", "_may_say_ahead", "_messages", "_sessions",
+        "_standing", "_stride", "backlog", "broke", "last_used", "site",
+    )  # fmt: skip
 
     def __init__(self, site: Site, equipment: Equipment) -> None:
         settings = equipment.dialer.settings
@@ -59,10 +52,12 @@ class ActiveSite:
         self.backlog = Backlog(most_sessions, self._habit.shape, pace)
         self._standing = Standing(self.backlog, equipment.clock)
         self._endings = Endings(site, equipment, self._standing)
+        self.broke = self._endings.broke
         self._messages = settings.messages_per_session
         self._sessions: dict[Session, float] = {}  # and when it began
         self._idle: list[Session] = []
-        self._is_closing = False
+        self._is_closing, self._may_say_ahead = False, True
+        self._stride = Stride(self.last_used)
 
     # -- what the transport calls ------------------------------------------------------------------------------------
 
@@ -74,9 +69,7 @@ class ActiveSite:
         is_one = size == 1 or (size <= shape.most_recipients and not shape.most_domains)
         if not is_one or backlog.suspended_until > now or self._is_closing or now >= self._habit.until:
             self.join([Leg(Parcel(consignment, way, done), consignment.ordinals)])
-        elif (
-            self._idle and not backlog.waiting and backlog.pace is None and size == len(consignment.envelope.recipients)
-        ):
+        elif self._idle and backlog.is_clear and self._is_wanted(1) and size == len(consignment.envelope.recipients):
             self._serve(self._idle.pop(), Transaction(consignment, way, done))
         else:
             backlog.join(Transaction(consignment, way, done))
@@ -100,7 +93,8 @@ class ActiveSite:
         for session in tuple(self._sessions):
             if session.deadline <= now:
                 session.expire()
-        if self.backlog.pace is not None and self.backlog.waiting:
+        if self.backlog.waiting:
+            self._stride.look(now)
             self._work()
 
     def close(self) -> None:
@@ -110,7 +104,7 @@ class ActiveSite:
             if session.transaction is None:
                 session.quit()
             else:
-                self.backlog.waiting.append(session.transaction)
+                self.backlog.waiting += session.transaction, *session.recalled()
                 session.abandon()
         self._sessions.clear()
         self._idle.clear()
@@ -126,6 +120,7 @@ class ActiveSite:
                 session.abandon()
                 self._part(session)
                 waiting.append(transaction)
+            waiting += session.recalled()
         self._endings.postpone(waiting)
 
     @property
@@ -147,9 +142,12 @@ class ActiveSite:
         """The next one first, so that the peer has work while we settle this one."""
         backlog, dialogue = self.backlog, session.dialogue
         outcomes = dialogue.outcomes
-        now = self._equipment.clock.monotonic()
-        if not dialogue.usable and self._goes_to_another(session, transaction):
-            return
+        now = session.heard
+        self._stride.ended(session.began, now)
+        if not dialogue.usable:
+            backlog.waiting.extendleft(session.recalled())
+            if self._goes_to_another(session, transaction):
+                return
         sequel = None  # mostly the outcomes are all there is
         if needs_sequel(outcomes) or transaction.is_suspected:
             sequel = self._sequel(session, transaction)
@@ -159,9 +157,9 @@ class ActiveSite:
             backlog.ended(transaction)
         if dialogue.usable:
             backlog.succeeded(is_too_much=sequel is not None and sequel.is_told_off)
-            is_fresh = now - self._sessions[session] < LONGEST_SESSION
-            if is_fresh and session.served < (dialogue.peer.most_messages or self._messages):
-                self._serve(session, backlog.take(now))
+            follower = session.follow()
+            if follower is not None or self._lasts(session, now):
+                self._serve(session, follower or backlog.take(now))
             else:
                 session.quit()
                 self._part(session)
@@ -170,27 +168,34 @@ class ActiveSite:
         if backlog.waiting:
             self._work()
 
+    def following(self, session: Session) -> bytes:
+        may_be = self._may_say_ahead and not self._is_closing and self._lasts(session, session.began, 1)
+        return say_ahead(self.backlog, session) if may_be and self.backlog.waiting else b""
+
     def gone(self, session: Session) -> None:
         self._idle.remove(session)
         self._part(session)
-
-    def broke(self, error: Exception) -> None:
-        self._endings.broke(error)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         """Somebody waits: those who rest take him, or others are opened."""
-        backlog = self.backlog
-        now = 0.0
+        backlog, now = self.backlog, 0.0
         if backlog.pace is not None:
             self._equipment.watch(self)
             now = self._equipment.clock.monotonic()
+        elif not self._is_wanted():
+            return
         # Who rests counts as live, so that the window may allow no new one.
-        while self._idle and backlog.waiting and backlog.has_turn(now):
+        while self._idle and backlog.waiting and backlog.has_turn(now) and self._is_wanted():
             self._serve(self._idle.pop(), backlog.take(now))
-        while backlog.may_open and backlog.has_turn(now) and not self._is_closing:
+        while backlog.may_open and backlog.has_turn(now) and not self._is_closing and self._is_wanted():
             self._equipment.spawn(self._open(backlog.begin_opening()))
+
+    def _is_wanted(self, more: int = 0) -> bool:
+        """Is another session at work of use for those who wait, and for so many more?"""
+        backlog = self.backlog
+        return not self._stride.is_enough(len(backlog.waiting) + more, backlog.live - len(self._idle))
 
     def _serve(self, session: Session, transaction: Transaction | None) -> None:
         """Give the session this transaction, or the next one that can be begun; else let it rest."""
@@ -198,7 +203,7 @@ class ActiveSite:
         while transaction is not None:
             if len(transaction.ordinals) > 1:
                 transaction = cut(self.backlog, transaction, peer)
-            outcomes = self._begin(session, transaction)
+            outcomes = begin(session, transaction, self._equipment.read_content, self.broke)
             if outcomes is None:
                 return
             # Later, and not from here: whoever is told may at once send the next, and so on without end.
@@ -212,23 +217,12 @@ class ActiveSite:
             session.rest()
             self._idle.append(session)
 
-    def _begin(self, session: Session, transaction: Transaction) -> Mapping[int, Outcome] | None:
-        """None: it is under way. Else its outcomes, and the session is as free as before."""
-        try:
-            content = self._equipment.read_content(transaction.consignment.queue_id)
-            return None if session.start(transaction, content) else session.dialogue.outcomes
-        except ContentUnavailable as error:
-            outcome = blame(Stage.MAIL, Fault.CONTENT, str(error))
-        except Exception as error:
-            self.broke(error)
-            session.abandon()
-            outcome = blame(Stage.MAIL, Fault.INTERNAL)
-        return dict.fromkeys(transaction.ordinals, outcome)
-
     def _goes_to_another(self, session: Session, transaction: Transaction) -> bool:
         """The session is over. True: nothing of the transaction was heard on it, and another one will take it."""
         backlog, dialogue, is_reused = self.backlog, session.dialogue, session.served > 1
         self._part(session)
+        # There are servers that throw away what comes behind a message.
+        self._may_say_ahead &= not (session.is_ahead and dialogue.is_unheard)
         if not (dialogue.is_unheard and dialogue.is_cut_off):
             backlog.slow_down()
             return False
@@ -294,6 +288,11 @@ class ActiveSite:
     def _look_up_habit(self) -> None:
         self._habit = self._equipment.habits.of(self.site, self._equipment.clock.monotonic())
         self.backlog.shape = self._habit.shape
+
+    def _lasts(self, session: Session, now: float, more: int = 0) -> bool:
+        """May the session have another message now, or when it has had so many more?"""
+        most = session.dialogue.peer.most_messages or self._messages
+        return now - self._sessions[session] < LONGEST_SESSION and session.served + more < most
 
     def _part(self, session: Session) -> None:
         self._sessions.pop(session, None)

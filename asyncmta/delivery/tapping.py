@@ -26,6 +26,8 @@ class AtWork(Protocol):
     """A session at work (`transfer`), as far as it is known here."""
 
     transaction: Any
+    follower: Any
+    is_watched: bool
     dialogue: Any
     is_over: bool
     _transport: asyncio.Transport
@@ -165,7 +167,7 @@ class OutgoingTaps:
         if isinstance(transport, TappedTransport) and transport.tap.is_on:
             return
         target, site, protocol = self._live[session]
-        before = session.transaction
+        before = session.follower or session.transaction  # of a follower, the commands have gone
         tap = tracing.tap(
             _named(tracing.next_id("out"), site, target),
             is_between=lambda: before is None or session.transaction is not before,
@@ -200,6 +202,7 @@ def _at_work(session: AtWork, transport: TappedTransport) -> None:
         return str(last.reply) if isinstance(last, Failed | Deferred) else ""
 
     transport.tap.queue_id, transport.why = queue_id, why
+    session.is_watched = True
 
 
 def _named(identity: str, site: Site, target: Target) -> Session:

@@ -3,16 +3,15 @@
 No task, no future and no timer for a message: octets that arrive are fed to the dialogue, what it asks for is written
 in the same turn, and a deadline is only noted: a sweep once a second compares it. Small content goes in one write with
 its commands to a peer that takes chunks. Content that is not in memory is streamed by a task, as fast as the peer
-reads; what the peer cannot take as it is, is recoded first. Promises: each transaction that was started is handed back
-finished, once, whatever happens to the connection. Never: a choice of what comes next.
+reads; what the peer cannot take as it is, is recoded first. Where others wait, the commands of the next one go in one
+write with the content of this one. Promises: each transaction that was started is handed back finished, once, whatever
+happens to the connection. Never: a choice of what comes next.
 
-RFC 1047, RFC 3030.
+RFC 1047, RFC 2920, RFC 3030.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -20,8 +19,8 @@ from asyncmta.delivery.backlog import Transaction
 from asyncmta.delivery.conversion import Conversion
 from asyncmta.delivery.counted import Octets, counted
 from asyncmta.delivery.dialogue import Dialogue, Step
-from asyncmta.delivery.patience import BLOCK_TIME, FRESH, IDLE_TIME, before_the_dot, until_reply
-from asyncmta.delivery.qmtp import QmtpDialogue
+from asyncmta.delivery.line import AnyDialogue, Line
+from asyncmta.delivery.patience import AFTER_THE_DOT, AHEAD_TIME, FIRST_REPLY, FRESH
 from asyncmta.delivery.remedy import Fitted, Remedy, find_remedy
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.verdict import Fault
@@ -33,7 +32,6 @@ SMALL = 32768  # below, one joined write is cheaper than several buffers, and wh
 NOTHING = Content(0, b"", False, 0)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
-AnyDialogue = Dialogue | QmtpDialogue
 Work = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -43,6 +41,9 @@ class Owner(Protocol):
     def finished(self, session: Session, transaction: Transaction) -> None:
         """The outcomes are in `session.dialogue`; if that is not usable, the session is over."""
 
+    def following(self, session: Session) -> bytes:
+        """The commands of another transaction, which is `session.follower` from then on; b"": there is none."""
+
     def gone(self, session: Session) -> None:
         """It was idle, and is over."""
 
@@ -50,27 +51,28 @@ class Owner(Protocol):
         """A bug; the session deals with its consequences."""
 
 
-class Session(asyncio.Protocol):
-    """`deadline` is on the clock's monotonic scale; `transaction` is None while it is idle."""
+class Session(Line):
+    """`deadline` is on the clock's monotonic scale; `transaction` is None while it is idle. `follower`: of whom the
+    commands went behind the content of `transaction`; `is_ahead`: so did those of `transaction` itself, which is
+    unheard. `is_watched`: somebody looks on, for whom one goes after the other."""
 
     __slots__ = (
-        "__weakref__", "_clock", "_content", "_conversion", "_facts", "_heard", "_is_fitting", "_owner", "_resumed",
-        "_spawn", "_transport", "began", "deadline", "dialogue", "is_over", "served", "transaction",
+        "__weakref__", "_content", "_conversion", "_facts", "_is_fitting", "_owner", "_spawn", "follower", "is_ahead",
+        "is_watched", "served", "transaction",
     )  # fmt: skip
 
     def __init__(
         self, opened: Opened, dialogue: AnyDialogue, *, owner: Owner, clock: Clock, spawn: Spawn, conversion: Conversion
     ) -> None:
-        self.dialogue = dialogue
+        super().__init__(opened.transport, dialogue, clock)
         self.transaction: Transaction | None = None
-        self.served, self.is_over, self.began, self.deadline = 0, False, 0.0, math.inf
-        self._transport = opened.transport
-        self._owner, self._clock, self._spawn, self._conversion = owner, clock, spawn, conversion
-        self._heard = clock.monotonic()  # when the peer last had something to answer
+        self.follower: Transaction | None = None
+        self.is_ahead = self.is_watched = False
+        self.served = 0
+        self._owner, self._spawn, self._conversion = owner, spawn, conversion
         self._is_fitting = False  # nothing was said of the transaction yet
         self._content: Octets = ()
         self._facts = NOTHING
-        self._resumed: asyncio.Event | None = None
         opened.transport.set_protocol(self)
 
     # -- what the owner calls ----------------------------------------------------------------------------------------
@@ -79,14 +81,25 @@ class Session(asyncio.Protocol):
         """Begin a transaction. False: it is over at once, without a word to the peer; the session stays idle."""
         consignment = transaction.consignment
         envelope, facts = consignment.envelope, consignment.content
+        if self.is_ahead:
+            self._follow(transaction, facts, content)
+            return True
         if facts.eight_bit or envelope.body == "BINARYMIME":
             remedy = find_remedy(self.dialogue.peer, envelope, facts, self._conversion.eight_bit)
             if remedy is not None:
                 return self._start_fitting(transaction, content, remedy)
         return self._begin(transaction, envelope, facts, content)
 
-    def rest(self) -> None:
-        self.deadline = self._clock.monotonic() + IDLE_TIME
+    def follow(self) -> Transaction | None:
+        """The one that went behind the last, which is to be started now, if the session can go on."""
+        follower, self.follower = self.follower, None
+        self.is_ahead = follower is not None and self.dialogue.usable
+        return follower
+
+    def recalled(self) -> list[Transaction]:
+        """The one that went behind, if any: it has its time still before it, and so far nothing has happened of it."""
+        follower, self.follower = self.follower, None
+        return [follower] if follower is not None else []
 
     def expire(self) -> None:
         """The deadline is past."""
@@ -95,15 +108,10 @@ class Session(asyncio.Protocol):
         if self.transaction is None:
             self.quit()
             self._owner.gone(self)
+        elif self.is_ahead and self.dialogue.is_unheard:
+            self._fail(Fault.LOST, "what went behind the end of another message was not answered")
         else:
             self._fail(Fault.TIMEOUT)
-
-    def quit(self) -> None:
-        """Leave politely. The 221 is not waited for: it would tell us nothing."""
-        if not self.is_over:
-            self.is_over = True
-            self._transport.write(self.dialogue.farewell)
-            self._transport.close()
 
     def abandon(self) -> None:
         """Break off; what the peer made of the transaction under way is not known, and its owner deals with it."""
@@ -127,6 +135,8 @@ class Session(asyncio.Protocol):
             step = dialogue.feed(data)
             if step is Step.DONE:
                 self._finish()
+                if self.is_ahead and self.transaction is not None:
+                    self.data_received(b"")  # what is said of the next one may have come with it
             elif step is Step.CONTENT:
                 self._send_content()
             else:
@@ -150,14 +160,6 @@ class Session(asyncio.Protocol):
                 self._fail(Fault.LOST, getattr(exc, "strerror", None) or "")
         except Exception as error:
             self._bug(error)
-
-    def pause_writing(self) -> None:
-        self._resumed = asyncio.Event()
-
-    def resume_writing(self) -> None:
-        resumed, self._resumed = self._resumed, None
-        if resumed is not None:
-            resumed.set()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -191,7 +193,7 @@ class Session(asyncio.Protocol):
         dialogue = self.dialogue
         now = 0.0 if envelope.timing is None else self._clock.now()
         began = self._clock.monotonic()
-        at_once = facts.wire_size < SMALL and began - self._heard < FRESH and isinstance(content, tuple)
+        at_once = facts.wire_size < SMALL and began - self.heard < FRESH and isinstance(content, tuple)
         step = dialogue.begin(envelope, transaction.ordinals, facts, now, at_once=at_once)
         if step is Step.DONE:
             return False
@@ -199,7 +201,7 @@ class Session(asyncio.Protocol):
             content = counted(content, facts)
         self.transaction, self.began = transaction, began
         self._content, self._facts = content, facts
-        self._wait_for_reply()
+        self.deadline = began + (AFTER_THE_DOT if dialogue.is_out else FIRST_REPLY)
         if dialogue.is_out:
             assert isinstance(content, tuple)
             self._transport.write(b"".join((dialogue.out, *content)))
@@ -208,6 +210,14 @@ class Session(asyncio.Protocol):
         else:
             self._transport.write(dialogue.out)
         return True
+
+    def _follow(self, transaction: Transaction, facts: Content, content: Octets) -> None:
+        """All that is to be said before its content has been said."""
+        assert isinstance(self.dialogue, Dialogue), "nobody else is said ahead"
+        self.dialogue.follow(transaction.ordinals)
+        self.transaction, self.began = transaction, self._clock.monotonic()
+        self._content, self._facts = content, facts
+        self.deadline = self.began + AHEAD_TIME
 
     def _send_content(self) -> None:
         content, self._content = self._content, ()
@@ -219,7 +229,10 @@ class Session(asyncio.Protocol):
             return
         self._content_sent()
         if self._facts.wire_size < SMALL:
-            self._transport.write(b"".join((dialogue.opening, *content, dialogue.ending)))
+            behind = b"" if self.is_watched else self._owner.following(self)
+            if behind:
+                dialogue.is_followed = True
+            self._transport.write(b"".join((dialogue.opening, *content, dialogue.ending, behind)))
         else:
             self._transport.writelines((dialogue.opening, *content, dialogue.ending))
 
@@ -256,24 +269,15 @@ class Session(asyncio.Protocol):
             if close is not None:
                 await close()
 
-    def _content_sent(self) -> None:
-        self.dialogue.content_sent()
-        self._wait_for_reply()
-
-    def _wait_for_reply(self) -> None:
-        dialogue, now = self.dialogue, self._clock.monotonic()
-        self.deadline = until_reply(dialogue.stage, is_out=dialogue.is_out, now=now, began=self.began)
-
-    def _wait_for_block(self) -> None:
-        self.deadline = before_the_dot(BLOCK_TIME, now=self._clock.monotonic(), began=self.began)
-
     def _finish(self) -> None:
         transaction, self.transaction = self.transaction, None
         assert transaction is not None
         self._content = ()
         self._is_fitting = False
         self.served += 1
-        self._heard = self._clock.monotonic()
+        self.heard = self._clock.monotonic()
+        if self.dialogue.is_followed and self.follower is None:
+            self.dialogue.usable = False  # it was taken back, and its content is waited for
         if not self.dialogue.usable:
             self._drop()
         self._owner.finished(self, transaction)
@@ -285,12 +289,6 @@ class Session(asyncio.Protocol):
     def _end(self) -> None:
         self._drop()
         self._owner.gone(self)
-
-    def _drop(self) -> None:
-        """Close without another octet: what is still in the buffer must not become a whole message."""
-        self.is_over = True
-        self._transport.abort()
-        self.resume_writing()
 
     def _bug(self, error: Exception) -> None:
         self._owner.broke(error)

@@ -19,6 +19,7 @@ from math import inf
 
 from asyncmta.mail.envelope import QueueId
 from asyncmta.scheduling.marks import Marks
+from asyncmta.scheduling.tags import tag_of
 from asyncmta.scheduling.task import IN_HAND, NOWHERE, PARKED, READY, WAITING, Counts, Destination, Task, Turn, joined
 
 HEAD_STARTS = (120.0, 60.0, 0.0)
@@ -46,24 +47,14 @@ class Agenda:
         self._wakes: list[tuple[float, int, Destination]] = []
         self._ready: list[tuple[float, int, Turn]] = []
         self._turns: dict[QueueId, Turn] = {}
-        self._overdue = 0
-        self._in_hand = 0
+        self.overdue = 0  # recipients that are due and not in hand, for want of room or with a destination that is held
+        self.in_hand = 0  # recipients; both are for everybody to read
 
     # -- what is on it ----------------------------------------------------------------------------------------------
 
     def __contains__(self, queue_id: QueueId) -> bool:
         """Is any recipient of this message on the agenda or in hand?"""
         return queue_id in self._marks.known
-
-    @property
-    def in_hand(self) -> int:
-        """Recipients in hand."""
-        return self._in_hand
-
-    @property
-    def overdue(self) -> int:
-        """Recipients that are due and not in hand, for want of room or because their destination is held."""
-        return self._overdue
 
     @property
     def has_ready(self) -> bool:
@@ -130,7 +121,7 @@ class Agenda:
         elif destination.ready or destination.in_hand + size > self._share or destination.parked:
             return False
         destination.in_hand += size
-        self._in_hand += size
+        self.in_hand += size
         task.place = IN_HAND
         self._marks.known[task.queue_id] = task
         return True
@@ -146,7 +137,7 @@ class Agenda:
             if place == WAITING:
                 destination.waiting.forget()
             else:
-                self._overdue -= len(task.ordinals)
+                self.overdue -= len(task.ordinals)
                 if place == PARKED:
                     destination.parked.forget()
                 else:
@@ -156,9 +147,10 @@ class Agenda:
             self._open(destination)
         return tasks
 
-    def promote(self, queue_id: QueueId, now: float) -> int:
-        """What of this message waits is due now; how many tasks that were."""
-        waiting = [task for task in self.tasks(queue_id) if task.place == WAITING and task.due > now]
+    def promote(self, queue_id: QueueId, now: float, tag: int | None = None) -> int:
+        """What of this message waits (for destinations with this tag) is due now; how many tasks that were."""
+        tasks = [each for each in self.tasks(queue_id) if tag in (None, tag_of(each.destination))]
+        waiting = [task for task in tasks if task.place == WAITING and task.due > now]
         for task in waiting:
             destination, task.due = self._destinations[task.destination], now
             self._make_ready(task, destination)
@@ -206,8 +198,9 @@ class Agenda:
             raise ValueError("only what is in hand can be released")
         task.place = NOWHERE
         destination = self._destinations[task.destination]
-        destination.in_hand -= len(task.ordinals)
-        self._in_hand -= len(task.ordinals)
+        size = len(task.ordinals)
+        destination.in_hand -= size
+        self.in_hand -= size
         self._marks.drop(task)
         self._open(destination)
 
@@ -237,7 +230,7 @@ class Agenda:
 
     def _make_ready(self, task: Task, destination: Destination) -> None:
         task.rank = task.due - self._head_starts[task.lane] - task.lead
-        self._overdue += len(task.ordinals)
+        self.overdue += len(task.ordinals)
         if destination.parked or destination.in_hand + destination.ready >= self._share:
             destination.parked.push(task.rank, task)
         else:
@@ -264,7 +257,7 @@ class Agenda:
             if destination.in_hand <= self._opens_at:
                 while destination.in_hand + destination.ready < self._share and parked.first() is not None:
                     self._queue_up(parked.pop(), destination)
-        elif destination.is_idle:
+        elif not destination.in_hand and destination.is_idle:
             destination.wake = inf
             del self._destinations[destination.name]
 
@@ -293,8 +286,8 @@ class Agenda:
                 task.sequence = next(self._sequence)
             piece.place = IN_HAND
             destination.in_hand += size
-            self._in_hand += size
-            self._overdue -= size
+            self.in_hand += size
+            self.overdue -= size
             left -= size
             taken.setdefault(task.queue_id, {}).setdefault(task.destination, []).append(piece)
         return limit - left

@@ -14,11 +14,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
+
 from asyncmta.mail.envelope import Consignment, QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Result
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Recorded, Result, is_unreached
 from asyncmta.mail.transport import Transport
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means, SchedulerSettings
+from asyncmta.scheduling.promotion import follow
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.settle import (
     INTERNAL,
@@ -26,11 +29,14 @@ from asyncmta.scheduling.settle import (
     end_of,
     is_to_be_told,
     is_too_late,
+    plain,
     settle,
     softened,
 )
+from asyncmta.scheduling.tags import tag_of
 from asyncmta.scheduling.task import Lane, Task
 from asyncmta.spool.ledger import Entry
+from asyncmta.spool.records import Attempted
 from asyncmta.system.clock import Timer
 from asyncmta.system.meter import DELAYS, Meter
 
@@ -38,17 +44,15 @@ TOO_LATE = Postponed(0.0, "the time in which its sender wants it delivered is ov
 LOCAL = "local:"  # with which the destinations of our own mailboxes begin (`routing`)
 
 
-class Pass:
+class Pass(Struct, eq=False):
     """One message from the first consignment handed out until none of it is in hand. `is_timed`: it is known when what
     there is to tell is told although the pass still runs, which happens once. `owes`: a delivery is to be told of."""
 
-    __slots__ = ("consignments", "entry", "failures", "is_timed", "owes")
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.consignments: dict[Consignment, Task] = {}
-        self.failures: dict[int, Failed] = {}
-        self.is_timed = self.owes = False
+    entry: Entry
+    consignments: dict[Consignment, Task] = {}
+    failures: dict[int, Failed] = {}
+    is_timed: bool = False
+    owes: bool = False
 
 
 class Attempts:
@@ -74,6 +78,7 @@ class Attempts:
         self._settings = settings
         self._schedule = settings.retry
         self._held = held
+        self._unreached = means.unreached
         self._reports = reports
         self._lay_out = lay_out
         self._waiting = held.waiting
@@ -143,8 +148,23 @@ class Attempts:
             self._maillog.note("error", "settled_twice", queue_id=queue_id, destination=consignment.destination)
             return
         self._agenda.release(task)
-        now = self._clock.now()
-        schedule, local = self._schedule, task.destination.startswith(LOCAL)
+        due, now, entry = None, self._clock.now(), here.entry
+        has_followers = bool(self._unreached.hosts) and self._follow(task, result)
+        delivered = plain(entry, task.ordinals, result)
+        if delivered is None:
+            due = self._settle(here, task, result, now)
+        else:
+            (ordinal,) = task.ordinals
+            self._store.note(Attempted(queue_id, now, {ordinal: delivered}))
+            recipient, delay = entry.envelope.recipients[ordinal].address, now - entry.accepted_at
+            self._maillog.delivered(queue_id=queue_id, recipient=recipient, outcome=delivered, delay=delay)
+        if not here.consignments:
+            self._end_pass(here)
+        self._on_change(self._clock.monotonic() if has_followers else due)
+
+    def _settle(self, here: Pass, task: Task, result: Result, now: float) -> float | None:
+        """When somebody of it is due again, if anybody is."""
+        schedule, local, queue_id = self._schedule, task.destination.startswith(LOCAL), task.queue_id
         if self._settings.soft:
             result = softened(result)
         settled = settle(here.entry, task.ordinals, result, schedule=schedule, now=now, local=local)
@@ -156,19 +176,33 @@ class Attempts:
             here.owes |= settled.owes
             if here.consignments and not here.is_timed:
                 self._tell_later(here)
-        due = None
-        if settled.due is not None:
-            if self._held.stops(queue_id):
-                self._held.keep(queue_id, settled.deferred)
-            else:
-                due = self._clock.monotonic() + settled.due - now
-                if isinstance(result, Postponed):
-                    self._waiting.postponed(task.destination, due)
-                task.lane = Lane.RETRY
-                self._lay_out(here.entry, task, settled.deferred, due)
-        if not here.consignments:
-            self._end_pass(here)
-        self._on_change(due)
+        if settled.due is None:
+            return None
+        if self._held.stops(queue_id):
+            self._held.keep(queue_id, settled.deferred)
+            return None
+        due = self._clock.monotonic() + settled.due - now
+        if isinstance(result, Postponed):
+            self._waiting.postponed(task.destination, due)
+        elif settled.attempted is not None:
+            said = settled.attempted.outcomes[settled.deferred[0]]
+            if is_unreached(said):
+                self._unreached.add((queue_id, tag_of(task.destination)), said.place.host)
+        task.lane = Lane.RETRY
+        self._lay_out(here.entry, task, settled.deferred, due)
+        return due
+
+    def _follow(self, task: Task, result: Result) -> bool:
+        """Some wait until somebody is reached. Was it where one of them goes, and is he due now?"""
+        if isinstance(result, Postponed):
+            return False
+        tag, outcomes = tag_of(task.destination), result.outcomes if isinstance(result, Recorded) else result
+        self._unreached.drop((task.queue_id, tag))
+        taken = next((each for each in outcomes.values() if isinstance(each, Delivered)), None)
+        if taken is None:
+            return False
+        now = self._clock.monotonic()
+        return follow(self._unreached, self._agenda, self._waiting, now, tag, taken.place.host) > 0
 
     def _end_pass(self, here: Pass) -> None:
         entry = here.entry
@@ -180,7 +214,7 @@ class Attempts:
         if is_left and is_to_be_told(entry, self._clock.now(), self._settings.warn_after):
             self._reports.add_delay(entry, end_of(entry, self._schedule))
         if queue_id not in self._reports:
-            self.close(entry)
+            self._close(entry, is_left=is_left)
 
     def _tell_later(self, here: Pass) -> None:
         """Others of this pass are still in hand: what there is to tell waits for them, but not for long."""
@@ -214,11 +248,17 @@ class Attempts:
         queue_id = entry.queue_id
         if queue_id in self._passes:  # that was what it had to tell so far
             return
-        if queue_id in self._agenda or queue_id in self._held:
+        is_left = queue_id in self._agenda or queue_id in self._held
+        if is_left or queue_id not in self._reports:
+            self._close(entry, is_left=is_left)
+
+    def _close(self, entry: Entry, *, is_left: bool) -> None:
+        queue_id = entry.queue_id
+        if is_left:
             self._store.forget_content(queue_id)
             if queue_id not in self._held and queue_id not in self._reports:
                 self._waiting.park(entry)
-        elif queue_id not in self._reports:
+        else:
             self._held.drop(queue_id)
             self._maillog.retired(queue_id=queue_id, delay=self._clock.now() - entry.accepted_at)
 

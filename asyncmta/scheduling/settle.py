@@ -61,6 +61,17 @@ def _softened(outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
     }
 
 
+def plain(entry: Entry, ordinals: tuple[int, ...], result: Result) -> Delivered | None:
+    """The end of most attempts: one recipient, who has it, and nobody wants to be told. Nothing follows from it but
+    that it is noted and said. None: it is not so plain."""
+    if type(result) is not dict or len(ordinals) != 1 or entry.envelope.timing is not None:
+        return None
+    outcome = result.get(ordinals[0])
+    if type(outcome) is not Delivered or entry.envelope.recipients[ordinals[0]].notify & NOTIFY_SUCCESS:
+        return None
+    return outcome
+
+
 def settle(
     entry: Entry,
     ordinals: tuple[int, ...],
