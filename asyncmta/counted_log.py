@@ -53,7 +53,7 @@ class CountedLog(MailLog):
         """Keep the last ones from now on, for whoever can ask for them."""
         if self.recent is None:
             self.recent = RecentLines()
-            self._render = self.recent.keeping(self._render)
+            self._rendering.keep(self.recent)
 
     @property
     def lost(self) -> int:

@@ -32,6 +32,8 @@ CELLS = {
     "accept-one": ("accept", "one"),
     "relay": ("relay", "kept"),
     "relay-one": ("relay", "one"),
+    "mx": ("mx", "kept"),
+    "mx-one": ("mx", "one"),
     "local": ("local", "kept"),
 }
 LOOP = "the loop itself: epoll, recv, timers"
@@ -77,7 +79,7 @@ STAGES = {
         *("delivery/transfer.py:_send", "delivery/transfer.py:_write", "delivery/transfer.py:_push"),
     ),
     "local: Maildir": ("delivery/maildir", "mailboxes/", "forwarding/local.py", "forwarding/stores.py"),
-    "log": ("maillog.py", "logline.py", "counted_log.py", "reasons.py"),
+    "log": ("log_json.py", "log_rendering.py", "maillog.py", "logline.py", "counted_log.py", "reasons.py"),
     "metrics": ("metrics.py", "tally.py", "mta_metrics.py", "system/meter.py", "spool/meter.py", "delivery/traffic.py"),
     "HTTP, webhooks": ("admin/", "webhooks/"),
 }

@@ -50,6 +50,7 @@ PARTS |= {"null_client": "mta", "mta_front": "mta", "__init__": "(top)", "__main
 PARTS |= {"mta_bounce": "mta", "mta_forwarding": "mta", "mta_lists": "mta", "mta_drop": "mta", "mta_maildir": "mta"}
 PARTS |= {"mta_doors": "mta", "mta_watching": "mta", "mta_telemetry": "mta", "mta_tracing": "mta"}
 PARTS |= {"tally": "maillog", "noted": "maillog", "counted_log": "maillog"}
+PARTS |= {"log_json": "maillog", "log_rendering": "maillog"}
 PARTS |= {
     "metrics": "mta",
     "metric_names": "mta",

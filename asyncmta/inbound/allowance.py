@@ -50,15 +50,16 @@ class Allowance:
         """MAIL that is in order otherwise."""
         if login is not None and reverse_path is not None and not self._may_use(login, reverse_path):
             return replies.SENDER_NOT_OWNED
-        return None if self._take(self._messages, ip, login) else replies.TOO_MUCH_MAIL
+        throttle = self._messages[login is not None]
+        return None if throttle is None or self._take(throttle, ip, login) else replies.TOO_MUCH_MAIL
 
     def recipient(self, ip: str, login: str | None) -> Reply | None:
         """RCPT that is in order otherwise."""
-        return None if self._take(self._recipients, ip, login) else replies.TOO_MANY_RECIPIENTS_NOW
+        throttle = self._recipients[login is not None]
+        return None if throttle is None or self._take(throttle, ip, login) else replies.TOO_MANY_RECIPIENTS_NOW
 
-    def _take(self, throttles: tuple[Throttle | None, Throttle | None], ip: str, login: str | None) -> bool:
-        throttle = throttles[login is not None]
-        return throttle is None or throttle.take(client_key(ip) if login is None else login, self._now())
+    def _take(self, throttle: Throttle, ip: str, login: str | None) -> bool:
+        return throttle.take(client_key(ip) if login is None else login, self._now())
 
     def _may_use(self, login: str, address: Address) -> bool:
         patterns = self._senders(login)

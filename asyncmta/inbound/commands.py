@@ -16,7 +16,7 @@ from msgspec import Struct
 from asyncmta.inbound.extensions import RELEASE_PARAMETERS, WISH_PARAMETERS, Wishes, parse_wishes
 from asyncmta.inbound.parameters import is_envid, is_orcpt, is_xtext, parse_notify, parse_parameters, parse_size
 from asyncmta.mail import replies
-from asyncmta.mail.address import Address, InvalidAddress, parse_address
+from asyncmta.mail.address import ORDINARY, Address, InvalidAddress, ordinary_address, parse_address
 from asyncmta.mail.envelope import Envelope, Recipient
 from asyncmta.mail.reply import Reply
 
@@ -24,6 +24,9 @@ from asyncmta.mail.reply import Reply
 _PATH = r' *<((?:"(?:[^"\\]|\\.)*"@)?[^<>" ]*)>(?: +(.*))?\Z'
 _FROM = re.compile("(?i:FROM:)" + _PATH)
 _TO = re.compile("(?i:TO:)" + _PATH)
+# What nearly all of them are, at once; whatever else there is goes the long way.
+_PLAIN_FROM = re.compile(rf"(?i:FROM:)<{ORDINARY}>(?: SIZE=([0-9]{{1,20}}))?(?: BODY=(7BIT|8BITMIME))?\Z")
+_PLAIN_TO = re.compile(rf"(?i:TO:)<{ORDINARY}>\Z")
 
 _MAIL_PARAMETERS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"}) | WISH_PARAMETERS
 _MAIL_PARAMETERS_AUTH = _MAIL_PARAMETERS | {"AUTH"}
@@ -37,6 +40,23 @@ class Sender(Struct, frozen=True):
     envelope: Envelope
     size: int = 0
     wishes: Wishes | None = None
+
+
+def plain_sender(argument: str) -> Sender | None:
+    """What `parse_mail` says of it in any session; None: ask there."""
+    plain = _PLAIN_FROM.match(argument)
+    if plain is None:
+        return None
+    local_part, domain, size, body = plain.groups()
+    address = ordinary_address(local_part, domain)
+    return None if address is None else Sender(Envelope(address, (), body or "7BIT"), int(size) if size else 0)
+
+
+def plain_recipient(argument: str) -> Recipient | None:
+    """What `parse_rcpt` says of it in any transaction; None: ask there."""
+    plain = _PLAIN_TO.match(argument)
+    address = None if plain is None else ordinary_address(plain[1], plain[2])
+    return None if address is None else Recipient(address)
 
 
 def parse_mail(

@@ -35,11 +35,12 @@ from asyncmta.inbound.events import (
 from asyncmta.inbound.flow import BACKLOG, STALLED, LargeArrival
 from asyncmta.inbound.holding import RECIPIENT
 from asyncmta.inbound.limits import content_due
-from asyncmta.inbound.tunnel import HANDSHAKE
+from asyncmta.inbound.tunnel import HANDSHAKE, join_the_end
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
 LINGER = 10.0  # seconds for the last word to get through
+_BYE = replies.BYE.wire
 MAX_PIPELINED = 1 << 16  # octets kept while somebody else has to answer
 
 
@@ -72,11 +73,11 @@ class Connection(Entrance):
         try:
             out = conversation.feed(data)
             if out:
+                if conversation.is_closed and out.endswith(_BYE) and not conversation.state.tls:
+                    join_the_end(self.transport)
                 self._write(out)
                 self._renew()
             elif conversation.is_paused:
-                if conversation.buffered > MAX_PIPELINED:
-                    self._flow.hold(BACKLOG)
                 if self._on_input is not None:
                     self._on_input()
             elif conversation.state.reader is not None:
@@ -88,7 +89,8 @@ class Connection(Entrance):
     def _settle(self, conversation: Conversation, octets: int) -> None:
         """After each step: until when more of the content has to come, what is to be done, and what we keep. This runs
         for each turn of each client."""
-        if not conversation.is_in_content:
+        state = conversation.state
+        if state.reader is None and state.content is None:  # the client owes us none, nor more chunks of it
             self._content_due = math.inf
         else:
             self._content_due = content_due(
@@ -99,8 +101,10 @@ class Connection(Entrance):
             )
         if conversation.events:
             self._follow_all(conversation)
-        state = conversation.state
-        held = conversation.buffered + RECIPIENT * len(state.recipients)
+        held = conversation.buffered
+        if held > MAX_PIPELINED and conversation.is_paused:
+            self._flow.hold(BACKLOG)
+        held += RECIPIENT * len(state.recipients)
         if state.content is not None:
             held += state.content.held
         if self._large is not None:
@@ -124,12 +128,13 @@ class Connection(Entrance):
         while conversation.events:
             events, conversation.events = conversation.events, []
             for event in events:
-                self._follow(conversation, event)
+                if isinstance(event, MessageEnded):
+                    self._take(event)
+                else:
+                    self._follow(conversation, event)
 
     def _follow(self, conversation: Conversation, event: Event) -> None:
         match event:
-            case MessageEnded():
-                self._take(event)
             case Refused():
                 if not event.reply.is_positive:  # else intake has said that it was discarded
                     self._log(conversation, event)
@@ -179,13 +184,13 @@ class Connection(Entrance):
         if error is not None:
             self._note(error)
         found = Existence.UNKNOWN if error is not None else lookup.result()
-        self._advance(lambda conversation: conversation.looked_up(found))
+        self._advance(Conversation.looked_up, found)
 
     def _answer(self, reply: Reply) -> None:
         """What intake says to the dot."""
-        self._advance(lambda conversation: conversation.answered(reply))
+        self._advance(Conversation.answered, reply)
 
-    def _advance(self, step: Callable[[Conversation], bytes]) -> None:
+    def _advance(self, step: Callable[..., bytes], *answer: object) -> None:
         """Somebody has answered, or something happened to the session: say what comes of it, and go on."""
         conversation = self._conversation
         if conversation is None or self.transport is None:  # the client is gone
@@ -193,12 +198,13 @@ class Connection(Entrance):
         self._is_our_turn = False
         self._renew()
         try:
-            out = step(conversation)
+            out = step(conversation, *answer)
             if out:
                 self._write(out)
             self._settle(conversation, 0)
             if not conversation.is_paused:
-                self._flow.release(BACKLOG)
+                if self._flow.held:
+                    self._flow.release(BACKLOG)
                 if self._half_closed:
                     self._end()
         except Exception as error:
@@ -243,7 +249,7 @@ class Connection(Entrance):
             self.abort()
         elif self._closing_since is None:
             self._sessions.reception.maillog.refused(client=self._client_ip, stage="session", reply=word)
-            self._advance(lambda conversation: conversation.close(word))
+            self._advance(Conversation.close, word)
 
     def _log(self, conversation: Conversation, event: Refused) -> None:
         maillog, client, helo = self._sessions.reception.maillog, conversation.state.client.ip, conversation.state.helo

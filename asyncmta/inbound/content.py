@@ -20,7 +20,6 @@ from asyncmta.mail.wire import LINE_LIMIT, Normaliser, Stuffer
 HEADER_LIMIT = 1 << 20
 _DOT = ord(".")
 _LINE_FEED = ord("\n")
-_CARRIAGE_RETURN = ord("\r")
 _MAX_PARTS = 128
 
 
@@ -58,7 +57,7 @@ class Shape(Struct, frozen=True, gc=False):
 
 
 class IncomingContent:
-    """One content. Who knows where it ends brings its octets: `_add_wire` with dots doubled, `_add_plain` without."""
+    """One content. Who knows where it ends brings its octets: `_keep` with dots doubled, `_add_plain` without."""
 
     __slots__ = (
         "_before",
@@ -78,11 +77,12 @@ class IncomingContent:
         "wire_size",
     )
 
+    _stuffer: Stuffer  # of whoever brings octets to `_add_plain`
+
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._parts: list[bytes] = []
         self._before = b"\r\n"  # the last two octets that came in wire form
-        self._stuffer = Stuffer()
         self._normaliser = Normaliser() if rules.normalises and not rules.binary else None
         self._dots = 0
         self._line = 0  # octets of the unfinished line
@@ -122,17 +122,6 @@ class IncomingContent:
         self._unwanted = True
         self._parts.clear()
 
-    def _add_wire(self, piece: bytes, dots: int) -> None:
-        """One more piece in wire form, of which `dots` lines inside it begin with a dot."""
-        if not piece:
-            return
-        before = self._before
-        if before.startswith(b"\r\n"):
-            dots += piece[0] == _DOT
-        elif before[1] == _CARRIAGE_RETURN:
-            dots += piece.startswith(b"\n.")
-        self._keep(piece, dots)
-
     def _add_plain(self, piece: bytes) -> None:
         """One more piece as it is, dots not doubled."""
         if self._normaliser is not None:
@@ -152,7 +141,15 @@ class IncomingContent:
             self._violate(Violation.TOO_BIG)
             return
         if not rules.binary:
-            self._inspect(piece)
+            if self.violation is not Violation.BARE_LINE_END:
+                line_ends = self._line_ends
+                line_ends.decode(piece.decode("latin-1"))
+                if line_ends.newlines not in (None, "\r\n"):
+                    self._violate(Violation.BARE_LINE_END)
+            if b"\0" in piece:
+                self._violate(Violation.NUL)
+            if not (rules.accept_long_lines or self._lines_fit(piece)):
+                self._violate(Violation.LONG_LINE)
         if self._header >= 0:
             self._measure_header(piece)
         if not piece.isascii():
@@ -167,20 +164,17 @@ class IncomingContent:
             self.violation = violation
         self._parts.clear()
 
-    def _inspect(self, piece: bytes) -> None:
-        if self.violation is not Violation.BARE_LINE_END:
-            line_ends = self._line_ends
-            line_ends.decode(piece.decode("latin-1"))
-            if line_ends.newlines not in (None, "\r\n"):
-                self._violate(Violation.BARE_LINE_END)
-        if b"\0" in piece:
-            self._violate(Violation.NUL)
-        if not (self._rules.accept_long_lines or self._lines_fit(piece)):
-            self._violate(Violation.LONG_LINE)
-
     def _measure_header(self, piece: bytes) -> None:
         """Has the header section ended, and within its limit? It ends with the first empty line, if there is one; and
         content whose first line is no field has none."""
+        limit = self._rules.header_limit  # the line end put in front stands for that of the last field
+        if not self._header and self._tail == b"\r\n":  # nothing came before it, and mostly all of the section is here
+            colon = piece.find(b":", 0, LINE_LIMIT)
+            found = piece.find(b"\r\n\r\n")
+            if 0 <= colon < piece.find(b"\n") and 0 <= found <= limit - 2:
+                self._header = -1
+                self._tail = b""
+                return
         window = self._tail + piece
         if not self._header:
             first = window[2 : 2 + LINE_LIMIT]
@@ -193,7 +187,6 @@ class IncomingContent:
                 self._tail = b""
                 return
         found = window.find(b"\r\n\r\n")
-        limit = self._rules.header_limit  # the line end put in front stands for that of the last field
         if found >= 0:
             if self._header + found > limit:
                 self._violate(Violation.HEADER_TOO_BIG)

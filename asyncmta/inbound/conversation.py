@@ -82,14 +82,15 @@ class Conversation:
     def feed(self, chunk: bytes) -> bytes:
         """What the client sent."""
         if self._buffer:
-            chunk = self._buffer + chunk
-            self._buffer = b""
+            chunk, self._buffer = self._buffer + chunk, b""
         if self.is_paused:
             if not self.is_closed:
                 self._buffer = chunk
             return b""
         if not self._greeted:
             return self.turn_away(lines.NOT_SMTP)
+        if not (self.is_closed or self._draining or self.state.reader) and chunk.find(b"\n") == len(chunk) - 1 >= 0:
+            return self._command(chunk[:-1], False)  # one command and nothing else, as nearly always
         return self._run(chunk)
 
     def go_on(self) -> bytes:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 
 from asyncmta.inbound.content import IncomingContent, Rules
-from asyncmta.mail.wire import Unstuffer
+from asyncmta.mail.wire import Stuffer, Unstuffer
 
 _END = b"\r\n.\r\n"
+_CARRIAGE_RETURN = ord("\r")
 _dotted = re.compile(rb"\r\n\.").search  # nothing but a literal: twice as fast as `bytes.find`, which begins at its end
 
 
@@ -24,10 +25,14 @@ class ContentReader(IncomingContent):
 
     __slots__ = ("_unstuffer",)
 
+    _unstuffer: Unstuffer | None
+
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
         # Behind the last two octets that were taken, `_before` has what is held back: it may belong to the end.
-        self._unstuffer = Unstuffer() if rules.normalises else None
+        self._unstuffer = None
+        if rules.normalises:
+            self._unstuffer, self._stuffer = Unstuffer(), Stuffer()
 
     def feed(self, data: bytes, at: int = 0) -> int:
         """Take the octets from `at` on. Where the next command begins in `data`, or -1: the content goes on."""
@@ -55,13 +60,18 @@ class ContentReader(IncomingContent):
             else:
                 held = b""
         self._add(piece, piece.count(b"\r\n.") if has_dots else 0)
-        self._before = (before[:2] + piece[-2:])[-2:] + held
+        self._before = (piece[-2:] if len(piece) > 1 else (before[:2] + piece)[-2:]) + held
         return found + len(_END) if found >= 0 else -1
 
     def _add(self, piece: bytes, dots: int) -> None:
-        """What a line is was decided above, by CR LF alone; a bare line end becomes one only behind the unstuffing, so
-        that none of it can end the content."""
-        if self._unstuffer is None:
-            self._add_wire(piece, dots)
-        else:
+        """One more piece, of which `dots` lines inside it begin with a dot. What a line is was decided above, by CR LF
+        alone; a bare line end becomes one only behind the unstuffing, so that none of it can end the content."""
+        if self._unstuffer is not None:
             self._add_plain(self._unstuffer.feed(piece))
+        elif piece:
+            before = self._before
+            if before.startswith(b"\r\n"):
+                dots += piece.startswith(b".")
+            elif before[1] == _CARRIAGE_RETURN:
+                dots += piece.startswith(b"\n.")
+            self._keep(piece, dots)

@@ -130,11 +130,11 @@ class Entrance(asyncio.Protocol):
         refusal = sessions.counts.admit(wanted.ip)
         if refusal is not None:
             sessions.reception.maillog.refused(client=wanted.ip, stage="XCLIENT", reply=refusal)
-            self._advance(lambda conversation: conversation.close(refusal))
+            self._advance(Conversation.close, refusal)
             return
         client = self._client = client_at(sessions.acceptance, wanted.ip, wanted.port, name=wanted.name)
         sessions.reception.maillog.note("info", "client_told", client=client.ip, peer=before.ip)
-        self._advance(lambda conversation: conversation.client_changed(client, wanted.told))
+        self._advance(Conversation.client_changed, client, wanted.told)
         if self._conversation is not None and self.transport is not None:
             if self._welcome is not None:
                 self._welcome.cancel()
@@ -182,7 +182,7 @@ class Entrance(asyncio.Protocol):
             self._is_our_turn = False
             self._begin(tls)
         else:
-            self._advance(lambda conversation: conversation.tls_started(tls))
+            self._advance(Conversation.tls_started, tls)
 
     async def _tls_context(self) -> ssl.SSLContext:
         raise AssertionError("given by the listener")
@@ -190,7 +190,7 @@ class Entrance(asyncio.Protocol):
     def sweep(self, now: float) -> float:
         raise AssertionError("given by the connection")
 
-    def _advance(self, step: Callable[[Conversation], bytes]) -> None:
+    def _advance(self, step: Callable[..., bytes], *answer: object) -> None:
         raise AssertionError("given by the connection")
 
     # -- the way out -------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ class Entrance(asyncio.Protocol):
         conversation = self._conversation
         if conversation is None:
             return True
-        return not (conversation.is_paused or conversation.is_reading_content or conversation.buffered)
+        return not (conversation.is_paused or conversation.state.reader is not None or conversation.buffered)
 
     def _write(self, out: bytes) -> None:
         if self.tap is not None:

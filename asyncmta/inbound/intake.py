@@ -25,7 +25,7 @@ from asyncmta.inbound.submitting import NO_CONTENT, Submitting, reply_to, stamp
 from asyncmta.logline import Source
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import Content, Envelope, QueueId, format_queue_id
-from asyncmta.mail.headers import header_section, hop_count
+from asyncmta.mail.headers import header_section, hop_count, may_have_hops
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest
 from asyncmta.maillog import MailLog
@@ -65,15 +65,16 @@ class Intake(Submitting):
 
     def accept(self, envelope: Envelope, *, facts: ClientFacts, parts: list[bytes], shape: Shape, done: Done) -> None:
         """Inline content that has ended, in wire form. `done` gets the reply to the dot, once, now or later."""
-        section = _section(parts)
-        if hop_count(section) > self._settings.hops:
+        hops, handling = self._settings.hops, facts.handling
+        if may_have_hops(parts[0] if parts else b"", hops) and hop_count(_section(parts)) > hops:
             done(replies.TOO_MANY_HOPS)
             return
-        envelope = kept(given := envelope, facts)
-        if not envelope.recipients:
-            note_handling(self._maillog, None, facts, given)
-            done(replies.DISCARDED)
-            return
+        if handling is not None:
+            envelope = kept(given := envelope, facts)
+            if not envelope.recipients:
+                note_handling(self._maillog, None, facts, given)
+                done(replies.DISCARDED)
+                return
         queue_id = self._store.next_queue_id()
         at = self._clock.now()
         top = stamp(facts, queue_id, at, envelope)
@@ -86,7 +87,7 @@ class Intake(Submitting):
             shape.size + size, digest(written, shape.dotted), shape.dotted, shape.wire_size + size, eight_bit
         )
         record = Accepted(queue_id, at, envelope, content, facts.ip, facts.login, False, written)
-        if facts.handling is None:
+        if handling is None:
             self._store.submit((record,), partial(self._is_durable, record, facts, done))
         elif self._inspect is None:
             self._enter(Entering(record, facts), done)

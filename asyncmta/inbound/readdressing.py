@@ -53,11 +53,13 @@ class Readdressing:
         self._returned = returned
         self._serves = serves
         self._tell = tell
+        self.changes_senders = bool(senders)
+        self._changes_recipients = bool(recipients) or returned is not no_srs
 
     def envelope(self, envelope: Envelope) -> Envelope:
         """An envelope with the sender rewritten."""
         sender = envelope.reverse_path
-        if sender is None:
+        if sender is None or not self.changes_senders:
             return envelope
         now, rule = self._senders.of(sender)
         if rule is None or now == sender:
@@ -67,6 +69,8 @@ class Readdressing:
 
     def recipient(self, recipient: Recipient) -> Entered | Reply:
         """A recipient rewritten, and led back; or why there is nobody."""
+        if not self._changes_recipients:
+            return Entered(recipient)
         address = recipient.address
         found = self._returned(address)
         if isinstance(found, Reply):

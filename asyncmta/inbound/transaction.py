@@ -14,7 +14,7 @@ from functools import partial
 from msgspec import structs
 
 from asyncmta.inbound import etrn, ruling, xclient
-from asyncmta.inbound.commands import parse_mail, parse_rcpt
+from asyncmta.inbound.commands import parse_mail, parse_rcpt, plain_recipient, plain_sender
 from asyncmta.inbound.data import ContentReader
 from asyncmta.inbound.events import Event, LookUp, Refused
 from asyncmta.inbound.extensions import Granted, Wishes, grant
@@ -86,7 +86,7 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
     most = acceptance.limits.messages_per_session
     if most and state.transactions >= most:
         return Refused("MAIL", replies.TOO_MANY_MESSAGES, counts=False, closes=True)
-    sender = parse_mail(
+    sender = plain_sender(argument) or parse_mail(
         argument,
         offers_auth=acceptance.offers_auth(bool(state.tls)),
         offers_release=acceptance.longest_hold > 0,
@@ -99,7 +99,7 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
     if refusal is not None:
         return Refused("MAIL", refusal, reverse_path)
     envelope, consent = sender.envelope, _SENDER_OK
-    if acceptance.readdressing is not None:
+    if acceptance.readdressing is not None and acceptance.readdressing.changes_senders:
         envelope = acceptance.readdressing.envelope(envelope)
     if sender.wishes is not None:
         granted = _grant(state, sender.wishes)
@@ -126,7 +126,7 @@ def rcpt(state: SessionState, argument: str) -> bytes | Event:
     if state.content is not None:
         return Refused("RCPT", replies.NOT_AFTER_CHUNK, envelope.reverse_path, argument)
     acceptance = state.acceptance
-    recipient = parse_rcpt(argument, acceptance.postmaster, smtputf8=envelope.smtputf8)
+    recipient = plain_recipient(argument) or parse_rcpt(argument, acceptance.postmaster, smtputf8=envelope.smtputf8)
     state.offered_recipients += 1
     if isinstance(recipient, Reply):
         return Refused("RCPT", recipient, envelope.reverse_path, argument)

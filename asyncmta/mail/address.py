@@ -28,7 +28,8 @@ _ATEXT_8 = r'[^\x00- "(),.:;<>@\[\\\]\x7f]'
 _DOT_STRING_8 = re.compile(rf"{_ATEXT_8}+(?:\.{_ATEXT_8}+)*\Z")
 _QUOTED = re.compile(r'"(?:[^\x00-\x1f"\\\x7f]|\\[ -~])*"\Z')
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
-_ORDINARY = re.compile(rf"([{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@({_LABEL}(?:\.{_LABEL})*)\Z")
+ORDINARY = rf"([{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@({_LABEL}(?:\.{_LABEL})*)"  # a pattern of what nearly all addresses are
+_ORDINARY = re.compile(rf"{ORDINARY}\Z")
 _LITERAL = re.compile(r"\[(?:[0-9.]+|([Ii][Pp][Vv]6):([0-9A-Fa-f:.]+))\]\Z")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _SPECIAL = re.compile(r'["\\]')
@@ -93,11 +94,8 @@ def quote(name: str) -> str:
 def parse_address(text: str, *, smtputf8: bool = False) -> Address:
     """`local-part@domain` without angle brackets -> Address; raises InvalidAddress."""
     match = _ORDINARY.match(text)
-    if match is not None and match.end(1) <= MAX_LOCAL_PART and len(text) - match.end(1) - 1 <= MAX_DOMAIN:
-        domain = match[2]
-        key = domain.lower()
-        if not key[-1].isdigit():
-            return Address(match[1], domain, key)
+    if match is not None and (address := ordinary_address(match[1], match[2])) is not None:
+        return address
     local_part, at, domain = text.rpartition("@")
     if not at or not local_part or not domain:
         raise InvalidAddress("an address is local-part@domain")
@@ -116,6 +114,13 @@ def parse_address(text: str, *, smtputf8: bool = False) -> Address:
     if not smtputf8 and not address.is_ascii:  # last, so that `needs_smtputf8` is true only of what it would cure
         raise InvalidAddress("a non-ASCII address needs SMTPUTF8", needs_smtputf8=True)
     return address
+
+
+def ordinary_address(local_part: str, domain: str) -> Address | None:
+    """The address of these two groups of ORDINARY; None: `parse_address` is to say what it is."""
+    if len(local_part) > MAX_LOCAL_PART or len(domain) > MAX_DOMAIN or domain[-1].isdigit():
+        return None
+    return Address(local_part, domain, domain.lower())
 
 
 def domain_key(text: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -121,8 +122,10 @@ def _plain(text: str) -> str:
 
 def printed(address: Address) -> str:
     """The address for a header line: as it came, but with A-labels where UTF-8 would make the line too long."""
-    text = str(address)
-    return text if len(text.encode()) <= MAX_PRINTED else f"{address.local_part}@{address.domain_key}"
+    text = f"{address.local_part}@{address.domain}"
+    if len(text) <= MAX_PRINTED >> 2 or len(text.encode()) <= MAX_PRINTED:  # a character is four octets at most
+        return text
+    return f"{address.local_part}@{address.domain_key}"
 
 
 def return_path(reverse_path: Address | None) -> bytes:
@@ -142,7 +145,12 @@ def delivered_to(recipient: Address) -> bytes:
 
 def rfc5322_date(unix: float) -> str:
     """Seconds since 1970 -> `Thu, 21 Nov 2024 22:01:00 +0000`. Always UTC and always English; never raises."""
-    days, rest = divmod(int(unix) if 0 <= unix <= _LAST_SECOND else 0, 86400)
+    return _date_of(int(unix) if 0 <= unix <= _LAST_SECOND else 0)
+
+
+@lru_cache(4)  # many messages come in one second
+def _date_of(unix: int) -> str:
+    days, rest = divmod(unix, 86400)
     minutes, second = divmod(rest, 60)
     hour, minute = divmod(minutes, 60)
     when = date.fromordinal(_FIRST_DAY + days)
@@ -170,6 +178,11 @@ def header_section(content: bytes) -> bytes:
         return b""
     end = content.find(b"\r\n\r\n")
     return content if end < 0 else content[: end + 2]
+
+
+def may_have_hops(content: bytes, most: int) -> bool:
+    """False: its header section is too short for more than so many `Received` fields, so that nobody need count."""
+    return content.find(b"\r\n\r\n", 0, len("Received:\n") * most) < 0
 
 
 def hop_count(section: bytes) -> int:

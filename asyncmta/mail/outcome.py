@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from asyncmta.mail.reply import Reply
+from asyncmta.mail.reply import EnhancedStatus, Reply
 
 
 class Cause(IntEnum):
@@ -87,6 +87,16 @@ class Failed(Struct, frozen=True, gc=False, tag=3, array_like=True):
 
 
 Outcome = Delivered | Deferred | Failed
+
+_NO_CONNECTION = EnhancedStatus(4, 4, 1)
+
+
+def is_unreached(outcome: Outcome) -> bool:
+    """Was nobody reached where it goes, so that it says nothing of the message? Of ours alone: who says so himself is
+    there."""
+    if type(outcome) is not Deferred or outcome.scope is not Scope.SITE:
+        return False
+    return outcome.cause in (Cause.CONNECT, Cause.TIMEOUT) and outcome.reply.enhanced == _NO_CONNECTION
 
 
 class Postponed(Struct, frozen=True, gc=False):

@@ -88,8 +88,9 @@ class Reply(Struct, frozen=True, gc=False, array_like=True):
         ).encode("utf-8", "replace")
 
     def __str__(self) -> str:
-        status = f" {self.enhanced}" if self.enhanced is not None else ""
-        return f"{self.code}{status} {self.text}".rstrip()
+        enhanced, lines = self.enhanced, self.lines
+        status = "" if enhanced is None else f" {enhanced.class_}.{enhanced.subject}.{enhanced.detail}"
+        return f"{self.code}{status} {lines[0] if len(lines) == 1 else self.text}".rstrip()
 
 
 def reply(code: int, enhanced: str | None, *lines: str) -> Reply:

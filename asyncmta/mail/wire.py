@@ -142,7 +142,10 @@ def digest(parts: Iterable[bytes], dotted: bool) -> bytes:
             state.update(unstuffer.feed(part))
     else:
         for part in parts:
-            step = HELD if len(part) < WORTH_LETTING_GO else len(part)
-            for at in range(0, len(part), step):
-                state.update(part[at : at + step])
+            size = len(part)
+            if HELD < size < WORTH_LETTING_GO:
+                for at in range(0, size, HELD):
+                    state.update(part[at : at + HELD])
+            else:
+                state.update(part)
     return state.digest()

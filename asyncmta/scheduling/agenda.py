@@ -19,6 +19,7 @@ from math import inf
 
 from asyncmta.mail.envelope import QueueId
 from asyncmta.scheduling.marks import Marks
+from asyncmta.scheduling.tags import tag_of
 from asyncmta.scheduling.task import IN_HAND, NOWHERE, PARKED, READY, WAITING, Counts, Destination, Task, Turn, joined
 
 HEAD_STARTS = (120.0, 60.0, 0.0)
@@ -146,9 +147,10 @@ class Agenda:
             self._open(destination)
         return tasks
 
-    def promote(self, queue_id: QueueId, now: float) -> int:
-        """What of this message waits is due now; how many tasks that were."""
-        waiting = [task for task in self.tasks(queue_id) if task.place == WAITING and task.due > now]
+    def promote(self, queue_id: QueueId, now: float, tag: int | None = None) -> int:
+        """What of this message waits (for destinations with this tag) is due now; how many tasks that were."""
+        tasks = [each for each in self.tasks(queue_id) if tag in (None, tag_of(each.destination))]
+        waiting = [task for task in tasks if task.place == WAITING and task.due > now]
         for task in waiting:
             destination, task.due = self._destinations[task.destination], now
             self._make_ready(task, destination)

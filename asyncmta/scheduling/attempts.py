@@ -17,10 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from asyncmta.mail.envelope import Consignment, QueueId
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Result
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed, Recorded, Result, is_unreached
 from asyncmta.mail.transport import Transport
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means, SchedulerSettings
+from asyncmta.scheduling.promotion import follow
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.settle import (
     INTERNAL,
@@ -32,6 +33,7 @@ from asyncmta.scheduling.settle import (
     settle,
     softened,
 )
+from asyncmta.scheduling.tags import tag_of
 from asyncmta.scheduling.task import Lane, Task
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Attempted
@@ -76,6 +78,7 @@ class Attempts:
         self._settings = settings
         self._schedule = settings.retry
         self._held = held
+        self._unreached = means.unreached
         self._reports = reports
         self._lay_out = lay_out
         self._waiting = held.waiting
@@ -146,6 +149,7 @@ class Attempts:
             return
         self._agenda.release(task)
         due, now, entry = None, self._clock.now(), here.entry
+        has_followers = bool(self._unreached.hosts) and self._follow(task, result)
         delivered = plain(entry, task.ordinals, result)
         if delivered is None:
             due = self._settle(here, task, result, now)
@@ -156,7 +160,7 @@ class Attempts:
             self._maillog.delivered(queue_id=queue_id, recipient=recipient, outcome=delivered, delay=delay)
         if not here.consignments:
             self._end_pass(here)
-        self._on_change(due)
+        self._on_change(self._clock.monotonic() if has_followers else due)
 
     def _settle(self, here: Pass, task: Task, result: Result, now: float) -> float | None:
         """When somebody of it is due again, if anybody is."""
@@ -180,9 +184,25 @@ class Attempts:
         due = self._clock.monotonic() + settled.due - now
         if isinstance(result, Postponed):
             self._waiting.postponed(task.destination, due)
+        elif settled.attempted is not None:
+            said = settled.attempted.outcomes[settled.deferred[0]]
+            if is_unreached(said):
+                self._unreached.add((queue_id, tag_of(task.destination)), said.place.host)
         task.lane = Lane.RETRY
         self._lay_out(here.entry, task, settled.deferred, due)
         return due
+
+    def _follow(self, task: Task, result: Result) -> bool:
+        """Some wait until somebody is reached. Was it where one of them goes, and is he due now?"""
+        if isinstance(result, Postponed):
+            return False
+        tag, outcomes = tag_of(task.destination), result.outcomes if isinstance(result, Recorded) else result
+        self._unreached.drop((task.queue_id, tag))
+        taken = next((each for each in outcomes.values() if isinstance(each, Delivered)), None)
+        if taken is None:
+            return False
+        now = self._clock.monotonic()
+        return follow(self._unreached, self._agenda, self._waiting, now, tag, taken.place.host) > 0
 
     def _end_pass(self, here: Pass) -> None:
         entry = here.entry

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.outcome import is_unreached
 from asyncmta.scheduling.held import HeldBack
 from asyncmta.scheduling.means import Means
 from asyncmta.scheduling.pump import TURN
 from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import salt_of
-from asyncmta.scheduling.tags import BOUNCE, LOCAL, LOOK, TIMED
+from asyncmta.scheduling.tags import BITS, BOUNCE, LOCAL, LOOK, TIMED, tag_of
 from asyncmta.scheduling.waiting import AGAIN_AFTER
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
@@ -45,6 +46,7 @@ class Loading:
         self._clock = means.clock
         self._store = means.store
         self._agenda = means.agenda
+        self._unreached = means.unreached
         self._held = held
         self._reports = reports
         self._waiting = held.waiting
@@ -70,6 +72,8 @@ class Loading:
                 strange.append(parked.queue_id)
             else:
                 self._waiting.restore(parked, self._due(parked))
+                if parked.unreached:
+                    self._unreached.add((parked.queue_id, parked.mark & ~BITS))
         for at in range(0, len(strange), CHUNK):
             chunk = strange[at : at + CHUNK]
             for queue_id, found in zip(chunk, await self._store.recall_many(chunk), strict=True):
@@ -91,6 +95,10 @@ class Loading:
             self._held.restore(entry)
         else:
             self._put(entry, entry.pending(), self._delays)
+            for task in self._agenda.tasks(entry.queue_id):
+                said = [entry.last[at][1] for at in task.ordinals if at in entry.last]
+                if said and is_unreached(said[0]):
+                    self._unreached.add((entry.queue_id, tag_of(task.destination)), said[0].place.host)
 
     def _due(self, parked: Parked) -> float:
         """On the agenda's scale; the same that `settle.plan` comes to."""

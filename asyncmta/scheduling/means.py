@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from asyncmta.maillog import MailLog
 from asyncmta.scheduling.agenda import HEAD_STARTS, Agenda
 from asyncmta.scheduling.retry import RetrySchedule
+from asyncmta.scheduling.unreached import Unreached
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock
 
@@ -48,6 +49,7 @@ class Means(Struct, frozen=True, kw_only=True):
     store: Store
     maillog: MailLog
     agenda: Agenda
+    unreached: Unreached = field(default_factory=Unreached)
 
     def mourn(self, task: asyncio.Task[None], event: str) -> None:
         """One of our own tasks has ended. None of them raises, so that an exception is a bug, and is said."""

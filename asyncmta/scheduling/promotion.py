@@ -1,4 +1,4 @@
-"""What an operator says of time: what waits is due now.
+"""What waits is due now: since an operator says so, or since somebody was reached where it goes.
 
 Never: who waits where (`agenda`, `waiting`).
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from asyncmta.mail.envelope import QueueId
 from asyncmta.scheduling.agenda import Agenda
+from asyncmta.scheduling.unreached import Unreached
 from asyncmta.scheduling.waiting import Waiting
 
 
@@ -22,3 +23,9 @@ def promote(
     names = [destination] if destination is not None else agenda.destinations()
     promoted = sum(agenda.promote_destination(name, now, scheduled=not destination) for name in names)
     return promoted + waiting.promote_destination(destination, now)
+
+
+def follow(unreached: Unreached, agenda: Agenda, waiting: Waiting, now: float, tag: int, host: str) -> int:
+    """Something was delivered there: some of those who had reached nobody are due now; how many were to wait longer."""
+    followers = unreached.follow(tag, host)
+    return sum(1 for each, of in followers if agenda.promote(each, now, of) or waiting.bring_forward(each, now))

@@ -262,8 +262,12 @@ class Waiting:
         await self._owner.until(lambda: not any(queue_id in self._on_the_way for queue_id in wanted))
 
     def promote(self, queue_id: QueueId, now: float) -> bool:
-        """It is due now; was it to wait longer?"""
+        """Somebody wants it tried now; was it to wait longer?"""
         self._suspended.clear()
+        return self.bring_forward(queue_id, now)
+
+    def bring_forward(self, queue_id: QueueId, now: float) -> bool:
+        """It is due now; was it to wait longer?"""
         if self._on_the_way.get(queue_id, now) > now:
             self._on_the_way[queue_id] = now
             return True

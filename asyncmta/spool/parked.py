@@ -15,14 +15,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncmta.mail.envelope import Envelope, QueueId, format_queue_id
-from asyncmta.mail.outcome import Deferred, Delivered, Failed
+from asyncmta.mail.outcome import Deferred, Delivered, Failed, is_unreached
 from asyncmta.spool.records import Attempted, Carried, Held, Record, Released, Removed, Reported, Warned
 
 MOST_RECIPIENTS = 16
 _MOST_ATTEMPTS = (1 << 16) - 1
 _MOST_OFFSET = (1 << 32) - 1
 
-LARGE, WARNED, HELD, REMOVED = 1, 2, 4, 8
+LARGE, WARNED, HELD, REMOVED, UNREACHED = 1, 2, 4, 8, 16
 
 Place = tuple[int, int]
 """Segment and offset of a record."""
@@ -64,6 +64,11 @@ class Parked(Struct, frozen=True, gc=False):
     @property
     def held(self) -> bool:
         return bool(self.flags & HELD)
+
+    @property
+    def unreached(self) -> bool:
+        """Was nobody reached when it was tried last? It may be that of a recipient who is not pending any more."""
+        return bool(self.flags & UNREACHED)
 
     @property
     def removed(self) -> bool:
@@ -115,6 +120,7 @@ class Parkable(Struct, eq=False, gc=False):
         if self.tried is None or len(self.envelope.recipients) > MOST_RECIPIENTS or self.owed():
             return None
         flags = self.large * LARGE | self.warned * WARNED | self.held * HELD | self.removed * REMOVED
+        flags |= any(is_unreached(said) for _, said in self.last.values()) * UNREACHED
         return Parked(
             self.queue_id,
             self.segment,
@@ -131,9 +137,12 @@ class Parkable(Struct, eq=False, gc=False):
         )
 
     def agrees(self, parked: Parked) -> bool:
-        """Would it be parked as this row? The time of the last attempt aside, which a row keeps for longer."""
+        """Would it be parked as this row? What is of the last attempt aside, which a row keeps for longer."""
         mine = self.parked(parked.mark)
-        return mine is not None and replace(mine, tried_at=parked.tried_at) == parked
+        kept = parked.flags & UNREACHED
+        return mine is not None and parked == replace(
+            mine, tried_at=parked.tried_at, flags=mine.flags & ~UNREACHED | kept
+        )
 
     def resume(self, tried: Attempted | Carried | None, parked: Parked) -> None:
         """Made of its first record again, it becomes what `parked` was made of; `tried`: the record with its last
@@ -207,6 +216,7 @@ def _attempted(parked: Parked, record: Attempted, segment: int, offset: int) -> 
         pending=pending,
         failed=failed,
         attempts=parked.attempts + 1,
+        flags=parked.flags & ~UNREACHED | any(map(is_unreached, record.outcomes.values())) * UNREACHED,
         tried_segment=segment,
         tried_offset=offset,
         tried_at=record.at,

@@ -16,6 +16,7 @@ from asyncmta.mail.headers import (
     field,
     header_section,
     hop_count,
+    may_have_hops,
     received,
     received_opening,
     return_path,
@@ -111,6 +112,12 @@ def test_split_loses_nothing_but_the_empty_line(content: bytes) -> None:
     assert content in (section + b"\r\n" + body, section)
     assert b"\r\n\r\n" not in section
     assert not section.startswith(b"\r\n")
+
+
+@given(st.lists(st.sampled_from([b"Received:", b"\n", b"\r\n", b"received :", b"x"]), max_size=60).map(b"".join))
+def test_who_need_not_be_counted_has_no_more(content: bytes) -> None:
+    for most in range(1, 12):
+        assert may_have_hops(content, most) or hop_count(header_section(content)) <= most
 
 
 @settings(deadline=None, max_examples=max(400, settings.default.max_examples))

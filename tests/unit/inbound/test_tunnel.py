@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 
-from asyncmta.inbound.tunnel import describe_tls, has_input, plain_ip
+from asyncmta.inbound.tunnel import TCP_CORK, describe_tls, has_input, join_the_end, plain_ip
 from tests.unit.inbound.inboundkit import KitTransport
 
 
@@ -25,6 +26,26 @@ def test_input_is_seen_and_left_where_it_is() -> None:
     assert not has_input(None)
     os.close(readable)
     os.close(writable)
+
+
+def test_the_last_word_waits_for_the_end_where_the_socket_can() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        ours, _ = server.accept()
+        transport = KitTransport()
+        transport._extra = {"socket": ours}
+        join_the_end(transport)
+        assert TCP_CORK is None or ours.getsockopt(socket.IPPROTO_TCP, TCP_CORK)
+        ours.sendall(b"221 Bye\r\n")
+        ours.close()
+        assert client.makefile("rb").read() == b"221 Bye\r\n"
+    one, other = socket.socketpair()
+    with one, other:
+        transport._extra = {"socket": one}
+        join_the_end(transport)
+        one.sendall(b"221")
+        assert other.recv(3) == b"221"
+    join_the_end(KitTransport())
+    join_the_end(None)
 
 
 def test_clear_text_is_described_by_nothing() -> None:

@@ -15,6 +15,7 @@ from asyncmta.mail.headers import (
     field,
     header_section,
     hop_count,
+    may_have_hops,
     protocol_name,
     received,
     received_opening,
@@ -152,6 +153,12 @@ def test_split(content: bytes, section: bytes, body: bytes) -> None:
 )
 def test_hop_count(section: bytes, hops: int) -> None:
     assert hop_count(section) == hops
+
+
+def test_nobody_counts_in_a_short_header_section() -> None:
+    assert not may_have_hops(b"Subject: x\r\n\r\nbody", 2)
+    assert may_have_hops(b"Received:\r\nReceived:\r\nReceived:\r\n\r\nbody", 2)
+    assert may_have_hops(b"Subject: x\r\n", 2)
 
 
 @pytest.mark.parametrize(

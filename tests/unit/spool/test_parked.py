@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from asyncmta.mail.envelope import QueueId
+from asyncmta.mail.outcome import Cause, Deferred, Scope
+from asyncmta.mail.reply import reply
 from asyncmta.spool.ledger import Entry, IllegalTransition, Ledger
 from asyncmta.spool.parked import Parked
 from asyncmta.spool.records import Attempted, Held, Record, Released, Removed, Reported, Retired, Warned
 from tests.unit.spool.spoolkit import LATER, NEVER, OK, OWED, accepted, attempted
 
 ONE = QueueId(1)
+UNREACHED = Deferred(Cause.CONNECT, reply(451, "4.4.1", "no connection"), Scope.SITE)
 
 
 def parked(recipients: int = 1, *records: Record) -> Ledger:
@@ -137,6 +140,28 @@ def test_a_delivery_leaves_the_replies_of_the_others() -> None:
     entry = whole.get(ONE)
     assert entry is not None
     assert entry.parked(7) == found
+
+
+def test_a_row_tells_whether_anybody_was_reached() -> None:
+    ledger = parked(1, attempted(1, {0: UNREACHED}))
+    assert row(ledger).unreached
+    ledger.apply(attempted(1, {0: LATER}), 3, 8)
+    assert not row(ledger).unreached
+    ledger.apply(attempted(1, {0: UNREACHED}), 4, 8)
+    assert row(ledger).unreached
+    entry = Entry.of(accepted(1), 1, 128)
+    entry.resume(attempted(1, {0: UNREACHED}), row(ledger))
+    assert entry.parked(7) == row(ledger)
+
+
+def test_a_row_may_tell_it_of_one_who_is_not_pending_any_more() -> None:
+    outcomes = {0: UNREACHED, 1: LATER}
+    ledger = parked(2, attempted(1, outcomes))
+    ledger.apply(attempted(1, {0: OK}), 3, 8)
+    assert row(ledger).unreached
+    entry = Entry.of(accepted(1, recipients=2), 1, 128)
+    entry.resume(attempted(1, outcomes), row(ledger))
+    assert entry.agrees(row(ledger))
 
 
 def test_a_failure_is_read_back() -> None:
