@@ -25,6 +25,8 @@ FAILED = '"event":"failed"'
 CONFIG = """
 [limits]
 accept_long_lines = true
+[remote]
+chunking = {chunking}
 [[route]]
 recipient = "*"
 via = "{via}"
@@ -37,9 +39,10 @@ hosts = ["{where}"]
 def relaying_to(serving):
     """An MTA that sends everything to this host."""
 
-    def relaying_to(host, *, via="smarthost", where=""):
+    def relaying_to(host, *, via="smarthost", where="", chunking="true"):
         tls = "" if where else 'tls = "none"'
-        return serving(CONFIG.format(via=via, where=where or f"{host.address}:{host.port}", tls=tls)).start()
+        where = where or f"{host.address}:{host.port}"
+        return serving(CONFIG.format(via=via, where=where, tls=tls, chunking=chunking)).start()
 
     return relaying_to
 
@@ -58,6 +61,11 @@ def test_what_arrives_is_what_was_sent(kind, relaying_to, seed, messages):
 def test_the_same_by_data_to_one_that_takes_chunks(relaying_to, seed, messages):
     with PostfixWithoutChunking() as host:
         compare(relaying_to(host), host, seed, messages // 4)
+
+
+def test_the_same_by_data_where_the_next_commands_go_with_it(relaying_to, seed, messages):
+    with EximHost() as host:
+        compare(relaying_to(host, chunking="false"), host, seed, messages // 4)
 
 
 def test_dovecot_by_lmtp(relaying_to, seed, messages):
