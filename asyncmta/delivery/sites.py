@@ -22,7 +22,7 @@ from asyncmta.delivery.pace import Pace
 from asyncmta.delivery.sequel import Facts, Sequel, follow, needs_sequel
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.standing import Standing
-from asyncmta.delivery.stride import Stride
+from asyncmta.delivery.stride import STALLED, Stride
 from asyncmta.delivery.transaction import Done, Leg, Parcel, Transaction, plan
 from asyncmta.delivery.transfer import Session
 from asyncmta.delivery.verdict import Fault, Stage, blame
@@ -36,7 +36,7 @@ LONGEST_SESSION = 300.0
 
 class ActiveSite:
     __slots__ = (
-        "_endings", "_equipment", "_habit", "_idle", "_is_closing", "_may_say_ahead", "_messages", "_sessions",
+        "_endings", "_equipment", "_habit", "_idle", "_is_closing", "_messages", "_sessions",
         "_standing", "_stride", "backlog", "broke", "last_used", "site",
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ class ActiveSite:
         self._messages = settings.messages_per_session
         self._sessions: dict[Session, float] = {}  # and when it began
         self._idle: list[Session] = []
-        self._is_closing, self._may_say_ahead = False, True
+        self._is_closing = False
         self._stride = Stride(self.last_used)
 
     # -- what the transport calls ------------------------------------------------------------------------------------
@@ -95,6 +95,7 @@ class ActiveSite:
         for session in tuple(self._sessions):
             if session.deadline <= now:
                 session.expire()
+            self.backlog.waiting.extendleft(session.recalled(now - STALLED))
         if self.backlog.waiting:
             self._stride.look(now)
             self._work()
@@ -171,8 +172,8 @@ class ActiveSite:
             self._work()
 
     def following(self, session: Session) -> bytes:
-        may_be = self._may_say_ahead and not self._is_closing and self._lasts(session, session.began, 1)
-        return say_ahead(self.backlog, session) if may_be and self.backlog.waiting else b""
+        may_be = self.backlog.waiting and self._stride.is_brisk and not self._is_closing
+        return say_ahead(self.backlog, session) if may_be and self._lasts(session, session.began, 1) else b""
 
     def gone(self, session: Session) -> None:
         self._idle.remove(session)
@@ -222,8 +223,7 @@ class ActiveSite:
         """The session is over. True: nothing of the transaction was heard on it, and another one will take it."""
         backlog, dialogue, is_reused = self.backlog, session.dialogue, session.served > 1
         self._part(session)
-        # There are servers that throw away what comes behind a message.
-        self._may_say_ahead &= not (session.is_ahead and dialogue.is_unheard)
+        self._stride.may_say_ahead &= not (session.is_ahead and dialogue.is_unheard)
         if not (dialogue.is_unheard and dialogue.is_cut_off):
             backlog.slow_down()
             return False

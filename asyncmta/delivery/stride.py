@@ -17,9 +17,10 @@ WEIGHT = 0.125  # of the last transaction
 class Stride:
     """Of one site."""
 
-    __slots__ = ("_last_ended", "_usual")
+    __slots__ = ("_last_ended", "_usual", "may_say_ahead")
 
     def __init__(self, now: float) -> None:
+        self.may_say_ahead = True  # there are servers that throw away what comes behind a message
         self._usual = 0.0  # seconds that a transaction takes; 0.0: nobody knows
         self._last_ended = now
 
@@ -32,6 +33,12 @@ class Stride:
         """Somebody waits."""
         if now - self._last_ended >= STALLED:
             self._usual = 0.0
+
+    @property
+    def is_brisk(self) -> bool:
+        """May somebody be bound to a session whose transaction has not ended? Where that takes its time, another one
+        may be free long before."""
+        return self.may_say_ahead and 0.0 < self._usual <= SOON
 
     def is_enough(self, waiting: int, at_work: int, now: float) -> bool:
         """Will so many sessions soon have taken so many transactions?"""

@@ -12,6 +12,7 @@ RFC 1047, RFC 2920, RFC 3030.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -67,8 +68,7 @@ class Session(Line):
         super().__init__(opened.transport, dialogue, clock)
         self.transaction: Transaction | None = None
         self.follower: Transaction | None = None
-        self.is_ahead = self.is_watched = False
-        self.served = 0
+        self.is_ahead, self.is_watched, self.served = False, False, 0
         self._owner, self._spawn, self._conversion = owner, spawn, conversion
         self._is_fitting = False  # nothing was said of the transaction yet
         self._content: Octets = ()
@@ -96,10 +96,12 @@ class Session(Line):
         self.is_ahead = follower is not None and self.dialogue.usable
         return follower
 
-    def recalled(self) -> list[Transaction]:
-        """The one that went behind, if any: it has its time still before it, and so far nothing has happened of it."""
+    def recalled(self, since: float = math.inf) -> list[Transaction]:
+        """The follower, if the one before him is under way since then or longer: nothing has happened of him."""
+        if self.follower is None or self.began > since:
+            return []
         follower, self.follower = self.follower, None
-        return [follower] if follower is not None else []
+        return [follower]
 
     def expire(self) -> None:
         """The deadline is past."""

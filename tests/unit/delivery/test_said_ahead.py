@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from asyncmta.delivery.patience import AHEAD_TIME
+from asyncmta.delivery.stride import SOON, STALLED
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed
 from asyncmta.testing.sink_values import CLOSE, SinkSettings
@@ -26,8 +27,22 @@ BOTH = (BEHIND, b"250 2.0.0 taken\r\n250 ok\r\n250 ok\r\n354 go\r\n")
 
 @pytest.fixture
 def alone(make_post: Callable[..., Any]) -> Any:
-    """One session, so that others wait for it."""
-    return make_post(sessions_per_site=1)
+    """One session, so that others wait for it, at sites that are known to be fast."""
+    return brisk(make_post(sessions_per_site=1))
+
+
+def brisk(post: Any) -> Any:
+    send = post.send
+
+    def sent(*recipients: str, **facts: Any) -> Any:
+        consignment = send(*recipients, **facts)
+        for site in post.transport._sites.values():
+            now = post.clock.monotonic()
+            site._stride.ended(now - SOON, now)  # the clock stands still, but for this
+        return consignment
+
+    post.send = sent
+    return post
 
 
 async def test_each_but_the_first_is_said_ahead(alone: Any, scripted: Any) -> None:
@@ -84,7 +99,7 @@ async def test_what_is_refused_concerns_the_one_it_is_said_to(alone: Any, step: 
 
 
 async def test_a_session_ends_where_it_would_have(make_post: Callable[..., Any]) -> None:
-    post = make_post(sessions_per_site=1, messages_per_session=3)
+    post = brisk(make_post(sessions_per_site=1, messages_per_session=3))
     async with SmtpSink(PIPELINES) as sink:
         to = post.smarthost(sink.address)
         for _ in range(7):
@@ -125,7 +140,7 @@ async def test_a_server_that_throws_away_what_comes_behind_a_message(alone: Any,
         await alone.results.wait_for(4)
         assert alone.results.kinds() == "DDDD"
         assert [got.count(b"\r\n.\r\n") for got in server.got] == [1, 3]
-        assert not next(iter(alone.transport._sites.values()))._may_say_ahead
+        assert not next(iter(alone.transport._sites.values()))._stride.may_say_ahead
 
 
 async def test_content_that_cannot_be_read_when_its_turn_has_come(alone: Any, scripted: Any) -> None:
@@ -201,3 +216,35 @@ async def test_for_who_looks_on_one_goes_after_the_other(alone: Any, scripted: A
         assert alone.results.kinds() == "DD"
         assert not session.is_ahead
         assert session.served == 2
+
+
+async def test_who_follows_one_that_is_not_answered_does_not_wait_for_it(make_post: Any, scripted: Any) -> None:
+    post = brisk(make_post())
+    async with scripted([GREETING, HELLO, (b"DATA\r\n", b""), (BEHIND, b"")], [*OPENED, TAKEN]) as server:
+        to = post.smarthost(server.address)
+        first = post.send(to=to)
+        await post.until(lambda: server.got and b"DATA" in server.got[0])
+        second = post.send(to=to)
+        server.writers[0].write(CONSENT[1])
+        await post.until(lambda: BEHIND in server.got[0])
+        assert len(server.got) == 1
+        post.clock.advance(STALLED + 1)
+        await post.results.wait_for(1)
+        assert isinstance(post.results.outcome(second), Delivered)
+        server.writers[0].write(BOTH[1])
+        await post.results.wait_for(2)
+        assert isinstance(post.results.outcome(first), Delivered)
+        assert [got.count(b"\r\n.\r\n") for got in server.got] == [1, 1]
+        await post.until(lambda: server.closed)
+
+
+async def test_nothing_is_said_ahead_to_a_site_that_takes_its_time(make_post: Any, scripted: Any) -> None:
+    post = make_post(sessions_per_site=1)
+    async with scripted([*OPENED, TAKEN, CONSENT, TAKEN]) as server:
+        to = post.smarthost(server.address)
+        for _ in range(2):
+            post.send(to=to)
+        next(iter(post.transport._sites.values()))._stride.ended(0.0, 10.0)
+        await post.results.wait_for(2)
+        assert post.results.kinds() == "DD"
+        assert len(server.got) == 1
