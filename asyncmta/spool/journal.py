@@ -180,8 +180,7 @@ class Journal:
             self._timer = None
 
     def _begin_soon(self) -> None:
-        """In the next turn of the loop: what else has come in until then rides along, so that a sync that is faster
-        than the loop is not paid for each message."""
+        """In the next turn of the loop: what has come in until then rides along, and fewer syncs are paid for."""
         self._busy = True
         self._loop.call_soon(self._begin)
 
@@ -264,6 +263,8 @@ class Journal:
             except Exception as bug:  # whatever it is, nobody may be told that this batch is durable
                 job.failure = JournalFailed(f"the writer failed: {bug!r}", final=True)
             self._tell(self._on_written, job)
+            if job.failure is None:
+                self._on_thread_run(partial(tail.make_room, job.size))
         self._tell(self._ended.set_result, self._on_thread_close())
 
     def _on_thread_close(self) -> JournalFailed | None:
