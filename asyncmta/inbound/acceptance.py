@@ -10,7 +10,7 @@ RFC 5321 3.6 and 7.9 (relaying), 4.5.1 (postmaster); the probes of reliability.m
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Literal, Protocol
@@ -151,6 +151,7 @@ class Acceptance:
         self._pressure = pressure
         self._standings: dict[str, Standing] = {}
         self._openings: dict[Arrival, str] = {}
+        self.known_facts: dict[Hashable, Any] = {}  # of clients, by what they said: `session.ClientFacts`
 
     def announce(self, mechanisms: tuple[str, ...]) -> None:
         """From now on these mechanisms of AUTH are offered."""
@@ -200,7 +201,7 @@ class Acceptance:
         found = self._standings.get(ip)
         if found is None:
             found = self._standing_of(ip_address(ip) if ip else None)
-            _remember(self._standings, ip, found)
+            remember(self._standings, ip, found)
         return found
 
     def opening(self, arrival: Arrival) -> str:
@@ -208,7 +209,7 @@ class Acceptance:
         found = self._openings.get(arrival)
         if found is None:
             found = received_opening(arrival)
-            _remember(self._openings, arrival, found)
+            remember(self._openings, arrival, found)
         return found
 
     def _standing_of(self, address: IPv4Address | IPv6Address | None) -> Standing:
@@ -264,7 +265,7 @@ class Acceptance:
         return replies.NO_SUCH_MAILBOX if found is Existence.NO else replies.MAILBOX_UNSURE
 
 
-def _remember(known: dict[Any, Any], key: object, value: object) -> None:
+def remember(known: dict[Any, Any], key: object, value: object) -> None:
     if len(known) >= MOST_REMEMBERED:
         known.clear()
     known[key] = value

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from asyncmta.inbound.content import IncomingContent, Rules, Violation
 from asyncmta.mail.reply import Reply
+from asyncmta.mail.wire import Stuffer
 
 
 class ChunkReader(IncomingContent):
@@ -21,6 +22,7 @@ class ChunkReader(IncomingContent):
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
+        self._stuffer = Stuffer()
         self._left = 0
         self.is_last = False
 

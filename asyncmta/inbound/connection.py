@@ -78,8 +78,6 @@ class Connection(Entrance):
                 self._write(out)
                 self._renew()
             elif conversation.is_paused:
-                if conversation.buffered > MAX_PIPELINED:
-                    self._flow.hold(BACKLOG)
                 if self._on_input is not None:
                     self._on_input()
             elif conversation.state.reader is not None:
@@ -103,7 +101,10 @@ class Connection(Entrance):
             )
         if conversation.events:
             self._follow_all(conversation)
-        held = conversation.buffered + RECIPIENT * len(state.recipients)
+        held = conversation.buffered
+        if held > MAX_PIPELINED and conversation.is_paused:
+            self._flow.hold(BACKLOG)
+        held += RECIPIENT * len(state.recipients)
         if state.content is not None:
             held += state.content.held
         if self._large is not None:

@@ -77,11 +77,12 @@ class IncomingContent:
         "wire_size",
     )
 
+    _stuffer: Stuffer  # of whoever brings octets to `_add_plain`
+
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._parts: list[bytes] = []
         self._before = b"\r\n"  # the last two octets that came in wire form
-        self._stuffer = Stuffer()
         self._normaliser = Normaliser() if rules.normalises and not rules.binary else None
         self._dots = 0
         self._line = 0  # octets of the unfinished line

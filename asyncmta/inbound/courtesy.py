@@ -23,6 +23,7 @@ _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE",
 _NOOP_OK = replies.NOOP_OK.wire
 _CANNOT_VERIFY = replies.CANNOT_VERIFY.wire
 _HELP = replies.HELP.wire
+_BYE = Closing(replies.BYE)
 
 
 def noop(_state: SessionState, _argument: str) -> bytes | Event:
@@ -42,7 +43,7 @@ def show_help(_state: SessionState, _argument: str) -> bytes | Event:
 
 
 def quit_session(_state: SessionState, argument: str) -> bytes | Event:
-    return Refused("QUIT", replies.NO_PARAMETERS_ALLOWED) if argument else Closing(replies.BYE)
+    return Refused("QUIT", replies.NO_PARAMETERS_ALLOWED) if argument else _BYE
 
 
 COMMANDS: Final[Mapping[str, Callable[[SessionState, str], bytes | Event]]] = MappingProxyType(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from asyncmta.inbound.content import IncomingContent, Rules
-from asyncmta.mail.wire import Unstuffer
+from asyncmta.mail.wire import Stuffer, Unstuffer
 
 _END = b"\r\n.\r\n"
 _CARRIAGE_RETURN = ord("\r")
@@ -25,10 +25,14 @@ class ContentReader(IncomingContent):
 
     __slots__ = ("_unstuffer",)
 
+    _unstuffer: Unstuffer | None
+
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
         # Behind the last two octets that were taken, `_before` has what is held back: it may belong to the end.
-        self._unstuffer = Unstuffer() if rules.normalises else None
+        self._unstuffer = None
+        if rules.normalises:
+            self._unstuffer, self._stuffer = Unstuffer(), Stuffer()
 
     def feed(self, data: bytes, at: int = 0) -> int:
         """Take the octets from `at` on. Where the next command begins in `data`, or -1: the content goes on."""

@@ -53,13 +53,13 @@ class Readdressing:
         self._returned = returned
         self._serves = serves
         self._tell = tell
-        self._changes_senders = bool(senders)
+        self.changes_senders = bool(senders)
         self._changes_recipients = bool(recipients) or returned is not no_srs
 
     def envelope(self, envelope: Envelope) -> Envelope:
         """An envelope with the sender rewritten."""
         sender = envelope.reverse_path
-        if sender is None or not self._changes_senders:
+        if sender is None or not self.changes_senders:
             return envelope
         now, rule = self._senders.of(sender)
         if rule is None or now == sender:

@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Mapping
 
 from msgspec import Struct, structs
 
-from asyncmta.inbound.acceptance import Acceptance
+from asyncmta.inbound.acceptance import Acceptance, remember
 from asyncmta.inbound.chunks import ChunkReader, RefusedChunk
 from asyncmta.inbound.content import Rules
 from asyncmta.inbound.data import ContentReader
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
-from asyncmta.mail.headers import Arrival, protocol_name
+from asyncmta.mail.headers import Arrival, protocol_name, received_opening
 from asyncmta.mail.reply import Reply
 from asyncmta.policy.rules import UNDECIDED
 from asyncmta.policy.verdict import NOTHING_FOUND, Findings, Handling, Peer
@@ -194,16 +194,7 @@ class SessionState:
         """The envelope is complete; what holds for the content that follows."""
         envelope = self.envelope
         assert envelope is not None
-        self.envelope = Envelope(
-            envelope.reverse_path,
-            tuple(self.recipients),
-            envelope.body,
-            envelope.smtputf8,
-            envelope.requiretls,
-            envelope.ret,
-            envelope.envid,
-            envelope.timing,
-        )
+        self.envelope = structs.replace(envelope, recipients=tuple(self.recipients))
         terms = self.acceptance.terms
         return Rules(
             size_limit=terms.limits.message_size,
@@ -263,11 +254,23 @@ class SessionState:
         return facts if self.handling is None else structs.replace(facts, handling=self.handling)
 
     def _new_facts(self, smtputf8: bool) -> ClientFacts:
+        """Who has been here before mostly says the same of himself."""
+        name = self._found().name or self.client.name
+        key = self.client.ip, self.helo, name, self.extended, self.tls, self.login, smtputf8
+        facts: ClientFacts | None = self.acceptance.known_facts.get(key)
+        if facts is None:
+            facts = self._facts_of(name, smtputf8)
+            remember(self.acceptance.known_facts, key, facts)
+        if not smtputf8:
+            self._facts = facts
+        return facts
+
+    def _facts_of(self, name: str, smtputf8: bool) -> ClientFacts:
         arrival = Arrival(
             by=self.acceptance.terms.hostname,
             helo=self.helo,
             ip=self.client.ip,
-            name=self._found().name or self.client.name,
+            name=name,
             protocol=protocol_name(
                 extended=self.extended,
                 tls=bool(self.tls),
@@ -279,11 +282,8 @@ class SessionState:
             tls=self.tls,
         )
         is_author = self.acceptance.terms.role == "submission"
-        opening = self.acceptance.opening(arrival)
-        facts = ClientFacts(self.client.ip, self.helo, self.login, opening, is_author, tls=self.tls)
-        if not smtputf8:
-            self._facts = facts
-        return facts
+        opening = received_opening(arrival)
+        return ClientFacts(self.client.ip, self.helo, self.login, opening, is_author, tls=self.tls)
 
     def _forwarded_facts(self, forwarded: Forwarded) -> ClientFacts:
         """Of the client that XFORWARD spoke of, and nothing of this session's but the login. Without an address the

@@ -99,7 +99,7 @@ def mail(state: SessionState, argument: str) -> bytes | Event:
     if refusal is not None:
         return Refused("MAIL", refusal, reverse_path)
     envelope, consent = sender.envelope, _SENDER_OK
-    if acceptance.readdressing is not None:
+    if acceptance.readdressing is not None and acceptance.readdressing.changes_senders:
         envelope = acceptance.readdressing.envelope(envelope)
     if sender.wishes is not None:
         granted = _grant(state, sender.wishes)

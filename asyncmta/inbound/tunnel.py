@@ -83,8 +83,10 @@ def join_the_end(transport: asyncio.Transport | None) -> None:
     instead of two, and the other side is woken once. In clear text only: the end of a tunnel waits for an answer."""
     connection = transport.get_extra_info("socket") if transport is not None else None
     if connection is not None and TCP_CORK is not None:
-        with suppress(OSError):  # no TCP
+        try:
             connection.setsockopt(socket.IPPROTO_TCP, TCP_CORK, 1)
+        except OSError:
+            return  # it is no TCP, or it is gone
 
 
 def _feed(transport: asyncio.Transport, octets: bytes) -> None:
