@@ -1,9 +1,9 @@
 """The log for people: one method for each line of the mail log, and `note` for events of the process.
 
 Promises: one event is one line, whatever a peer sends (`logline` sees to that). A call on the hot path only appends
-a tuple; lines are rendered together and written in one thread, in order, at most 50 ms later. A log that nobody
-reads, or that cannot be written, never stops mail: what does not fit is dropped, counted, and said when there is
-room again. Never: a decision, and nothing that anybody reads back; the journal is the truth.
+a tuple; some dozens become lines at once, and lines are written together, in a thread, in order, at most 50 ms later. A
+log that nobody reads, or that cannot be written, never stops mail: what does not fit is dropped, counted, and said when
+there is room again. Never: a decision, and nothing that anybody reads back; the journal is the truth.
 
 The lines are those of contract.md section 6.
 """
@@ -16,12 +16,12 @@ import queue
 import sys
 import threading
 import traceback
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from asyncmta import log_json, logline
 from asyncmta.log_json import JsonLines
 from asyncmta.log_rendering import Rendering, Row
-from asyncmta.logline import Source, Wording
+from asyncmta.logline import Build, Source, Wording
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, QueueId
 from asyncmta.mail.outcome import Deferred, Delivered, Failed, Place
@@ -29,7 +29,10 @@ from asyncmta.mail.reply import Reply
 from asyncmta.system.clock import Clock
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-BATCH = 500
+BATCH = 500  # lines that are written at once
+TOGETHER = (
+    50  # of them that are made at once: the code is at hand from line to line, and the facts still from their event
+)
 INTERVAL = 0.05  # seconds a line may wait for company
 MAX_WAITING = 50_000  # lines handed over and not yet written; above it lines are dropped
 
@@ -52,9 +55,11 @@ class MailLog:
         self._now = clock.now
         self._stream = stream if stream is not None else sys.stdout.buffer
         self._rendering = _rendering(self._stream, format, Wording(hash_addresses=addresses == "hash"))
+        self._losing = _rendering(self._stream, format, Wording())  # the thread's, for the one line that it makes
         self.listen(level)
+        self._lines: list[bytes] = []
         self._rows: list[Row] = []
-        self._batches: queue.SimpleQueue[tuple[list[Row], threading.Event | None] | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[tuple[bytes, int, threading.Event | None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         # Counters have one writer each, so that none needs a lock: the caller, then the thread.
         self._handed = self._dropped = 0
@@ -71,7 +76,7 @@ class MailLog:
     def accepted(self, *, queue_id: QueueId, envelope: Envelope, size: int, source: Source) -> None:
         """It is durable and ours."""
         if self._hears_info:
-            self._push((self._now(), "info", "accepted", logline.accepted, (queue_id, envelope, size, source)))
+            self._say("info", "accepted", logline.accepted, (queue_id, envelope, size, source))
 
     def refused(
         self,
@@ -99,12 +104,12 @@ class MailLog:
         """The same where a rule, a hook or a limit did. `paths`: sender and recipient."""
         if self._hears_info:
             facts = (client, stage, reply, (helo, by), paths)
-            self._push((self._now(), "info", "refused", logline.refused, facts))
+            self._say("info", "refused", logline.refused, facts)
 
     def login_refused(self, *, client: str, reply: Reply, helo: str, login: str) -> None:
         """The same at AUTH, of a client that named this login."""
         if self._hears_info:
-            self._push((self._now(), "info", "refused", logline.login_refused, (client, reply, helo, login)))
+            self._say("info", "refused", logline.login_refused, (client, reply, helo, login))
 
     def attempt(
         self,
@@ -119,13 +124,13 @@ class MailLog:
         """One transaction is over, however it went; `seconds` is how long it took, `reply` the last one heard."""
         if self._hears_info:
             facts = (queue_id, destination, place, (recipients, seconds, reply))
-            self._push((self._now(), "info", "attempt", logline.attempt, facts))
+            self._say("info", "attempt", logline.attempt, facts)
 
     def delivered(self, *, queue_id: QueueId, recipient: Address, outcome: Delivered, delay: float) -> None:
         """`delay`: seconds since we accepted it."""
         if self._hears_info:
             facts = (queue_id, recipient, outcome, delay, None)
-            self._push((self._now(), "info", "delivered", logline.settled, facts))
+            self._say("info", "delivered", logline.settled, facts)
 
     def deferred(
         self, *, queue_id: QueueId, recipient: Address, outcome: Deferred, delay: float, next_due: float | None = None
@@ -133,16 +138,16 @@ class MailLog:
         """`next_due` in Unix seconds, where it is known."""
         if self._hears_info:
             facts = (queue_id, recipient, outcome, delay, next_due)
-            self._push((self._now(), "info", "deferred", logline.settled, facts))
+            self._say("info", "deferred", logline.settled, facts)
 
     def failed(self, *, queue_id: QueueId, recipient: Address, outcome: Failed, delay: float) -> None:
         if self._hears_info:
-            self._push((self._now(), "info", "failed", logline.settled, (queue_id, recipient, outcome, delay, None)))
+            self._say("info", "failed", logline.settled, (queue_id, recipient, outcome, delay, None))
 
     def expired(self, *, queue_id: QueueId, recipient: Address, outcome: Failed, delay: float) -> None:
         """Failed because its lifetime is over; said instead of `failed`."""
         if self._hears_info:
-            self._push((self._now(), "info", "expired", logline.settled, (queue_id, recipient, outcome, delay, None)))
+            self._say("info", "expired", logline.settled, (queue_id, recipient, outcome, delay, None))
 
     def bounced(
         self,
@@ -158,12 +163,12 @@ class MailLog:
         somebody was not told."""
         if self._hears_info:
             facts = (queue_id, dsn, reverse_path, recipients, (actions, reason))
-            self._push((self._now(), "info", "bounced", logline.bounced, facts))
+            self._say("info", "bounced", logline.bounced, facts)
 
     def retired(self, *, queue_id: QueueId, delay: float) -> None:
         """All its recipients are settled; `delay`: seconds since we accepted it."""
         if self._hears_info:
-            self._push((self._now(), "info", "retired", logline.retired, (queue_id, delay)))
+            self._say("info", "retired", logline.retired, (queue_id, delay))
 
     # -- events of the process --------------------------------------------------------------------------------------
 
@@ -179,41 +184,49 @@ class MailLog:
             facts["traceback"] = [
                 f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-logline.MAX_ITEMS :]
             ]
-        self._push((self._now(), level, event, logline.noted, (facts,)))
+        self._say(level, event, logline.noted, (facts,))
         if severity >= LEVELS["warning"]:
             self._hand_over()
 
     # -- from the caller to the thread ------------------------------------------------------------------------------
 
-    def _push(self, row: Row) -> None:
+    def _say(self, level: str, event: str, build: Build, facts: tuple[Any, ...]) -> None:
         rows = self._rows
-        rows.append(row)
-        if len(rows) == 1:
+        rows.append((self._now(), level, event, build, facts))
+        if len(rows) == 1 and not self._lines:
             try:
                 loop = asyncio.get_running_loop()
             except RuntimeError:
                 self._hand_over()
             else:
                 loop.call_later(INTERVAL, self._hand_over)
-        elif len(rows) >= BATCH:
-            self._hand_over()
+        elif len(rows) >= TOGETHER:
+            self._render()
+            if len(self._lines) >= BATCH:
+                self._hand_over()
+
+    def _render(self) -> None:
+        rows, self._rows = self._rows, []
+        self._lines += self._rendering.lines(rows)
 
     def _hand_over(self, done: threading.Event | None = None) -> None:
-        rows, self._rows = self._rows, []
-        if rows and (self._is_gone or self._handed - self._taken > MAX_WAITING):
-            self._dropped += len(rows)
-            rows = []
-        if not rows and done is None:
+        self._render()
+        lines, self._lines = self._lines, []
+        count = len(lines)
+        if lines and (self._is_gone or self._handed - self._taken > MAX_WAITING):
+            self._dropped += count
+            lines, count = [], 0
+        if not lines and done is None:
             return
-        self._handed += len(rows)
+        self._handed += count
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="maillog", daemon=True)
             self._thread.start()
-        self._batches.put((rows, done))
+        self._batches.put((b"".join(lines), count, done))
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all that was said is written; False when the reader is stuck. For the end, not for the path."""
-        if self._thread is None and not self._rows:
+        if self._thread is None and not self._rows and not self._lines:
             return True
         done = threading.Event()
         self._hand_over(done)
@@ -231,17 +244,26 @@ class MailLog:
 
     def _run(self) -> None:
         while (batch := self._batches.get()) is not None:
-            rows, done = batch
+            lines, count, done = batch
             try:
-                if rows and not self._is_gone:
-                    self._write(self._lines(rows))
+                if lines and not self._is_gone:
+                    self._write(self._losses() + lines)
             except (OSError, ValueError) as error:  # ValueError: the stream is closed
-                self._unwritten += len(rows)
+                self._unwritten += count
                 self._is_gone = not isinstance(error, OSError) or error.errno in _GONE
             finally:
-                self._taken += len(rows)
+                self._taken += count
                 if done is not None:
                     done.set()
+
+    def _losses(self) -> bytes:
+        """A line about those that were lost since the last one about it, if there are any."""
+        lost, before = self._dropped + self._unwritten, self._told
+        if lost == before:
+            return b""
+        self._told = lost
+        row = (self._now(), "warning", "log_lines_lost", logline.noted, ({"lines": lost - before},))
+        return self._losing.lines([row])[0]
 
     def _write(self, lines: bytes) -> None:
         view = memoryview(lines)
@@ -251,13 +273,6 @@ class MailLog:
                 raise BlockingIOError(errno.EAGAIN, "the log's reader does not keep up")
             view = view[written:]
         self._stream.flush()
-
-    def _lines(self, rows: list[Row]) -> bytes:
-        lost = self._dropped + self._unwritten
-        if lost > self._told:
-            rows = [(rows[0][0], "warning", "log_lines_lost", logline.noted, ({"lines": lost - self._told},)), *rows]
-            self._told = lost
-        return self._rendering.lines(rows)
 
 
 def _rendering(stream: BinaryIO, format: str, wording: Wording) -> Rendering:

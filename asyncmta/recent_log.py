@@ -1,7 +1,7 @@
 """The last lines of the log, for whoever looks on from a browser: a ring of what was written, in the order of writing.
 
-Promises: a line costs one append of what was rendered anyway, in the thread of the log; it is masked as the log is; at
-most so many are kept. Never: a line that the log would not have written, nor a lock: one thread appends, and who reads
+Promises: a line costs one append of what was rendered anyway; it is masked as the log is; at most so many are kept, and
+also when they could not be written. Never: a line below the log's level, nor a lock: one thread appends, and who reads
 takes a copy.
 """
 
@@ -13,10 +13,13 @@ from itertools import count
 from typing import Any
 
 from msgspec import Struct
+from msgspec.json import Decoder
 
 from asyncmta.logline import Facts
 
 MOST_LINES = 1000
+
+_decode = Decoder(dict[str, Any]).decode
 
 Render = Callable[[Facts], bytes]
 
@@ -34,7 +37,7 @@ class RecentLines:
     """Of one log."""
 
     def __init__(self, most: int = MOST_LINES) -> None:
-        self._lines: deque[tuple[int, Facts]] = deque(maxlen=most)
+        self._lines: deque[tuple[int, Facts | bytes]] = deque(maxlen=most)
         self._numbers = count(1)
 
     def keeping(self, render: Render) -> Render:
@@ -47,18 +50,23 @@ class RecentLines:
 
         return kept
 
+    def keep(self, lines: Sequence[bytes]) -> None:
+        """The same of lines that are written as JSON: they are read when somebody looks."""
+        self._lines.extend(zip(self._numbers, lines, strict=False))
+
     def excerpt(self, *, most: int, after: int = 0, **wanted: str | None) -> Excerpt:
         """The last `most` behind the line with the number `after` that have these facts (None: any). A number that is
         still to come is of a process before this one, and nothing."""
-        lines = self._lines.copy()
-        last = lines[-1][0] if lines else 0
-        first = lines[0][0] if lines else 1
+        kept = self._lines.copy()
+        last = kept[-1][0] if kept else 0
+        first = kept[0][0] if kept else 1
         if after > last:
             after = 0
         asked = {key: value for key, value in wanted.items() if value is not None}
+        lines = [
+            (number, _decode(line) if isinstance(line, bytes) else line) for number, line in kept if number > after
+        ]
         found = [
-            (number, facts)
-            for number, facts in lines
-            if number > after and all(facts.get(key) == value for key, value in asked.items())
+            (number, facts) for number, facts in lines if all(facts.get(key) == value for key, value in asked.items())
         ]
         return Excerpt(found[-most:], last, max(0, first - 1 - after) if after else 0)

@@ -79,7 +79,7 @@ STAGES = {
         *("delivery/transfer.py:_send", "delivery/transfer.py:_write", "delivery/transfer.py:_push"),
     ),
     "local: Maildir": ("delivery/maildir", "mailboxes/", "forwarding/local.py", "forwarding/stores.py"),
-    "log": ("maillog.py", "logline.py", "counted_log.py", "reasons.py"),
+    "log": ("log_json.py", "log_rendering.py", "maillog.py", "logline.py", "counted_log.py", "reasons.py"),
     "metrics": ("metrics.py", "tally.py", "mta_metrics.py", "system/meter.py", "spool/meter.py", "delivery/traffic.py"),
     "HTTP, webhooks": ("admin/", "webhooks/"),
 }

@@ -69,7 +69,9 @@ class ActiveSite:
         is_one = size == 1 or (size <= shape.most_recipients and not shape.most_domains)
         if not is_one or backlog.suspended_until > now or self._is_closing or now >= self._habit.until:
             self.join([Leg(Parcel(consignment, way, done), consignment.ordinals)])
-        elif self._idle and backlog.is_clear and self._is_wanted(1) and size == len(consignment.envelope.recipients):
+        elif (
+            self._idle and backlog.is_clear and self._is_wanted(now, 1) and size == len(consignment.envelope.recipients)
+        ):
             self._serve(self._idle.pop(), Transaction(consignment, way, done))
         else:
             backlog.join(Transaction(consignment, way, done))
@@ -180,22 +182,21 @@ class ActiveSite:
 
     def _work(self) -> None:
         """Somebody waits: those who rest take him, or others are opened."""
-        backlog, now = self.backlog, 0.0
+        backlog, now = self.backlog, self._equipment.clock.monotonic()
         if backlog.pace is not None:
             self._equipment.watch(self)
-            now = self._equipment.clock.monotonic()
-        elif not self._is_wanted():
+        elif not self._is_wanted(now):
             return
         # Who rests counts as live, so that the window may allow no new one.
-        while self._idle and backlog.waiting and backlog.has_turn(now) and self._is_wanted():
+        while self._idle and backlog.waiting and backlog.has_turn(now) and self._is_wanted(now):
             self._serve(self._idle.pop(), backlog.take(now))
-        while backlog.may_open and backlog.has_turn(now) and not self._is_closing and self._is_wanted():
+        while backlog.may_open and backlog.has_turn(now) and not self._is_closing and self._is_wanted(now):
             self._equipment.spawn(self._open(backlog.begin_opening()))
 
-    def _is_wanted(self, more: int = 0) -> bool:
+    def _is_wanted(self, now: float, more: int = 0) -> bool:
         """Is another session at work of use for those who wait, and for so many more?"""
         backlog = self.backlog
-        return not self._stride.is_enough(len(backlog.waiting) + more, backlog.live - len(self._idle))
+        return not self._stride.is_enough(len(backlog.waiting) + more, backlog.live - len(self._idle), now)
 
     def _serve(self, session: Session, transaction: Transaction | None) -> None:
         """Give the session this transaction, or the next one that can be begun; else let it rest."""

@@ -11,6 +11,7 @@ Seeds D-62, P-60; architecture.md 6, step 10.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import islice
 
@@ -29,7 +30,7 @@ class Unreached:
     __slots__ = ("_groups", "hosts")
 
     def __init__(self) -> None:
-        self.hosts: dict[Waiter, str] = {}
+        self.hosts: OrderedDict[Waiter, str] = OrderedDict()  # whose first is found without a look at those before it
         self._groups: dict[int | str, dict[Waiter, None]] = {}  # by tag, and by host
 
     def add(self, waiter: Waiter, host: str = "") -> None:
