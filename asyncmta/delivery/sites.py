@@ -144,8 +144,8 @@ class ActiveSite:
         """The next one first, so that the peer has work while we settle this one."""
         backlog, dialogue = self.backlog, session.dialogue
         outcomes = dialogue.outcomes
-        now = session.heard
-        self._stride.ended(session.began, now)
+        began, now = session.began, session.heard
+        self._stride.ended(began, now)
         if not dialogue.usable:
             backlog.waiting.extendleft(session.recalled())
             if self._goes_to_another(session, transaction):
@@ -165,7 +165,7 @@ class ActiveSite:
             else:
                 session.quit()
                 self._part(session)
-        self._endings.tell(transaction, outcomes, now - session.began)
+        self._endings.tell(transaction, outcomes, now - began)
         self._endings.settle(transaction, outcomes, sequel, dialogue.place.host)
         if backlog.waiting:
             self._work()

@@ -201,3 +201,18 @@ async def test_for_who_looks_on_one_goes_after_the_other(alone: Any, scripted: A
         assert alone.results.kinds() == "DD"
         assert not session.is_ahead
         assert session.served == 2
+
+
+async def test_each_attempt_is_said_to_have_taken_its_own_time(alone: Any, scripted: Any) -> None:
+    async with scripted([*OPENED, (BEHIND, b"")]) as server:
+        to = alone.smarthost(server.address)
+        for _ in range(2):
+            alone.send(to=to)
+        await alone.until(lambda: server.got and BEHIND in server.got[0])
+        alone.clock.advance(7)
+        server.writers[0].write(BOTH[1])
+        await alone.until(lambda: server.got[0].count(b"\r\n.\r\n") == 2)
+        alone.clock.advance(3)
+        server.writers[0].write(TAKEN[1])
+        await alone.results.wait_for(2)
+        assert [round(each["seconds"], 3) for each in alone.log.attempts] == [7.0, 3.0]
