@@ -115,15 +115,14 @@ class ActiveSite:
     def let_go(self) -> None:
         """Take nothing more; what waits, and what sessions have begun without any content yet, is postponed."""
         self._is_closing = self._standing.is_closing = True
-        waiting = self.backlog.drain()
         for session in tuple(self._sessions):
             transaction = session.transaction
             if transaction is not None and session.is_before_content:
                 session.abandon()
                 self._part(session)
-                waiting.append(transaction)
-            waiting += session.recalled()
-        self._endings.postpone(waiting)
+                self.backlog.waiting.append(transaction)
+            self.backlog.waiting += session.recalled()
+        self._endings.postpone(self.backlog.drain())
 
     @property
     def needs_sweep(self) -> bool:

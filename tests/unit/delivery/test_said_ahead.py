@@ -216,3 +216,13 @@ async def test_each_attempt_is_said_to_have_taken_its_own_time(alone: Any, scrip
         server.writers[0].write(TAKEN[1])
         await alone.results.wait_for(2)
         assert [round(each["seconds"], 3) for each in alone.log.attempts] == [7.0, 3.0]
+
+
+async def test_a_stop_gives_back_the_whole_row(alone: Any, scripted: Any) -> None:
+    """Of a message in several transactions, the first of them under way without any content."""
+    async with scripted([GREETING, HELLO, (b"DATA\r\n", b"")]) as server:
+        to = alone.smarthost(server.address)
+        sent = alone.send(*(f"r{at}@example.net" for at in range(150)), to=to)
+        await alone.until(lambda: server.got and server.got[0].endswith(b"DATA\r\n"))
+        alone.transport.let_go()
+        assert isinstance(alone.results.of[sent], Postponed)
