@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from asyncmta.delivery.aftermath import again, cut, learn
 from asyncmta.delivery.backlog import Backlog
-from asyncmta.delivery.beginning import begin, say_ahead
+from asyncmta.delivery.beginning import begin, say_ahead, take_back
 from asyncmta.delivery.endings import Endings
 from asyncmta.delivery.equipment import Equipment, SiteView
 from asyncmta.delivery.exchange import Site
@@ -95,6 +95,7 @@ class ActiveSite:
         for session in tuple(self._sessions):
             if session.deadline <= now:
                 session.expire()
+        take_back(self.backlog, self._sessions, now, is_idle=bool(self._idle))
         if self.backlog.waiting:
             self._stride.look(now)
             self._work()
