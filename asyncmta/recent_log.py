@@ -52,7 +52,7 @@ class RecentLines:
 
     def keep(self, lines: Sequence[bytes]) -> None:
         """The same of lines that are written as JSON: they are read when somebody looks."""
-        self._lines.extend(zip(self._numbers, lines, strict=False))
+        self._lines.extend([(number, line) for line, number in zip(lines, self._numbers, strict=False)])
 
     def excerpt(self, *, most: int, after: int = 0, **wanted: str | None) -> Excerpt:
         """The last `most` behind the line with the number `after` that have these facts (None: any). A number that is

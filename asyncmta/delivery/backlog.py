@@ -145,7 +145,12 @@ class Backlog:
     @property
     def may_open(self) -> bool:
         """Is another session of use, and allowed?"""
-        return len(self.waiting) > self.opening and self.opening + self.live < self.window
+        return len(self.waiting) > self.opening and self.has_room
+
+    @property
+    def has_room(self) -> bool:
+        """Does the window allow another session?"""
+        return self.opening + self.live < self.window
 
     def has_turn(self, now: float) -> bool:
         """Has the turn come of one more than there are sessions being opened?"""

@@ -10,9 +10,10 @@ RFC 2920 3.1: what begins a transaction may stand behind the content of the one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from asyncmta.delivery.backlog import Backlog, Transaction
+from asyncmta.delivery.patience import AFTER_THE_DOT, BEHIND_TIME
 from asyncmta.delivery.transfer import Session
 from asyncmta.delivery.verdict import Fault, Stage, blame
 from asyncmta.mail.envelope import ContentUnavailable, ReadContent
@@ -48,3 +49,13 @@ def say_ahead(backlog: Backlog, session: Session) -> bytes:
     if commands:
         session.follower = backlog.take()
     return commands if session.follower is not None else b""
+
+
+def take_back(backlog: Backlog, sessions: Iterable[Session], now: float, *, is_idle: bool) -> None:
+    """Whoever was said ahead behind one who is not answered for long waits again, at the front, if another session
+    could have him; `is_idle`: there is one that rests."""
+    if not (is_idle or backlog.has_room):
+        return
+    for session in sessions:
+        if session.follower is not None and session.deadline - now <= AFTER_THE_DOT - BEHIND_TIME:
+            backlog.waiting.extendleft(session.recalled())

@@ -17,6 +17,9 @@ AFTER_THE_DOT = STAGE_TIME[Stage.DOT]
 # For the replies to what went behind the content of another message, once that has been answered. They come with it; a
 # peer from which they do not has thrown the commands away, and the message is sent in another session.
 AHEAD_TIME = 30.0
+# For the answer to a message while another one stands behind it, and there are others who could take that. Most servers
+# look at a message for less time than this.
+BEHIND_TIME = 10.0
 BEFORE_THE_DOT = 7200.0  # for all of a transaction but its end: patience with a drip has a bound
 # For so long after its last reply a peer has not gone for idleness. Later the content waits for the reply to MAIL: with
 # a connection that is closed already nobody could tell whether it was taken.

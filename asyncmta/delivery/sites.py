@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from asyncmta.delivery.aftermath import again, cut, learn
 from asyncmta.delivery.backlog import Backlog
-from asyncmta.delivery.beginning import begin, say_ahead
+from asyncmta.delivery.beginning import begin, say_ahead, take_back
 from asyncmta.delivery.endings import Endings
 from asyncmta.delivery.equipment import Equipment, SiteView
 from asyncmta.delivery.exchange import Site
@@ -22,7 +22,7 @@ from asyncmta.delivery.pace import Pace
 from asyncmta.delivery.sequel import Facts, Sequel, follow, needs_sequel
 from asyncmta.delivery.session import Opened
 from asyncmta.delivery.standing import Standing
-from asyncmta.delivery.stride import STALLED, Stride
+from asyncmta.delivery.stride import Stride
 from asyncmta.delivery.transaction import Done, Leg, Parcel, Transaction, plan
 from asyncmta.delivery.transfer import Session
 from asyncmta.delivery.verdict import Fault, Stage, blame
@@ -95,7 +95,7 @@ class ActiveSite:
         for session in tuple(self._sessions):
             if session.deadline <= now:
                 session.expire()
-            self.backlog.waiting.extendleft(session.recalled(now - STALLED))
+        take_back(self.backlog, self._sessions, now, is_idle=bool(self._idle))
         if self.backlog.waiting:
             self._stride.look(now)
             self._work()
@@ -116,15 +116,14 @@ class ActiveSite:
     def let_go(self) -> None:
         """Take nothing more; what waits, and what sessions have begun without any content yet, is postponed."""
         self._is_closing = self._standing.is_closing = True
-        waiting = self.backlog.drain()
         for session in tuple(self._sessions):
             transaction = session.transaction
             if transaction is not None and session.is_before_content:
                 session.abandon()
                 self._part(session)
-                waiting.append(transaction)
-            waiting += session.recalled()
-        self._endings.postpone(waiting)
+                self.backlog.waiting.append(transaction)
+            self.backlog.waiting += session.recalled()
+        self._endings.postpone(self.backlog.drain())
 
     @property
     def needs_sweep(self) -> bool:
@@ -145,8 +144,8 @@ class ActiveSite:
         """The next one first, so that the peer has work while we settle this one."""
         backlog, dialogue = self.backlog, session.dialogue
         outcomes = dialogue.outcomes
-        now = session.heard
-        self._stride.ended(session.began, now)
+        began, now = session.began, session.heard
+        self._stride.ended(began, now)
         if not dialogue.usable:
             backlog.waiting.extendleft(session.recalled())
             if self._goes_to_another(session, transaction):
@@ -166,7 +165,7 @@ class ActiveSite:
             else:
                 session.quit()
                 self._part(session)
-        self._endings.tell(transaction, outcomes, now - session.began)
+        self._endings.tell(transaction, outcomes, now - began)
         self._endings.settle(transaction, outcomes, sequel, dialogue.place.host)
         if backlog.waiting:
             self._work()

@@ -12,7 +12,6 @@ RFC 1047, RFC 2920, RFC 3030.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -96,12 +95,10 @@ class Session(Line):
         self.is_ahead = follower is not None and self.dialogue.usable
         return follower
 
-    def recalled(self, since: float = math.inf) -> list[Transaction]:
-        """The follower, if the one before him is under way since then or longer: nothing has happened of him."""
-        if self.follower is None or self.began > since:
-            return []
+    def recalled(self) -> list[Transaction]:
+        """The one that went behind, if any: it has its time still before it, and so far nothing has happened of it."""
         follower, self.follower = self.follower, None
-        return [follower]
+        return [follower] if follower is not None else []
 
     def expire(self) -> None:
         """The deadline is past."""

@@ -80,6 +80,15 @@ def test_a_ring_forgets_the_oldest_and_says_so():
     assert lines(12).excerpt(most=2).missed == 0
 
 
+def test_lines_that_come_in_batches_are_numbered_without_a_gap():
+    recent = RecentLines(3)
+    for batch in ([], [b'{"event":"a"}\n', b'{"event":"b"}\n'], [b'{"event":"c"}\n'], [], [b'{"event":"d"}\n'] * 2):
+        recent.keep(batch)
+    found = recent.excerpt(most=10, after=1)
+    assert numbers(found) == [3, 4, 5]
+    assert (found.last, found.missed) == (5, 1)
+
+
 def test_a_number_from_before_a_restart_is_none():
     assert numbers(lines(3).excerpt(most=10, after=400)) == [1, 2, 3]
     empty = lines(0).excerpt(most=10, after=400)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from asyncmta.delivery.patience import AHEAD_TIME
-from asyncmta.delivery.stride import SOON, STALLED
+from asyncmta.delivery.patience import AHEAD_TIME, BEHIND_TIME
+from asyncmta.delivery.stride import SOON
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed
 from asyncmta.testing.sink_values import CLOSE, SinkSettings
@@ -218,24 +218,67 @@ async def test_for_who_looks_on_one_goes_after_the_other(alone: Any, scripted: A
         assert session.served == 2
 
 
-async def test_who_follows_one_that_is_not_answered_does_not_wait_for_it(make_post: Any, scripted: Any) -> None:
-    post = brisk(make_post())
-    async with scripted([GREETING, HELLO, (b"DATA\r\n", b""), (BEHIND, b"")], [*OPENED, TAKEN]) as server:
+async def test_each_attempt_is_said_to_have_taken_its_own_time(alone: Any, scripted: Any) -> None:
+    async with scripted([*OPENED, (BEHIND, b"")]) as server:
+        to = alone.smarthost(server.address)
+        for _ in range(2):
+            alone.send(to=to)
+        await alone.until(lambda: server.got and BEHIND in server.got[0])
+        alone.clock.advance(7)
+        server.writers[0].write(BOTH[1])
+        await alone.until(lambda: server.got[0].count(b"\r\n.\r\n") == 2)
+        alone.clock.advance(3)
+        server.writers[0].write(TAKEN[1])
+        await alone.results.wait_for(2)
+        assert [round(each["seconds"], 3) for each in alone.log.attempts] == [7.0, 3.0]
+
+
+async def test_nobody_waits_for_long_behind_one_who_is_not_answered(
+    make_post: Callable[..., Any], scripted: Any
+) -> None:
+    """While another session at the same site has nothing to do."""
+    post = brisk(make_post(sessions_per_site=2))
+    async with scripted([*OPENED, (BEHIND, b"")], [(b"", b""), HELLO, CONSENT, TAKEN]) as server:
         to = post.smarthost(server.address)
-        first = post.send(to=to)
-        await post.until(lambda: server.got and b"DATA" in server.got[0])
-        second = post.send(to=to)
-        server.writers[0].write(CONSENT[1])
-        await post.until(lambda: BEHIND in server.got[0])
-        assert len(server.got) == 1
-        post.clock.advance(STALLED + 1)
+        first, second = post.send(to=to), post.send(to=to)
+        await post.until(lambda: len(server.got) == 2 and BEHIND in server.got[0])
+        post.clock.advance(BEHIND_TIME - 2)
+        server.writers[1].write(GREETING[1])
+        await post.until(lambda: post.transport.sites()[0].idle)
+        assert not post.results.of
+        post.clock.advance(3)
         await post.results.wait_for(1)
         assert isinstance(post.results.outcome(second), Delivered)
         server.writers[0].write(BOTH[1])
         await post.results.wait_for(2)
         assert isinstance(post.results.outcome(first), Delivered)
-        assert [got.count(b"\r\n.\r\n") for got in server.got] == [1, 1]
         await post.until(lambda: server.closed)
+        assert [got.count(b"\r\n.\r\n") for got in server.got] == [1, 1]
+
+
+async def test_who_could_go_nowhere_else_stays_behind(alone: Any, scripted: Any) -> None:
+    async with scripted([*OPENED, (BEHIND, b"")]) as server:
+        to = alone.smarthost(server.address)
+        for _ in range(2):
+            alone.send(to=to)
+        await alone.until(lambda: server.got and BEHIND in server.got[0])
+        alone.clock.advance(10 * BEHIND_TIME)
+        server.writers[0].write(BOTH[1])
+        await alone.until(lambda: server.got[0].count(b"\r\n.\r\n") == 2)
+        server.writers[0].write(TAKEN[1])
+        await alone.results.wait_for(2)
+        assert alone.results.kinds() == "DD"
+        assert len(server.got) == 1
+
+
+async def test_a_stop_gives_back_the_whole_row(alone: Any, scripted: Any) -> None:
+    """Of a message in several transactions, the first of them under way without any content."""
+    async with scripted([GREETING, HELLO, (b"DATA\r\n", b"")]) as server:
+        to = alone.smarthost(server.address)
+        sent = alone.send(*(f"r{at}@example.net" for at in range(150)), to=to)
+        await alone.until(lambda: server.got and server.got[0].endswith(b"DATA\r\n"))
+        alone.transport.let_go()
+        assert isinstance(alone.results.of[sent], Postponed)
 
 
 async def test_nothing_is_said_ahead_to_a_site_that_takes_its_time(make_post: Any, scripted: Any) -> None:
