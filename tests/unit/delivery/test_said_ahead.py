@@ -131,6 +131,19 @@ async def test_a_server_that_throws_away_what_comes_behind_a_message(alone: Any,
         assert not next(iter(alone.transport._sites.values()))._may_say_ahead
 
 
+async def test_a_server_that_takes_commands_behind_a_message_for_an_offence(alone: Any, scripted: Any) -> None:
+    """Nobody bounces for what was in order, and nobody else is said ahead there."""
+    first = [*OPENED, (BEHIND, b"250 2.0.0 taken\r\n554 SMTP synchronization error\r\n"), (b"", None)]
+    second = [*OPENED, TAKEN, CONSENT, TAKEN, CONSENT, TAKEN]
+    async with scripted(first, second) as server:
+        to = alone.smarthost(server.address)
+        for _ in range(4):
+            alone.send(to=to)
+        await alone.results.wait_for(4)
+        assert alone.results.kinds() == "DDDD"
+        assert [got.count(b"\r\n.\r\n") for got in server.got] == [1, 3]
+
+
 async def test_content_that_cannot_be_read_when_its_turn_has_come(alone: Any, scripted: Any) -> None:
     async with scripted([*OPENED, BOTH], [*OPENED, TAKEN]) as server:
         to = alone.smarthost(server.address)
