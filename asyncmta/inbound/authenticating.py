@@ -26,7 +26,6 @@ from asyncmta.inbound.connection import Connection
 from asyncmta.inbound.events import AuthWanted
 from asyncmta.inbound.exchange import ExchangeLines, ExchangeOver
 from asyncmta.inbound.security import credential
-from asyncmta.inbound.sessions import Sessions
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
@@ -60,10 +59,7 @@ class Authenticating(Connection, SMTP):  # type: ignore[misc]  # the two name th
     _auth_require_tls = True
     event_handler = None
     envelope = None
-
-    def __init__(self, sessions: Sessions) -> None:
-        Connection.__init__(self, sessions)
-        self._auth_status = ""
+    _auth_status = ""
 
     def __del__(self) -> None:
         """The library's looks for a future that we do not have."""

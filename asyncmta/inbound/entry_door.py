@@ -37,7 +37,9 @@ class EntryDoor(Readdressing):
         self._refuses = refuses
 
     def recipient(self, recipient: Recipient) -> Entered | Reply:
-        entered = super().recipient(recipient) if self._sandbox is None else self._within(recipient)
+        if self._sandbox is None and not self.changes_recipients:
+            return replies.SUPPRESSED if self._refuses(recipient.address) else Entered(recipient)
+        entered = self._within(recipient)
         if isinstance(entered, Reply):
             return entered
         return replies.SUPPRESSED if self._refuses(entered.recipient.address) else entered

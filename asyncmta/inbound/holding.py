@@ -39,7 +39,8 @@ class Holding:
 
     def entered(self, sessions: int) -> None:
         """There are so many now."""
-        self._most_sessions = max(self._most_sessions, sessions)
+        if sessions > self._most_sessions:  # noqa: PLR1730 - as above
+            self._most_sessions = sessions
 
     def is_worth_giving_back(self, sessions: int) -> bool:
         """Was so much more in use since the last time, by content or by sessions, that most of it must be free now?"""

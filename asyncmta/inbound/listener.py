@@ -134,10 +134,11 @@ class Listener:
 class SmtpConnection(Authenticating):
     """A connection of one listener: its certificate, and its PROXY header."""
 
+    _header = b""  # what has come of it
+
     def __init__(self, listener: Listener) -> None:
-        Authenticating.__init__(self, listener.sessions)
+        Connection.__init__(self, listener.sessions)
         self._listener = listener
-        self._header = b""
 
     # -- TLS ---------------------------------------------------------------------------------------------------------
 

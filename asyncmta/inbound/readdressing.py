@@ -54,7 +54,7 @@ class Readdressing:
         self._serves = serves
         self._tell = tell
         self.changes_senders = bool(senders)
-        self._changes_recipients = bool(recipients) or returned is not no_srs
+        self.changes_recipients = bool(recipients) or returned is not no_srs
 
     def envelope(self, envelope: Envelope) -> Envelope:
         """An envelope with the sender rewritten."""
@@ -69,7 +69,7 @@ class Readdressing:
 
     def recipient(self, recipient: Recipient) -> Entered | Reply:
         """A recipient rewritten, and led back; or why there is nobody."""
-        if not self._changes_recipients:
+        if not self.changes_recipients:
             return Entered(recipient)
         address = recipient.address
         found = self._returned(address)

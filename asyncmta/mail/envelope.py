@@ -9,6 +9,7 @@ envelope from the first version of the journal on, so that every floor keeps the
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 from typing import NewType
 
 from msgspec import Struct
@@ -32,14 +33,12 @@ NOTIFY_DELAY = 4
 
 def format_queue_id(queue_id: QueueId) -> str:
     """16 letters and digits, the same length for every id, so that text order is number order."""
-    high, low = (
-        queue_id >> 40,
-        queue_id & 0xFF_FFFF_FFFF,
-    )  # small integers and pairs: a quarter of the plain loop's time
-    return (
-        f"{_PAIRS[high >> 30]}{_PAIRS[high >> 20 & 1023]}{_PAIRS[high >> 10 & 1023]}{_PAIRS[high & 1023]}"
-        f"{_PAIRS[low >> 30]}{_PAIRS[low >> 20 & 1023]}{_PAIRS[low >> 10 & 1023]}{_PAIRS[low & 1023]}"
-    )
+    return f"{_beginning(queue_id >> 20)}{_PAIRS[queue_id >> 10 & 1023]}{_PAIRS[queue_id & 1023]}"
+
+
+@lru_cache(256)  # ids are counted up: a million of them share it
+def _beginning(high: int) -> str:
+    return _PAIRS[high >> 50] + "".join([_PAIRS[high >> bits & 1023] for bits in (40, 30, 20, 10, 0)])
 
 
 def parse_queue_id(text: str) -> QueueId:

@@ -23,6 +23,7 @@ from asyncmta.scheduling.tags import tag_of
 from asyncmta.scheduling.task import IN_HAND, NOWHERE, PARKED, READY, WAITING, Counts, Destination, Task, Turn, joined
 
 HEAD_STARTS = (120.0, 60.0, 0.0)
+MOST_KEPT = 500  # destinations beyond which those with nothing on the agenda are forgotten at once
 MOVES = 2_000  # tasks that one `take` makes ready; what is due beyond that follows at the next: the loop must breathe
 
 HeadStarts = tuple[float, float, float]
@@ -83,7 +84,7 @@ class Agenda:
 
     def destinations(self) -> Iterator[str]:
         """All that have anything on the agenda or in hand."""
-        return iter(tuple(self._destinations))
+        return iter([name for name, each in self._destinations.items() if not each.is_idle])
 
     def counts(self, destination: str) -> Counts:
         found = self._destinations.get(destination) or Destination(destination)
@@ -247,7 +248,8 @@ class Agenda:
         turn.tasks.append(task)
 
     def _open(self, destination: Destination) -> None:
-        """Something of this destination has ended: let in what is parked with it, or forget it when it was the last.
+        """Something of this destination has ended: let in what is parked with it. Where there are few, one with nothing
+        left is kept for the next message, which comes soon as a rule.
 
         Parked tasks are let in while one recipient of each would fit. So whoever is parked has somebody of the same
         destination in hand or ready before him, and is let in when that one ends.
@@ -257,7 +259,7 @@ class Agenda:
             if destination.in_hand <= self._opens_at:
                 while destination.in_hand + destination.ready < self._share and parked.first() is not None:
                     self._queue_up(parked.pop(), destination)
-        elif not destination.in_hand and destination.is_idle:
+        elif len(self._destinations) > MOST_KEPT and not destination.in_hand and destination.is_idle:
             destination.wake = inf
             del self._destinations[destination.name]
 

@@ -50,6 +50,7 @@ class Fold:
         self._on_event = on_event
         self._is_slow = False
         self._has_shifted = False
+        self._closed: list[Record] = []  # by the batch that is being applied
         self.on_shift: Callable[[], None] = _nothing
         self.on_applied: OnApplied | None = None
 
@@ -96,6 +97,9 @@ class Fold:
                     outcome = self._break(bug)
             if on_durable is not None:
                 self._answer(on_durable, outcome)
+        if self._closed:
+            closed, self._closed = self._closed, []
+            self._journal.note(closed, OWN_NOTES_WAIT)
         self.census.grown(segment, written.end)
         if segment != self.census.tail:
             self.census.tail = segment
@@ -168,7 +172,7 @@ class Fold:
                 self.give_up_segments()
         elif entry.is_closed:
             self._cache.drop(entry.queue_id)
-            self._journal.note((Retired(entry.queue_id),), OWN_NOTES_WAIT)
+            self._closed.append(Retired(entry.queue_id))
 
     def _move(self, record: Carried, segment: int, offset: int, size: int) -> None:
         known = self.ledger.get(record.queue_id) or self.ledger.parked(record.queue_id)

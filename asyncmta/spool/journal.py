@@ -1,10 +1,10 @@
 """The journal as the event loop sees it: commits are joined into batches, one writer thread makes them durable.
 
 While one batch is being synced everything that arrives is collected and becomes the next, with all that comes in the
-turn of the loop in which it could begin: the size of a batch follows the load, whether the disk or the loop is the
-slower one, and no commit waits for a timer. Promises: one batch in flight; batches are answered in the order in
-which they stand in the journal; a failed sync is final. Never: a future, task or lock for each message; the meaning of
-records.
+turn of the loop in which it could begin, and under load in a few more while each brings something: the size of a batch
+follows the load, whether the disk or the loop is the slower one, and no commit waits for a timer. Promises: one batch
+in flight; batches are answered in the order in which they stand in the journal; a failed sync is final. Never: a
+future, task or lock for each message; the meaning of records.
 
 reliability.md R5, F6 to F8; python-core.md 4; docs/journal-format.md 6.
 """
@@ -12,6 +12,7 @@ reliability.md R5, F6 to F8; python-core.md 4; docs/journal-format.md 6.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,41 +21,26 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from asyncmta.spool.batch import Batch, OnDurable
 from asyncmta.spool.codec import encode
-from asyncmta.spool.framing import Draft
 from asyncmta.spool.meter import BatchMeter
 from asyncmta.spool.records import Checkpoint, Record
-from asyncmta.spool.tail import JournalFailed, Tail, Written
+from asyncmta.spool.tail import JournalFailed, Tail
 from asyncmta.system.clock import Clock, Timer
 
 __all__ = ["Batch", "Journal", "JournalFailed", "OnDurable"]
 
 MAX_BATCH = 8 << 20
 """Octets after which a batch is closed, so that the first in it does not wait for ever (F8)."""
+LOAD = 0.005
+"""Seconds between two batches within which the second is held a little: for at most MOST_TURNS turns of the loop, as
+long as each brings something and there are fewer than ENOUGH commits and notes."""
+MOST_TURNS = 4
+ENOUGH = 64
 NOTE_WAITS = 0.02
 """Seconds that a note waits for a batch to ride with."""
 RETRY_AFTER = 1.0
 """Seconds after which notes that found no room are tried again."""
-
-OnDurable = Callable[[JournalFailed | None], None]
-Step = tuple[Sequence[Record | Checkpoint], OnDurable | None]
-"""One commit, and who is told of it; a note has nobody."""
-
-
-class Batch:
-    """What one sync covers. `drafts` are the records of all `steps`, encoded; `written` and `failure` its end."""
-
-    __slots__ = ("drafts", "failure", "fresh", "seconds", "size", "steps", "urgent", "written")
-
-    def __init__(self) -> None:
-        self.drafts: list[Draft] = []
-        self.steps: list[Step] = []
-        self.size = 0
-        self.seconds = 0.0
-        self.urgent = False
-        self.fresh = False
-        self.written: Written | None = None
-        self.failure: JournalFailed | None = None
 
 
 class Journal:
@@ -80,6 +66,8 @@ class Journal:
         self._filling = Batch()
         self._waiting: deque[Batch] = deque()
         self._busy = False
+        self._turns = self._come = 0
+        self._last_ended = -math.inf
         self._writing: Batch | None = None
         self._timer: Timer | None = None
         self._timer_within = 0.0
@@ -95,12 +83,8 @@ class Journal:
         if self.failure is not None:
             self._loop.call_soon(on_durable, self.failure)
             return
-        drafts = [encode(record) for record in records]
         batch = self._filling
-        batch.drafts += drafts
-        for draft in drafts:
-            batch.size += draft.size
-        batch.steps.append((records, on_durable))
+        batch.add(records, on_durable)
         batch.urgent = True
         if not self._busy:
             self._begin_soon()
@@ -113,11 +97,7 @@ class Journal:
         if self.failure is not None:
             return
         batch = self._filling
-        drafts = [encode(record) for record in records]
-        batch.drafts += drafts
-        for draft in drafts:
-            batch.size += draft.size
-        batch.steps.append((records, None))
+        batch.add(records, None)
         if batch.size > MAX_BATCH and not batch.urgent:
             self._write_notes()
         elif self._timer is None or within < self._timer_within:
@@ -180,9 +160,10 @@ class Journal:
             self._timer = None
 
     def _begin_soon(self) -> None:
-        """In the next turn of the loop: what else has come in until then rides along, so that a sync that is faster
-        than the loop is not paid for each message."""
+        """In the next turn of the loop: what has come in until then rides along, and fewer syncs are paid for."""
         self._busy = True
+        self._come = len(self._filling.steps)
+        self._turns = MOST_TURNS if self._clock.monotonic() - self._last_ended < LOAD else 0
         self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
@@ -192,7 +173,12 @@ class Journal:
         if self._waiting:
             batch = self._waiting.popleft()
         else:
-            batch = self._filling
+            batch, before = self._filling, self._come
+            self._come = len(batch.steps)
+            if self._turns and before < self._come < ENOUGH:
+                self._turns -= 1
+                self._loop.call_soon(self._begin)
+                return
             self._filling = Batch()
             self._drop_timer()
         self._writing = batch
@@ -201,6 +187,7 @@ class Journal:
     def _on_written(self, batch: Batch) -> None:
         self._busy = False
         self._writing = None
+        self._last_ended = self._clock.monotonic()
         failure = batch.failure
         if failure is not None:
             self.meter.failed += 1
@@ -264,6 +251,8 @@ class Journal:
             except Exception as bug:  # whatever it is, nobody may be told that this batch is durable
                 job.failure = JournalFailed(f"the writer failed: {bug!r}", final=True)
             self._tell(self._on_written, job)
+            if job.failure is None:
+                self._on_thread_run(partial(tail.make_room, job.size))
         self._tell(self._ended.set_result, self._on_thread_close())
 
     def _on_thread_close(self) -> JournalFailed | None:

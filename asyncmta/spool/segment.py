@@ -159,20 +159,25 @@ def scan(octets: bytes, where: Place, *, end: int | None = None, check_content: 
         while at < limit:
             finding: Finding | None = read_batch(view, at, where, check_content=check_content)
             if finding is None:
-                if end is None and octets.count(b"\0", at, limit) == limit - at:
+                if end is None and _are_zeros(octets, at, limit):
                     return
                 finding = _bad(octets, view, at, where, sealed=end is not None)
             yield finding
             if isinstance(finding, Torn):
                 return
             if isinstance(finding, Seal):
-                if finding.end < limit:
+                if not _are_zeros(octets, finding.end, limit):
                     yield Torn(finding.end, limit)
                 return
             at = finding.end
     if end is not None and end > limit:
         lost = (max(limit, HEADER_SIZE), end)
         yield Damaged(*lost, (), 0, (lost,))  # it was longer once
+
+
+def _are_zeros(octets: bytes, start: int, end: int) -> bool:
+    """As room that was made and not used, or nothing at all."""
+    return octets.count(b"\0", start, end) == end - start
 
 
 def read_batch(

@@ -2,7 +2,8 @@
 
 Promises: a batch is durable when `write` returns; nothing is appended to a segment before its header and the directory
 are synced, nor behind octets that are not ours; the descriptor that wrote is the one that syncs. A failed sync raises
-`SyncFailed` and is final; a failed write is undone and raises `WriteFailed`. Never: threads, loops, the ledger.
+`SyncFailed` and is final; a failed write is undone and raises `WriteFailed`. Behind the end of a busy segment there is
+room of zeros (`make_room`), which a reader takes for its end. Never: threads, loops, the ledger.
 
 reliability.md R5, F1, F2, F5, F6, F7, K1; docs/journal-format.md 6.
 """
@@ -23,6 +24,11 @@ from asyncmta.system.disk import Disk
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What cannot be done for one of these may be done later; for anything else the disk is broken.
 PASSING = NO_SPACE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
+
+ROOM_PARTS = 128
+"""Room is made a 128th of a full segment at a time (512 KiB), once half as much stands in it."""
+SMALL_PARTS = 4
+"""Only where batches are below a fourth of it: for larger ones a sync costs little beside the octets."""
 
 
 def may_pass(error: BaseException | None) -> bool:
@@ -96,12 +102,15 @@ class Tail:
         self._directory = directory
         self._folder = disk.open(directory)  # for its syncs, kept for life (F2)
         self._segment_size = segment_size
+        self._room_size = segment_size // ROOM_PARTS
         self._boot = boot
         self.now = now
         self._journal = after.journal
         self._sequence = after.sequence
         self._number = after.number
         self._end = after.end
+        self._room = 0  # where the zeros end; 0: none were written to this segment
+        self._may_have_room = True
         self._chain = after.chain
         self._records = 0
         self._file: int | None = None
@@ -146,6 +155,7 @@ class Tail:
             raise SyncFailed(f"cannot sync a new segment: {error}") from error
         self._file = file
         self._number, self._place, self._end, self._records = number, place, segment.HEADER_SIZE, 0
+        self._room, self._may_have_room = 0, True
         self._chain = octets[-framing.DIGEST_SIZE :]
 
     def write(self, drafts: Sequence[Draft], *, fresh: bool = False) -> Written:
@@ -168,6 +178,23 @@ class Tail:
         self._records += len(drafts)
         return Written(self._number, layout.offsets, self._end)
 
+    def make_room(self, batch: int) -> None:
+        """Between two batches, the last of which had so many octets: zeros behind the end, synced with the next batch.
+
+        Where a batch makes the file longer, its sync has the file system write its own journal as well; in room that is
+        there already it writes the octets alone: half the time and half the CPU on ext4. For want of space, or where
+        the disk does not take it, the segment grows as it did: what is wrong will be said to the next batch."""
+        room, size = max(self._room, self._end), self._room_size
+        if self._file is None or not self._may_have_room or batch > size // SMALL_PARTS or self._end < size // 2:
+            return
+        if room - self._end > size // SMALL_PARTS or room + size > self._segment_size:
+            return
+        try:
+            self._disk.writev(self._file, [bytes(size)], room)
+        except OSError:
+            self._may_have_room = False
+        self._room = room + size
+
     def drop(self, first: int, oldest: int) -> None:
         """Unlink the segments from `first` to before `oldest`. Not synced: what comes back is recognised."""
         self.oldest = oldest
@@ -180,8 +207,12 @@ class Tail:
         if self._file is None:
             return
         octets = framing.footer(self._place, self._end, self._sequence, self._records, self._chain)
+        end = self._end + len(octets)
         with suppress(WriteFailed):
-            self._append([octets], self._end + len(octets))
+            if self._room > end:  # before the footer, so that its sync has this as well
+                with suppress(OSError):
+                    self._disk.truncate(self._file, end)
+            self._append([octets], end)
             self._sequence += 1
             self._close(self._file)
             self._file = None

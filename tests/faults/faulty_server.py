@@ -240,14 +240,11 @@ class _Session:
             self._account.refused.add(address)
 
     async def _content(self) -> None:
-        seen = 0
-        tail = b""
-        while not (tail.endswith(b"\r\n.\r\n") or tail == b".\r\n"):
-            octets = await self._reader.read(65536)  # nothing comes behind the dot before it is answered
-            if not octets:
+        seen = 3
+        while (line := await self._reader.readline()) != b".\r\n":  # behind it there may be commands (RFC 2920 3.1)
+            if not line:
                 return
-            seen += len(octets)
-            tail = (tail + octets)[-5:]
+            seen += len(line)
             if seen > MIDDLE and self._goes_wrong(Step.CONTENT):
                 await self._reply(Step.CONTENT)
                 seen = -1 << 60

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from asyncmta.mail.envelope import QueueId
-from asyncmta.scheduling.agenda import MOVES, Agenda
+from asyncmta.scheduling.agenda import MOST_KEPT, MOVES, Agenda
 from asyncmta.scheduling.task import IN_HAND, PARKED, READY, WAITING, Counts, Lane, Task
 
 NOW = 10_000.0
@@ -245,6 +245,17 @@ def test_a_message_begins_at_once_where_nothing_goes_before_it() -> None:
     assert agenda.counts("mx:example.org").in_hand == 1
     agenda.release(only)
     assert list(agenda.destinations()) == []
+
+
+def test_of_few_destinations_the_objects_are_used_again_and_of_many_forgotten() -> None:
+    agenda = Agenda()
+    for number in range(2 * MOST_KEPT):
+        each = task(number, name=f"mx:d{number}.example")
+        agenda.begin(each)
+        agenda.release(each)
+    assert len(agenda._destinations) == MOST_KEPT
+    assert list(agenda.destinations()) == []
+    assert agenda.next_due() is None
 
 
 def test_it_does_not_begin_before_what_is_ready_and_older() -> None:

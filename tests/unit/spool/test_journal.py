@@ -124,6 +124,45 @@ async def test_what_comes_in_one_turn_of_the_loop_is_one_batch(scene: Scene) -> 
     assert scene.tail.batches == [[1, 2], [3]]
 
 
+def come_in_turns(scene: Scene, first: int, last: int) -> None:
+    """One now, and one in each turn from the next on."""
+    scene.submit(first)
+    if first < last:
+        asyncio.get_running_loop().call_soon(come_in_turns, scene, first + 1, last)
+
+
+@pytest.mark.parametrize(("last", "batches"), [(4, [[2, 3, 4]]), (9, [[2, 3, 4, 5, 6, 7], [8, 9]])])
+async def test_under_load_a_batch_is_held_while_each_turn_brings_something(
+    scene: Scene, last: int, batches: list[list[int]]
+) -> None:
+    scene.submit(1)
+    await scene.until(1)
+    scene.submit(2)
+    come_in_turns(scene, 3, last)
+    await scene.until(1 + len(batches))
+    assert scene.tail.batches[1:] == batches
+
+
+async def test_a_batch_of_many_is_not_held(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "ENOUGH", 3)
+    scene.submit(1)
+    await scene.until(1)
+    scene.submit(2)
+    come_in_turns(scene, 3, 5)
+    await scene.until(3)
+    assert scene.tail.batches[1:] == [[2, 3, 4], [5]]
+
+
+async def test_long_after_another_a_batch_is_not_held(scene: Scene) -> None:
+    scene.submit(1)
+    await scene.until(1)
+    scene.clock.advance(2 * journal.LOAD)
+    scene.submit(2)
+    come_in_turns(scene, 3, 4)
+    await scene.until(3)
+    assert scene.tail.batches[1:] == [[2, 3], [4]]
+
+
 async def test_who_comes_while_an_answer_is_given_rides_with_the_next_batch(scene: Scene) -> None:
     await scene.close_gate()
     scene.submit(1)

@@ -7,8 +7,8 @@ import pytest
 from asyncmta.spool import framing, segment
 from asyncmta.spool.codec import encode
 from asyncmta.spool.records import Retired
-from asyncmta.spool.segment import Batch, Damaged, Finding, Seal
-from asyncmta.spool.tail import JournalFailed, Position, SyncFailed, Tail, WriteFailed
+from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, Torn
+from asyncmta.spool.tail import ROOM_PARTS, JournalFailed, Position, SyncFailed, Tail, WriteFailed
 from asyncmta.testing.disk import FakeDisk
 from tests.unit.spool.spoolkit import JOURNAL, accepted
 
@@ -33,6 +33,10 @@ def make_tail(disk: FakeDisk, *, after: Position = FRESH, segment_size: int = 1 
 def scan(disk: FakeDisk, number: int, end: int | None = None) -> list[Finding]:
     place = framing.place(JOURNAL, number)
     return list(segment.scan(disk.get(f"journal/{number:010d}.seg"), place, end=end))
+
+
+def size_of(disk: FakeDisk, path: str) -> int:
+    return len(disk.get(path))
 
 
 def header_of(disk: FakeDisk, number: int) -> segment.SegmentHeader:
@@ -239,3 +243,133 @@ def test_a_segment_that_did_not_come_to_be_leaves_its_number() -> None:
     written = tail.write(DRAFTS)
     assert written.segment == 3
     assert header_of(disk, 3).previous == 1
+
+
+ROOM = (1 << 20) // ROOM_PARTS
+NUMBER_1 = "journal/0000000001.seg"
+
+
+def busy_tail(disk: FakeDisk) -> tuple[Tail, int]:
+    """A tail with just enough in it for room; and where it ends."""
+    tail = make_tail(disk)
+    end = 0
+    while end < ROOM // 2:
+        tail.make_room(100)
+        assert size_of(disk, NUMBER_1) == max(end, segment.HEADER_SIZE)  # none so far
+        end = tail.write(DRAFTS).end
+    return tail, end
+
+
+def batches(disk: FakeDisk, end: int | None = None) -> int:
+    findings = scan(disk, 1, end)
+    assert all(isinstance(finding, Batch) for finding in findings)
+    return len(findings)
+
+
+def test_a_busy_segment_has_room_of_zeros_and_a_reader_takes_it_for_the_end() -> None:
+    disk = make_disk()
+    tail, end = busy_tail(disk)
+    count = batches(disk)
+    tail.make_room(100)
+    assert size_of(disk, NUMBER_1) == end + ROOM
+    assert batches(disk) == count
+    written = tail.write(DRAFTS)
+    assert size_of(disk, NUMBER_1) == end + ROOM  # into the room, whose sync it shares
+    assert disk.get(NUMBER_1)[written.end :] == bytes(end + ROOM - written.end)
+    assert batches(disk.crash()) == count + 1
+
+
+def test_room_is_made_again_when_little_of_it_is_left() -> None:
+    disk = make_disk()
+    tail, end = busy_tail(disk)
+    tail.make_room(100)
+    sizes = set()
+    for _ in range(3 * ROOM // 100):
+        end = tail.write(DRAFTS).end
+        assert size_of(disk, NUMBER_1) > end
+        tail.make_room(100)
+        sizes.add(size_of(disk, NUMBER_1))
+        if len(sizes) == 3:
+            break
+    assert len(sizes) == 3
+    assert max(sizes) - min(sizes) == 2 * ROOM
+    assert end > min(sizes)  # it went through all of the first
+
+
+def test_no_room_is_made_for_large_batches() -> None:
+    disk = make_disk()
+    tail, end = busy_tail(disk)
+    tail.make_room(ROOM // 4 + 1)
+    assert size_of(disk, NUMBER_1) == end
+
+
+def test_no_room_is_made_beyond_a_full_segment() -> None:
+    disk = make_disk()
+    tail = make_tail(disk)
+    while tail.number == 1:
+        tail.write(DRAFTS)
+        tail.make_room(100)
+        assert size_of(disk, NUMBER_1) <= 1 << 20
+
+
+def test_a_footer_is_written_where_the_records_end_and_what_is_left_of_the_room_goes() -> None:
+    disk = make_disk()
+    tail, _ = busy_tail(disk)
+    tail.make_room(100)
+    end = tail.write(DRAFTS).end
+    tail.close()
+    after = disk.crash()
+    assert end < size_of(after, NUMBER_1) < end + 200
+    *_, last = scan(after, 1)
+    assert isinstance(last, Seal)
+    assert last.start == end
+
+
+def test_a_footer_with_room_behind_it_is_no_torn_end() -> None:
+    disk = make_disk()
+    tail, end = busy_tail(disk)
+    tail.make_room(100)
+    disk.fail_at(1, errno.EIO, only=["truncate"])
+    tail.close()
+    after = disk.crash()
+    assert size_of(after, NUMBER_1) == end + ROOM
+    *_, last = scan(after, 1)
+    assert isinstance(last, Seal)
+
+
+def test_a_disk_that_has_no_room_is_not_asked_again_in_this_segment_and_takes_batches_as_before() -> None:
+    disk = make_disk()
+    tail, end = busy_tail(disk)
+    disk.fail_at(1, errno.ENOSPC, only=["writev"])
+    tail.make_room(100)
+    before = disk.steps
+    tail.make_room(100)
+    assert disk.steps == before
+    count = batches(disk)
+    assert tail.write(DRAFTS).end > end
+    assert batches(disk.crash()) == count + 1
+
+
+def test_a_write_that_fails_in_the_room_is_cut_with_it() -> None:
+    disk = make_disk()
+    tail, end = busy_tail(disk)
+    tail.make_room(100)
+    disk.fail_at(1, errno.EIO, only=["writev"])
+    with pytest.raises(WriteFailed):
+        tail.write(DRAFTS)
+    assert size_of(disk, NUMBER_1) == end
+    assert header_of(disk, 2).previous_end == end
+    tail.make_room(100)  # the next one has none yet
+    assert size_of(disk, "journal/0000000002.seg") == segment.HEADER_SIZE
+
+
+def test_what_a_power_cut_leaves_in_the_room_is_a_torn_end_and_what_was_answered_stays() -> None:
+    disk = make_disk()
+    tail, end = busy_tail(disk)
+    count = batches(disk)
+    tail.make_room(100)
+    octets = bytearray(disk.get(NUMBER_1))
+    octets[end + 8 : end + 50] = b"x" * 42  # a part of the batch that was under way
+    findings = list(segment.scan(bytes(octets), framing.place(JOURNAL, 1), end=None))
+    assert [type(finding) for finding in findings] == [Batch] * count + [Torn]
+    assert findings[-1].start == end
