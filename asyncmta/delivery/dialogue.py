@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from asyncmta.delivery.reply_octets import consents_for_one, end_of_reply, is_endless
 from asyncmta.delivery.speaking import DOT, Speaker, Step
-from asyncmta.delivery.verdict import Fault, Stage, blame, is_expected, judge
+from asyncmta.delivery.verdict import Fault, Stage, blame, is_about_order, is_expected, judge
 from asyncmta.mail.outcome import Cause, Delivered, Failed, Outcome, Scope
 from asyncmta.mail.reply import InvalidReply, Reply, parse_reply
 
@@ -154,8 +154,8 @@ class Dialogue(Speaker):
 
     def _refused(self, stage: Stage, heard: Reply) -> Step:
         at = self._at
-        if at < 0:
-            self.fail(Fault.GARBAGE, f"RSET refused: {heard}")
+        if at < 0 or (at == 0 and self._is_behind and is_about_order(heard)):
+            self.fail(Fault.GARBAGE, f"{'RSET' if at < 0 else 'what was said ahead'} refused: {heard}")
             self.is_cut_off = True  # as good as gone: another connection may have the message
             return Step.DONE
         outcome = judge(stage, heard, self.place)

@@ -32,9 +32,9 @@ class Speaker:
     """Where a transaction stands, and what is said in it. `outcomes` is complete once a step is DONE."""
 
     __slots__ = (
-        "_accepted", "_at", "_awaited", "_commands", "_handover", "_held", "_is_at_once", "_is_usual", "_needs_reset",
-        "_of_all", "_sent", "_taken", "ending", "is_cut_off", "is_followed", "is_lmtp", "is_out", "is_unsure",
-        "opening", "out", "outcomes", "peer", "place", "usable",
+        "_accepted", "_at", "_awaited", "_commands", "_handover", "_held", "_is_at_once", "_is_behind", "_is_usual",
+        "_needs_reset", "_of_all", "_sent", "_taken", "ending", "is_cut_off", "is_followed", "is_lmtp", "is_out",
+        "is_unsure", "opening", "out", "outcomes", "peer", "place", "usable",
     )  # fmt: skip
 
     farewell = b"QUIT\r\n"
@@ -58,6 +58,7 @@ class Speaker:
         self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
         self._is_usual = False  # one recipient, in one write up to DATA
         self.is_followed = False  # the commands of another transaction went behind this one's content
+        self._is_behind = False  # those of this one went behind the content of another
         self._needs_reset = False
         self._of_all: Outcome | None = None
         self._taken: tuple[bytes, Outcome | None] = (b"", None)  # the last words with which content was taken
@@ -116,12 +117,14 @@ class Speaker:
     def follow(self, ordinals: tuple[int, ...]) -> None:
         """The one before is over; of this one it has been said all that `ahead` gave."""
         self._anew(ordinals)
-        self.opening, self.ending, self._is_usual = b"", DOT, True
+        self.opening, self.ending = b"", DOT
+        self._is_usual = self._is_behind = True
 
     def _anew(self, ordinals: tuple[int, ...]) -> None:
         self.outcomes = {}
         self._of_all, self._accepted = None, 0
         self.is_out = self.is_unsure = self._is_at_once = self._is_usual = self.is_followed = False
+        self._is_behind = False
         self._sent = ordinals
         self._at = -1 if self._needs_reset else 0
 

@@ -167,10 +167,10 @@ class OutgoingTaps:
         if isinstance(transport, TappedTransport) and transport.tap.is_on:
             return
         target, site, protocol = self._live[session]
-        before = session.follower or session.transaction  # of a follower, the commands have gone
+        begun = {session.transaction, session.follower} - {None}  # of a follower, the commands have gone
         tap = tracing.tap(
             _named(tracing.next_id("out"), site, target),
-            is_between=lambda: before is None or session.transaction is not before,
+            is_between=lambda: session.transaction not in begun,
             is_octets=protocol == "qmtp",
             lmtp=protocol == "lmtp",
         )

@@ -63,6 +63,12 @@ def is_expected(stage: Stage, code: int) -> bool:
     return code // 100 == (3 if stage is Stage.DATA else 2)
 
 
+def is_about_order(heard: Reply) -> bool:
+    """Is it refused for when it came, and not for what it says? (RFC 5321 4.3.2: 503; others say 554 to it.)"""
+    text = heard.text.lower()
+    return heard.code == 503 or (heard.code >= 500 and ("synchroni" in text or "pipelin" in text))
+
+
 def judge(stage: Stage, heard: Reply, place: Place = NOWHERE, handover: Handover = Handover.RELAYED) -> Outcome | None:
     """The outcome that a reply means for those it concerns; None when it settles nothing and the session goes on.
     `handover`: what it means that this server takes a message."""

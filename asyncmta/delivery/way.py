@@ -67,8 +67,8 @@ class Trail(Struct, frozen=True):
 
     def conclude(self, ordinals: tuple[int, ...], *, is_cut_short: bool = False) -> dict[int, Outcome] | Postponed:
         """What it comes to when nobody is left, or (`is_cut_short`) somebody who is not tried in this pass. For good
-        only if every host said so; what a server said of a recipient tells more than that another could not be
-        reached."""
+        only if every host said so; what a server said, of a recipient or of all, tells more than that another could not
+        be reached."""
         if not self.failures and not self.said:
             assert self.postponed is not None, "somebody was tried, or passed by"
             return self.postponed
@@ -76,9 +76,9 @@ class Trail(Struct, frozen=True):
         return {ordinal: self.said.get(ordinal, rest) for ordinal in ordinals}
 
     def _of_sites(self, is_cut_short: bool) -> Outcome:
-        for failure in reversed(self.failures):
-            if isinstance(failure, Deferred):
-                return failure
+        put_off = [failure for failure in reversed(self.failures) if isinstance(failure, Deferred)]
+        if put_off:
+            return next((failure for failure in put_off if failure.cause is Cause.REFUSED), put_off[0])
         if self.postponed is None and self.failures and not is_cut_short:
             return self.failures[-1]
         return not_tried(self.postponed)

@@ -35,6 +35,7 @@ from asyncmta.scheduling.settle import (
 )
 from asyncmta.scheduling.tags import tag_of
 from asyncmta.scheduling.task import Lane, Task
+from asyncmta.scheduling.unreached import named
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Attempted
 from asyncmta.system.clock import Timer
@@ -187,7 +188,7 @@ class Attempts:
         elif settled.attempted is not None:
             said = settled.attempted.outcomes[settled.deferred[0]]
             if is_unreached(said):
-                self._unreached.add((queue_id, tag_of(task.destination)), said.place.host)
+                self._unreached.add((queue_id, tag_of(task.destination)), named(said.place.host, task.destination))
         task.lane = Lane.RETRY
         self._lay_out(here.entry, task, settled.deferred, due)
         return due
@@ -201,8 +202,8 @@ class Attempts:
         taken = next((each for each in outcomes.values() if isinstance(each, Delivered)), None)
         if taken is None:
             return False
-        now = self._clock.monotonic()
-        return follow(self._unreached, self._agenda, self._waiting, now, tag, taken.place.host) > 0
+        now, host = self._clock.monotonic(), named(taken.place.host, task.destination)
+        return follow(self._unreached, self._agenda, self._waiting, now, tag, host) > 0
 
     def _end_pass(self, here: Pass) -> None:
         entry = here.entry

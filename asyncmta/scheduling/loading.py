@@ -21,6 +21,7 @@ from asyncmta.scheduling.reports import Reports
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import salt_of
 from asyncmta.scheduling.tags import BITS, BOUNCE, LOCAL, LOOK, TIMED, tag_of
+from asyncmta.scheduling.unreached import named
 from asyncmta.scheduling.waiting import AGAIN_AFTER
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.parked import Parked
@@ -98,7 +99,8 @@ class Loading:
             for task in self._agenda.tasks(entry.queue_id):
                 said = [entry.last[at][1] for at in task.ordinals if at in entry.last]
                 if said and is_unreached(said[0]):
-                    self._unreached.add((entry.queue_id, tag_of(task.destination)), said[0].place.host)
+                    host = named(said[0].place.host, task.destination)
+                    self._unreached.add((entry.queue_id, tag_of(task.destination)), host)
 
     def _due(self, parked: Parked) -> float:
         """On the agenda's scale; the same that `settle.plan` comes to."""

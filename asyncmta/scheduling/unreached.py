@@ -66,3 +66,9 @@ class Unreached:
 
 def _names(waiter: Waiter, host: str) -> Iterable[int | str]:
     return (waiter[1], host) if host else (waiter[1],)
+
+
+def named(host: str, destination: str) -> str:
+    """The host, if that is enough to tell whom it is the same one for: of a route it may be another one at each port,
+    and all that goes by a route has one destination."""
+    return host if destination.startswith("mx:") else ""

@@ -106,3 +106,22 @@ async def test_no_faster_than_the_site_takes_them(world):
     await world.run(until=lambda: len(sink.messages) == 12, limit=HOUR)
     assert mta.mta.queue() == []
     assert sink.sessions_seen - seen <= 3
+
+
+async def test_who_was_told_to_come_later_waits_although_the_second_exchanger_is_dead(world):
+    """421 sends him on to that one; what he was told counts all the same."""
+    mta, sink = await world.mta("a.example"), await world.sink("b.example")
+    world.resolver.set("dead.b.example", {"A": [world.address()]})
+    world.resolver.set("b.example", {"MX": [(10, "mx.b.example"), (20, "dead.b.example")]})
+    sink.script("MAIL", lambda line: "421 4.7.0 Not from you" if b"early" in line.encode() else None, times=ALWAYS)
+    await mta.mta.submit("early@a.example", ["bob@b.example"], b"Subject: hello\r\n\r\nx\r\n")
+    await world.idle()
+    (due,) = waiting(mta)
+    (line,) = mta.events("deferred")
+    assert line["reply"].startswith("421 4.7.0 Not from you")
+    for _ in range(3):
+        await world.advance((due - world.clock.now()) / 4)
+        await submit(mta, "carol@b.example")
+        await world.idle()
+    assert len(sink.messages) == 3
+    assert waiting(mta) == [due]

@@ -106,6 +106,27 @@ def test_what_is_refused_of_the_next_one() -> None:
     assert dialogue.usable
 
 
+@pytest.mark.parametrize(
+    "reply", [b"503 5.5.1 no", b"554 SMTP synchronization error", b"550 5.5.0 Improper pipelining"]
+)
+def test_who_is_refused_for_having_come_so_early_is_as_good_as_unheard(reply: bytes) -> None:
+    dialogue = followed()
+    assert dialogue.feed(b"250 ok\r\n" + reply + b"\r\n503 what\r\n503 what\r\n") is Step.DONE
+    assert dialogue.usable
+    dialogue.follow((1,))
+    assert dialogue.feed(b"") is Step.DONE
+    assert isinstance(dialogue.outcomes[1], Deferred)
+    assert (dialogue.usable, dialogue.is_unheard, dialogue.is_cut_off) == (False, True, True)
+
+
+def test_who_was_not_said_ahead_is_refused_whatever_the_words() -> None:
+    dialogue = sent()
+    assert dialogue.feed(b"250 ok\r\n") is Step.DONE
+    dialogue.begin(LETTER, (1,), CONTENT)
+    assert dialogue.feed(b"503 no\r\n503 no\r\n503 no\r\n") is Step.DONE
+    assert isinstance(dialogue.outcomes[1], Failed)
+
+
 @pytest.mark.parametrize("reply", [b"421 4.3.2 bye\r\n", b"what\r\n", b"354 what\r\n"])
 def test_a_session_that_cannot_go_on(reply: bytes) -> None:
     dialogue = followed()

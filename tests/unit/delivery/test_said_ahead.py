@@ -10,10 +10,13 @@ import pytest
 
 from asyncmta.delivery.patience import AHEAD_TIME, BEHIND_TIME
 from asyncmta.delivery.stride import SOON
+from asyncmta.delivery.tapping import OutgoingTaps
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Postponed
 from asyncmta.testing.sink_values import CLOSE, SinkSettings
 from asyncmta.testing.smtp_sink import SmtpSink
+from asyncmta.tracing.looking import Tracing
+from asyncmta.tracing.wanted import Wanted
 
 GREETING = (b"", b"220 odd.example\r\n")
 HELLO = (b"EHLO us.example\r\n", b"250-odd.example\r\n250 PIPELINING\r\n")
@@ -141,6 +144,19 @@ async def test_a_server_that_throws_away_what_comes_behind_a_message(alone: Any,
         assert alone.results.kinds() == "DDDD"
         assert [got.count(b"\r\n.\r\n") for got in server.got] == [1, 3]
         assert not next(iter(alone.transport._sites.values()))._stride.may_say_ahead
+
+
+async def test_a_server_that_takes_commands_behind_a_message_for_an_offence(alone: Any, scripted: Any) -> None:
+    """Nobody bounces for what was in order, and nobody else is said ahead there."""
+    first = [*OPENED, (BEHIND, b"250 2.0.0 taken\r\n554 SMTP synchronization error\r\n"), (b"", None)]
+    second = [*OPENED, TAKEN, CONSENT, TAKEN, CONSENT, TAKEN]
+    async with scripted(first, second) as server:
+        to = alone.smarthost(server.address)
+        for _ in range(4):
+            alone.send(to=to)
+        await alone.results.wait_for(4)
+        assert alone.results.kinds() == "DDDD"
+        assert [got.count(b"\r\n.\r\n") for got in server.got] == [1, 3]
 
 
 async def test_content_that_cannot_be_read_when_its_turn_has_come(alone: Any, scripted: Any) -> None:
@@ -291,3 +307,21 @@ async def test_nothing_is_said_ahead_to_a_site_that_takes_its_time(make_post: An
         await post.results.wait_for(2)
         assert post.results.kinds() == "DD"
         assert len(server.got) == 1
+
+
+async def test_who_begins_to_look_on_sees_no_content_of_those_who_have_begun(alone: Any, scripted: Any) -> None:
+    """Neither of the one under way nor of who stands behind it: what is said of them was said before."""
+    tracing = Tracing(alone.clock)
+    alone.dialer.taps = OutgoingTaps(tracing)
+    async with scripted([*OPENED, (BEHIND, b""), TAKEN, CONSENT, TAKEN]) as server:
+        to = alone.smarthost(server.address)
+        for _ in range(3):
+            alone.send(to=to)
+        await alone.until(lambda: server.got and BEHIND in server.got[0])
+        looker = tracing.look(Wanted())
+        alone.dialer.taps.look_on()
+        server.writers[0].write(BOTH[1])
+        await alone.results.wait_for(3)
+        said = [event.line for event in await looker.take(0.0) if event.sent_by == "us"]
+        assert said[:3] == ["MAIL FROM:<sender@example.org>", "RCPT TO:<bob@example.net>", "DATA"]
+        assert not any("Hello" in line or "Subject" in line for line in said)
