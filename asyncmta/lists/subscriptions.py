@@ -80,8 +80,11 @@ class Subscriptions:
         self._task = asyncio.ensure_future(self._run(send))
 
     async def close(self) -> None:
+        """Not between what is known and the question that is to be asked about it."""
+        async with self._turn:
+            if self._task is not None:
+                self._task.cancel()
         if self._task is not None:
-            self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self, send: Send) -> None:

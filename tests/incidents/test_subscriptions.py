@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 import pytest_asyncio
+
+from tests.incidents.incidentkit import REAL_SECONDS
 
 CONTENT = b"Subject: hello\r\nFrom: ann@l.example\r\n\r\nTo all of you.\r\n"
 MINUTE = 61
@@ -49,6 +52,13 @@ async def until_members(world, host, count):
         if len(host.members.read_text().split()) == count:
             return
     raise AssertionError(host.members.read_text())
+
+
+async def until_asked(world, home):
+    """A look at the files is under way in a thread while minutes pass, and the next is a minute after its end."""
+    async with asyncio.timeout(REAL_SECONDS):
+        while not home.events("subscription_asked"):
+            await minutes(world)
 
 
 async def test_from_the_wish_to_the_last_letter(world, host, home):
@@ -95,6 +105,8 @@ async def test_a_stranger_does_not_reach_the_readers(world, host, home):
 async def test_it_is_remembered(world, host, home, life):
     (home.wishes / "bob" / "lists").write_text("dev@l.example\n")
     await minutes(world)
+    if life < 2:  # a crash before the question is on its way has it asked again after two days; a stop does not
+        await until_asked(world, home)
     if life == 0:
         await home.cut_power(seed=3)
     elif life == 1:
@@ -123,6 +135,7 @@ async def test_what_is_kept_cannot_be_read(world, host, home):
     (home.wishes / "bob" / "lists").write_text("")
     await host.mta.submit("ann@l.example", ["dev@l.example"], CONTENT)
     await world.advance(MINUTE)
+    await world.soon(home.mta.queue)
     await world.idle()
     assert len(home.mta.queue()) == 1
     assert home.events("subscriptions_failed")
