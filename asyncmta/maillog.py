@@ -30,9 +30,8 @@ from asyncmta.system.clock import Clock
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 BATCH = 500  # lines that are written at once
-TOGETHER = (
-    50  # of them that are made at once: the code is at hand from line to line, and the facts still from their event
-)
+TOGETHER = 50
+"""Of them, made at once: the code is at hand from line to line, and the facts still from their event."""
 INTERVAL = 0.05  # seconds a line may wait for company
 MAX_WAITING = 50_000  # lines handed over and not yet written; above it lines are dropped
 

@@ -24,6 +24,7 @@ from asyncmta.mail.envelope import (
     Envelope,
     Recipient,
 )
+from asyncmta.mail.outcome import Cause, Failed, Outcome, Place, Scope
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.mail.xtext import in_ascii
 
@@ -59,6 +60,10 @@ class Obstacle(Struct, frozen=True):
 
     refused: dict[int, Reply]
     commands: bytes
+
+    def outcomes(self, place: Place) -> dict[int, Outcome]:
+        """What it means for those who cannot be sent to the server there."""
+        return {at: Failed(Cause.REFUSED, refusal, Scope.RECIPIENT, place) for at, refusal in self.refused.items()}
 
 
 def read_capabilities(extensions: Mapping[str, str], *, verified_tls: bool) -> Capabilities:

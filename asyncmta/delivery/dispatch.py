@@ -59,9 +59,6 @@ class Dispatch:
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
-            if consignments[0].destination.startswith(_NETWORK):
-                self._hand_over(self._remote, consignments, done)
-                return
             transport = self._transport(consignments[0], done)
             if transport is not None:
                 self._hand_over(transport, consignments, done)

@@ -72,8 +72,7 @@ class QmtpDialogue:
         self.is_out = self.is_unsure = False
         commands = compose(self.peer, envelope, ordinals, content, now)
         if not isinstance(commands, bytes):
-            for ordinal, refusal in commands.refused.items():
-                self.outcomes[ordinal] = Failed(Cause.REFUSED, refusal, Scope.RECIPIENT, self.place)
+            self.outcomes = commands.outcomes(self.place)
             commands = commands.commands
         self._sent = tuple([ordinal for ordinal in ordinals if ordinal not in self.outcomes])
         if not self._sent:

@@ -13,7 +13,7 @@ from enum import Enum
 from asyncmta.delivery.commands import Capabilities, compose
 from asyncmta.delivery.verdict import Stage
 from asyncmta.mail.envelope import Content, Envelope
-from asyncmta.mail.outcome import NOWHERE, Cause, Failed, Handover, Outcome, Place, Scope
+from asyncmta.mail.outcome import NOWHERE, Handover, Outcome, Place
 
 DATA = b"DATA\r\n"
 DOT = b".\r\n"
@@ -84,8 +84,7 @@ class Speaker:
         self.ending = b"" if is_chunk else DOT
         commands = compose(peer, envelope, ordinals, content, now)
         if not isinstance(commands, bytes):
-            for ordinal, refusal in commands.refused.items():
-                self.outcomes[ordinal] = Failed(Cause.REFUSED, refusal, Scope.RECIPIENT, self.place)
+            self.outcomes = commands.outcomes(self.place)
             self._sent = tuple([ordinal for ordinal in ordinals if ordinal not in self.outcomes])
             commands = commands.commands
             if not commands:

@@ -89,8 +89,7 @@ class Connection(Entrance):
     def _settle(self, conversation: Conversation, octets: int) -> None:
         """After each step: until when more of the content has to come, what is to be done, and what we keep. This runs
         for each turn of each client."""
-        state = conversation.state
-        if state.reader is None and state.content is None:  # the client owes us none, nor more chunks of it
+        if not conversation.is_in_content:
             self._content_due = math.inf
         else:
             self._content_due = content_due(
@@ -104,6 +103,7 @@ class Connection(Entrance):
         held = conversation.buffered
         if held > MAX_PIPELINED and conversation.is_paused:
             self._flow.hold(BACKLOG)
+        state = conversation.state
         held += RECIPIENT * len(state.recipients)
         if state.content is not None:
             held += state.content.held

@@ -264,7 +264,7 @@ class Entrance(asyncio.Protocol):
         conversation = self._conversation
         if conversation is None:
             return True
-        return not (conversation.is_paused or conversation.state.reader is not None or conversation.buffered)
+        return not (conversation.is_paused or conversation.is_reading_content or conversation.buffered)
 
     def _write(self, out: bytes) -> None:
         if self.tap is not None:

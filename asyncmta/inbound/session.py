@@ -17,7 +17,7 @@ from asyncmta.inbound.data import ContentReader
 from asyncmta.mail import replies
 from asyncmta.mail.address import Address
 from asyncmta.mail.envelope import Envelope, Recipient
-from asyncmta.mail.headers import Arrival, protocol_name, received_opening
+from asyncmta.mail.headers import Arrival, protocol_name
 from asyncmta.mail.reply import Reply
 from asyncmta.policy.rules import UNDECIDED
 from asyncmta.policy.verdict import NOTHING_FOUND, Findings, Handling, Peer
@@ -282,7 +282,7 @@ class SessionState:
             tls=self.tls,
         )
         is_author = self.acceptance.terms.role == "submission"
-        opening = received_opening(arrival)
+        opening = self.acceptance.opening(arrival)
         return ClientFacts(self.client.ip, self.helo, self.login, opening, is_author, tls=self.tls)
 
     def _forwarded_facts(self, forwarded: Forwarded) -> ClientFacts:

@@ -81,10 +81,9 @@ class Subscriptions:
 
     async def close(self) -> None:
         """Not between what is known and the question that is to be asked about it."""
-        async with self._turn:
-            if self._task is not None:
-                self._task.cancel()
         if self._task is not None:
+            async with self._turn:
+                self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self, send: Send) -> None:
