@@ -1,0 +1,365 @@
+/* A thread that writes to a file and syncs it without the interpreter's lock.
+ *
+ * One task at a time: some buffers, a place in a file, with or without fdatasync. `start` hands it over, an eventfd becomes
+ * readable when it is done, `result` says how it went. Between the two nothing here takes the lock: a Python thread would
+ * want it after each call of the kernel, and beside a busy uvloop waits for it some eighteen times a batch, awake and asleep
+ * again (docs/decisions.md). Promises: a write is whole or an error; buffers live until `result`; a sync that failed is not
+ * repeated. Never: what is written, when, or what follows from an error: that is asyncmta/spool/writer.py's. Where this was
+ * not compiled, a Python thread does the same.
+ *
+ * reliability.md R5, F1, F6.
+ */
+#define _GNU_SOURCE
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define STACK (256 << 10)
+
+/* What the object and the thread both hold. Who lets go of it last frees it, so that an object which goes away while the
+ * disk hangs waits for nobody. */
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t given;
+    enum { IDLE, GIVEN, DONE } state;
+    int is_over;
+    int owners;
+    int event;
+    /* The task: the object's until GIVEN, the thread's until DONE. */
+    int file;
+    int sync;
+    off_t offset;
+    struct iovec *parts;
+    Py_ssize_t count;
+    int error;
+    int in_sync;
+} Shared;
+
+typedef struct {
+    PyObject_HEAD
+    Shared *shared;
+    Py_buffer *views; /* of the task's buffers, until `result` */
+    Py_ssize_t held;
+} Appender;
+
+static void let_go(Shared *shared)
+{
+    pthread_mutex_lock(&shared->lock);
+    int is_last = --shared->owners == 0;
+    pthread_mutex_unlock(&shared->lock);
+    if (!is_last)
+        return;
+    close(shared->event);
+    pthread_cond_destroy(&shared->given);
+    pthread_mutex_destroy(&shared->lock);
+    free(shared);
+}
+
+/* ---- in the thread ---------------------------------------------------------------------------------------------- */
+
+/* All parts, finishing short writes; 0 or an errno. A file that takes nothing of a write has an error, too. */
+static int write_all(int file, struct iovec *part, Py_ssize_t left, off_t at)
+{
+    for (;;) {
+        while (left > 0 && part->iov_len == 0) {
+            part++;
+            left--;
+        }
+        if (left == 0)
+            return 0;
+        ssize_t done = pwritev(file, part, left < IOV_MAX ? (int)left : IOV_MAX, at);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return errno;
+        if (done == 0)
+            return EIO;
+        at += done;
+        while (done > 0) {
+            size_t step = (size_t)done < part->iov_len ? (size_t)done : part->iov_len;
+            part->iov_base = (char *)part->iov_base + step;
+            part->iov_len -= step;
+            done -= (ssize_t)step;
+            if (part->iov_len == 0) {
+                part++;
+                left--;
+            }
+        }
+    }
+}
+
+static void perform(Shared *shared)
+{
+    shared->in_sync = 0;
+    shared->error = write_all(shared->file, shared->parts, shared->count, shared->offset);
+    if (shared->error != 0 || !shared->sync)
+        return;
+    shared->in_sync = 1;
+    while (fdatasync(shared->file) != 0) {
+        if (errno != EINTR) {
+            shared->error = errno;
+            return;
+        }
+    }
+}
+
+static void *run(void *argument)
+{
+    Shared *shared = argument;
+    const uint64_t one = 1;
+    prctl(PR_SET_NAME, "journal");
+    pthread_mutex_lock(&shared->lock);
+    for (;;) {
+        while (shared->state != GIVEN && !shared->is_over)
+            pthread_cond_wait(&shared->given, &shared->lock);
+        if (shared->state != GIVEN)
+            break;
+        pthread_mutex_unlock(&shared->lock);
+        perform(shared);
+        pthread_mutex_lock(&shared->lock);
+        shared->state = DONE;
+        /* An eventfd takes 2^64-2 of these, and `result` empties it. */
+        while (write(shared->event, &one, sizeof one) < 0 && errno == EINTR)
+            ;
+    }
+    pthread_mutex_unlock(&shared->lock);
+    let_go(shared);
+    return NULL;
+}
+
+/* Signals are the main thread's. */
+static int start_thread(Shared *shared)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&thread, &attributes, run, shared);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+/* ---- the object ------------------------------------------------------------------------------------------------- */
+
+static PyObject *appender_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, ":Appender", names))
+        return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Appender *self = (Appender *)allocate(type, 0);
+    if (self == NULL)
+        return NULL;
+    Shared *shared = calloc(1, sizeof *shared);
+    if (shared == NULL) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    pthread_mutex_init(&shared->lock, NULL);
+    pthread_cond_init(&shared->given, NULL);
+    shared->owners = 1;
+    shared->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    self->shared = shared; /* from here on freed with the object */
+    if (shared->event < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        Py_DECREF(self);
+        return NULL;
+    }
+    shared->owners = 2;
+    int error = start_thread(shared);
+    if (error != 0) {
+        shared->owners = 1;
+        errno = error;
+        PyErr_SetFromErrno(PyExc_OSError);
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static void end(Appender *self)
+{
+    pthread_mutex_lock(&self->shared->lock);
+    self->shared->is_over = 1;
+    pthread_cond_signal(&self->shared->given);
+    pthread_mutex_unlock(&self->shared->lock);
+}
+
+static void release(Appender *self)
+{
+    for (Py_ssize_t i = 0; i < self->held; i++)
+        PyBuffer_Release(&self->views[i]);
+    PyMem_Free(self->views);
+    free(self->shared->parts);
+    self->views = NULL;
+    self->shared->parts = NULL;
+    self->held = 0;
+}
+
+static void appender_dealloc(PyObject *object)
+{
+    Appender *self = (Appender *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    if (self->shared != NULL) {
+        end(self);
+        pthread_mutex_lock(&self->shared->lock);
+        int is_free = self->shared->state != GIVEN;
+        pthread_mutex_unlock(&self->shared->lock);
+        if (is_free) /* else the thread still reads them, and they stay for the life of the process */
+            release(self);
+        let_go(self->shared);
+    }
+    freefunc forget = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    forget(object);
+    Py_DECREF(type);
+}
+
+static PyObject *appender_fileno(PyObject *object, PyObject *Py_UNUSED(nothing))
+{
+    return PyLong_FromLong(((Appender *)object)->shared->event);
+}
+
+static int hold(Appender *self, PyObject *buffers)
+{
+    Py_ssize_t count = PyTuple_Size(buffers);
+    self->views = PyMem_Calloc(count ? (size_t)count : 1, sizeof *self->views);
+    self->shared->parts = calloc(count ? (size_t)count : 1, sizeof *self->shared->parts);
+    if (self->views == NULL || self->shared->parts == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (PyObject_GetBuffer(PyTuple_GetItem(buffers, i), &self->views[i], PyBUF_SIMPLE) < 0)
+            return -1;
+        self->held = i + 1;
+        self->shared->parts[i].iov_base = self->views[i].buf;
+        self->shared->parts[i].iov_len = (size_t)self->views[i].len;
+    }
+    self->shared->count = count;
+    return 0;
+}
+
+static PyObject *appender_start(PyObject *object, PyObject *arguments)
+{
+    Appender *self = (Appender *)object;
+    Shared *shared = self->shared;
+    PyObject *buffers;
+    int file, sync;
+    long long offset;
+    if (!PyArg_ParseTuple(arguments, "iOLp:start", &file, &buffers, &offset, &sync))
+        return NULL;
+    pthread_mutex_lock(&shared->lock);
+    int is_ready = shared->state == IDLE && !shared->is_over;
+    pthread_mutex_unlock(&shared->lock);
+    if (!is_ready) {
+        PyErr_SetString(PyExc_RuntimeError, "the appender is busy or closed");
+        return NULL;
+    }
+    buffers = PySequence_Tuple(buffers);
+    if (buffers == NULL)
+        return NULL;
+    int is_held = hold(self, buffers);
+    Py_DECREF(buffers); /* a view keeps what it is of */
+    if (is_held < 0) {
+        release(self);
+        return NULL;
+    }
+    shared->file = file;
+    shared->sync = sync;
+    shared->offset = (off_t)offset;
+    pthread_mutex_lock(&shared->lock);
+    shared->state = GIVEN;
+    pthread_cond_signal(&shared->given);
+    pthread_mutex_unlock(&shared->lock);
+    Py_RETURN_NONE;
+}
+
+static PyObject *appender_result(PyObject *object, PyObject *Py_UNUSED(nothing))
+{
+    Appender *self = (Appender *)object;
+    Shared *shared = self->shared;
+    uint64_t count;
+    while (read(shared->event, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+    pthread_mutex_lock(&shared->lock);
+    int is_done = shared->state == DONE;
+    if (is_done)
+        shared->state = IDLE;
+    pthread_mutex_unlock(&shared->lock);
+    if (!is_done)
+        Py_RETURN_NONE;
+    release(self);
+    return Py_BuildValue("(iO)", shared->error, shared->error != 0 && shared->in_sync ? Py_True : Py_False);
+}
+
+static PyObject *appender_close(PyObject *object, PyObject *Py_UNUSED(nothing))
+{
+    end((Appender *)object);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef appender_methods[] = {
+    {"fileno", appender_fileno, METH_NOARGS, "The eventfd that is readable when a task is done."},
+    {"start", appender_start, METH_VARARGS, "start(file, buffers, offset, sync): hand a task over."},
+    {"result", appender_result, METH_NOARGS, "(errno or 0, was it the sync) of the task; None: it is not done."},
+    {"close", appender_close, METH_NOARGS, "End the thread, behind the task that it has."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot appender_slots[] = {
+    {Py_tp_doc, "A thread that writes to a file and syncs it without the interpreter's lock; one task at a time."},
+    {Py_tp_new, appender_new},
+    {Py_tp_dealloc, appender_dealloc},
+    {Py_tp_methods, appender_methods},
+    {0, NULL},
+};
+
+static PyType_Spec appender_spec = {
+    .name = "asyncmta.system._appending.Appender",
+    .basicsize = sizeof(Appender),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = appender_slots,
+};
+
+static int execute(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &appender_spec, NULL);
+    if (type == NULL)
+        return -1;
+    int failed = PyModule_AddObjectRef(module, "Appender", type);
+    Py_DECREF(type);
+    return failed;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, execute},
+    {0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_appending",
+    .m_doc = "A thread that writes and syncs without the interpreter's lock.",
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__appending(void)
+{
+    return PyModuleDef_Init(&module);
+}
