@@ -1,4 +1,4 @@
-"""_appending.c is compiled wherever it can be: otherwise CI would try the Python thread alone, and nobody would know."""
+"""_appending.c is compiled wherever it can be: otherwise CI would try the Python thread alone, unnoticed."""
 
 from __future__ import annotations
 
