@@ -23,7 +23,8 @@ from asyncmta.config_tables import ARRAYS, kind_of, known_paths
 
 PREFIX = "ASYNCMTA_"
 CONFIG_VARIABLE = "ASYNCMTA_CONFIG"
-NOT_KEYS = (CONFIG_VARIABLE, COMPAT_VARIABLE)
+BUILD_VARIABLE = "ASYNCMTA_PURE"  # hatch_build.py's; whoever exports it may start what was built
+NOT_KEYS = (CONFIG_VARIABLE, COMPAT_VARIABLE, BUILD_VARIABLE)
 MAX_SECRET_FILE = 64 * 1024
 
 # What Kubernetes puts into every container beside a service that is named asyncmta.

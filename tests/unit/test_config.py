@@ -141,6 +141,7 @@ def test_values_of_every_kind_from_the_environment() -> None:
         ASYNCMTA_ROUTE__0__HOSTS="a.example:25,b.example:25",
         ASYNCMTA_ROUTE__0__WEIGHTS="3, 1",
         ASYNCMTA_CONFIG="/does/not/matter",
+        ASYNCMTA_PURE="1",
         OTHER="x",
     )
     assert settings.hostname == "mail.example.org"
