@@ -1,8 +1,13 @@
-# Two stages: the first installs the pinned libraries and the package, the second has them and Python, and no tools.
+# Two stages: the first has a C compiler, and installs the pinned libraries and the package; the second has those and
+# Python, and no tools.
 # What changes least comes first, so that a change in asyncmta alone installs nothing anew. docs/container.md.
 FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
+# For asyncmta/system/_appending.c (hatch_build.py).
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
 COPY requirements.txt ./
 RUN python -m venv /opt/asyncmta \
  && /opt/asyncmta/bin/pip install --require-hashes -r requirements.txt
@@ -10,7 +15,7 @@ RUN python -m venv /opt/asyncmta \
 COPY requirements-build.txt ./
 RUN python -m venv /tmp/build \
  && /tmp/build/bin/pip install --require-hashes -r requirements-build.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY asyncmta asyncmta
 RUN /tmp/build/bin/pip wheel --no-deps --no-build-isolation -w /tmp/wheel . \
  && /opt/asyncmta/bin/pip install --no-deps /tmp/wheel/*.whl \

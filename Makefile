@@ -43,12 +43,14 @@ BENCH_FILE = $(patsubst $*=%,%,$(filter $*=%,$(BENCH_FILES)))
 serve: $(VENV)
 	@exec $(BIN)/asyncmta serve -c config.toml
 
-# The virtual environment, of exactly the pinned files; made again when it is older than what it was made of.
-$(VENV): pyproject.toml requirements-dev.txt
+# The virtual environment, of exactly the pinned files; made again when it is older than what it was made of. The last
+# line because pip keeps to itself what hatch_build.py says.
+$(VENV): pyproject.toml requirements-dev.txt hatch_build.py asyncmta/system/_appending.c
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..."; exit 1; }
 	@$(BIN)/python -c 'import pip' 2>/dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'import asyncmta.system._appending' 2>/dev/null || echo "asyncmta/system/_appending.c is not compiled here (docs/container.md); it works without, at more CPU"
 	@touch $@
 
 lint: $(VENV)

@@ -83,6 +83,22 @@ def test_what_the_image_says(image):
     assert not (image.root / "src").exists()
 
 
+def test_the_extension_is_compiled_in_it_and_what_compiled_it_is_not(image, container):
+    (package,) = image.root.glob("opt/asyncmta/lib/python3.*/site-packages/asyncmta/system")
+    assert [path.name for path in package.glob("_appending*")] == ["_appending.abi3.so", "_appending.pyi"]
+    made = container(ASYNCMTA_LISTENER__0__PORT=str(free_port()))
+    made.start().await_health()
+    loaded = made.run("python", "-c", "import asyncmta.system._appending as it; print(it.__file__)")
+    assert (loaded.returncode, loaded.stderr) == (0, b"")
+    assert loaded.stdout.decode().strip() == f"/{package.relative_to(image.root)}/_appending.abi3.so"
+    (wheel,) = package.parents[1].glob("asyncmta-*.dist-info/WHEEL")
+    assert "Root-Is-Purelib: false\nTag: cp311-abi3-linux_" in wheel.read_text()
+    tools = made.run("sh", "-c", "for name in cc gcc cpp as ld make c99; do command -v $name; done; exit 0")
+    assert (tools.returncode, tools.stdout) == (0, b"")
+    assert not [*image.root.glob("usr/bin/*-gcc*"), *image.root.glob("usr/lib/gcc*/*/*/cc1")]
+    assert made.stop() == 0, made.text()
+
+
 def test_it_takes_is_killed_starts_and_delivers(container):
     port, away = free_port(), free_port()
     made = container(

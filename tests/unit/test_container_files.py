@@ -133,8 +133,11 @@ def test_the_image_is_of_two_stages_and_runs_as_somebody_without_rights() -> Non
     assert "-g 0 -m 0770 " + VOLUME in last
     for name in ("ENTRYPOINT", "CMD"):
         assert re.search(rf'^{name} \["\w+"\]$', last, re.MULTILINE), f"{name} is in the exec form"
-    assert "pip" not in last
+    for tool in ("pip", "apt-get", "gcc"):
+        assert tool not in last
     assert DOCKERFILE.index("requirements-build.txt") < DOCKERFILE.index("COPY asyncmta")
+    (packages,) = re.findall(r"install -y --no-install-recommends (.+?) \\\n && rm -rf /var/lib/apt/lists", DOCKERFILE)
+    assert packages == "gcc libc6-dev"
 
 
 def test_what_builds_the_wheel_is_pinned_as_elsewhere() -> None:
@@ -162,6 +165,7 @@ def test_the_context_of_the_build_is_what_the_dockerfile_copies() -> None:
     assert ignored[0] == "*"
     assert {word[1:] for word in ignored if word.startswith("!")} == sources
     assert all((ROOT / name).exists() for name in sources)
+    assert {"**/__pycache__", "**/*.so"} <= {*ignored}  # what was made for the host's Python
 
 
 def seconds(text: str) -> int:

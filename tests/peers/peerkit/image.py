@@ -1,8 +1,9 @@
 """The Dockerfile, executed without Docker: its steps in a Debian made by mmdebstrap, as layers that are kept.
 
 Docker is not there where these tests run, and neither is python:3.11-slim: the base is a Debian with its own Python
-3.11 (`BASE`, made by .ci/test-tools), and everything else is what the Dockerfile says, by the line. Layers are kept
-under .tools/container by what they were made of, so that a step runs anew only when it, or what it copies, has changed.
+3.11 and its headers (`BASE`, made by .ci/test-tools), and everything else is what the Dockerfile says, by the
+line. Layers are kept under .tools/container by what they were made of, so that a step runs anew only when it, or what
+it copies, has changed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from fnmatch import fnmatch
 
 from peerkit.programs import TOP
 
@@ -36,10 +38,13 @@ def instructions(text: str) -> list[tuple[str, str]]:
 
 
 def ignored(path: pathlib.Path) -> bool:
-    """By .dockerignore, of which this project's says: nothing but those named, and no __pycache__."""
-    named = {line[1:] for line in (TOP / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    """By .dockerignore, of which this project's says: nothing but those named, and of them not what `**/` says."""
+    lines = (TOP / ".dockerignore").read_text().split()
     relative = path.relative_to(TOP)
-    return relative.parts[0] not in named or "__pycache__" in relative.parts
+    if f"!{relative.parts[0]}" not in lines:
+        return True
+    unwanted = [line.removeprefix("**/") for line in lines if line.startswith("**/")]
+    return any(fnmatch(part, pattern) for part in relative.parts for pattern in unwanted)
 
 
 def files(source: str) -> list[pathlib.Path]:
