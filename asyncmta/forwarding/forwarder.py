@@ -35,7 +35,7 @@ from asyncmta.mail.notify import owing
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Outcome, Scope
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.mailboxes.expansion import Reached
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted, Record
 from asyncmta.system.clock import Clock
 

@@ -33,7 +33,7 @@ from asyncmta.mail.headers import Arrival, header_section, received, received_op
 from asyncmta.mail.notify import owing
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Outcome, Scope
 from asyncmta.mail.wire import digest, is_dotted, stuff
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.records import Accepted, Attempted, Record
 from asyncmta.system.clock import Clock
 

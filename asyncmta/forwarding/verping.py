@@ -24,7 +24,7 @@ from asyncmta.mail.envelope import Consignment, ContentUnavailable, Origin, Read
 from asyncmta.mail.outcome import Delivered, Handover, Outcome, Recorded
 from asyncmta.mail.reply import reply
 from asyncmta.mail.transport import Done, Transport
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.records import INLINE_LIMIT, Accepted, Attempted
 from asyncmta.system.clock import Clock
 

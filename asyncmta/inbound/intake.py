@@ -30,7 +30,7 @@ from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest
 from asyncmta.maillog import MailLog
 from asyncmta.policy.verdict import Inspect
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.records import Accepted
 from asyncmta.spool.store import Store
 from asyncmta.system.clock import Clock

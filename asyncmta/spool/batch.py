@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asyncmta.spool.codec import encode
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.framing import Draft
 from asyncmta.spool.records import Checkpoint, Record
-from asyncmta.spool.tail import JournalFailed, Written
+from asyncmta.spool.tail import Written
 
 OnDurable = Callable[[JournalFailed | None], None]
 Step = tuple[Sequence[Record | Checkpoint], OnDurable | None]
@@ -21,9 +22,10 @@ Step = tuple[Sequence[Record | Checkpoint], OnDurable | None]
 
 
 class Batch:
-    """What one sync covers. `drafts` are the records of all `steps`, encoded; `written` and `failure` its end."""
+    """What one sync covers. `drafts` are the records of all `steps`, encoded; `written` and `failure` its end;
+    `error` is what the machine said of it, and whether of its sync, before it is known what follows."""
 
-    __slots__ = ("drafts", "failure", "fresh", "seconds", "size", "steps", "urgent", "written")
+    __slots__ = ("drafts", "error", "failure", "fresh", "seconds", "size", "steps", "urgent", "written")
 
     def __init__(self) -> None:
         self.drafts: list[Draft] = []
@@ -32,6 +34,7 @@ class Batch:
         self.seconds = 0.0
         self.urgent = False
         self.fresh = False
+        self.error: tuple[OSError, bool] | None = None
         self.written: Written | None = None
         self.failure: JournalFailed | None = None
 

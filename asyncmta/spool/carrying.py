@@ -22,10 +22,11 @@ from asyncmta.spool import framing
 from asyncmta.spool.codec import encode
 from asyncmta.spool.compression import pack
 from asyncmta.spool.content import read_stored
+from asyncmta.spool.failures import raise_if_it_may_pass
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import DELIVERED, REPORTED, Carried
 from asyncmta.spool.space import Reserve
-from asyncmta.spool.tail import raise_if_it_may_pass, segment_path
+from asyncmta.spool.tail import segment_path
 from asyncmta.system.disk import Disk
 
 NOBODY = Recipient(Address("", "", ""))

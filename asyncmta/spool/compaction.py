@@ -21,12 +21,12 @@ from typing import TypeVar
 from asyncmta.mail.envelope import QueueId, format_queue_id
 from asyncmta.spool.carrying import Carrier, Place, laden
 from asyncmta.spool.compaction_plan import Plan, plan
+from asyncmta.spool.failures import may_pass
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, resolve
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Carried
 from asyncmta.spool.repair import OnEvent
-from asyncmta.spool.tail import may_pass
 from asyncmta.system.clock import Clock, Timer
 
 STEP = 1 << 20

@@ -23,10 +23,11 @@ from asyncmta.mail.envelope import Content, ContentUnavailable, QueueId, format_
 from asyncmta.mail.wire import DIGEST_SIZE, Unstuffer, digest
 from asyncmta.spool import chunks, framing
 from asyncmta.spool.compression import unpack
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.large import LargeContent, LargeWriter
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.segment import UnknownFormat
-from asyncmta.spool.tail import JournalFailed, segment_path
+from asyncmta.spool.tail import segment_path
 from asyncmta.system.disk import Disk
 
 USUAL_METADATA = 4096

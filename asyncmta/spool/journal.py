@@ -1,4 +1,4 @@
-"""The journal as the event loop sees it: commits are joined into batches, one writer thread makes them durable.
+"""The journal as the event loop sees it: commits are joined into batches, a `Writer` makes them durable.
 
 While one batch is being synced everything that arrives is collected and becomes the next, with all that comes in the
 turn of the loop in which it could begin, and under load in a few more while each brings something: the size of a batch
@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
-from typing import Any
 
 from asyncmta.spool.batch import Batch, OnDurable
 from asyncmta.spool.codec import encode
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.meter import BatchMeter
 from asyncmta.spool.records import Checkpoint, Record
-from asyncmta.spool.tail import JournalFailed, Tail
+from asyncmta.spool.tail import Tail
+from asyncmta.spool.writer import Writer
 from asyncmta.system.clock import Clock, Timer
 
 __all__ = ["Batch", "Journal", "JournalFailed", "OnDurable"]
@@ -44,9 +43,9 @@ RETRY_AFTER = 1.0
 
 
 class Journal:
-    """Methods are for the loop; those that begin with `_on_thread` for the writer. `on_batch` is called on the loop for
-    each batch that was made durable or failed, `on_poisoned` once, when nothing can be written any more; `on_full` in
-    the writer's thread, before a batch that found no room is given back."""
+    """All methods are for the loop. `on_batch` is called for each batch that was made durable or failed, `on_poisoned`
+    once, when nothing can be written any more; `on_full` in the writer's thread, before a batch that found no room is
+    given back."""
 
     def __init__(
         self,
@@ -58,7 +57,6 @@ class Journal:
         on_full: Callable[[], None],
     ) -> None:
         self._tail = tail
-        self._on_full = on_full
         self._clock = clock
         self._on_batch = on_batch
         self._on_poisoned = on_poisoned
@@ -71,12 +69,15 @@ class Journal:
         self._writing: Batch | None = None
         self._timer: Timer | None = None
         self._timer_within = 0.0
-        self._jobs: SimpleQueue[Batch | Callable[[], None] | None] = SimpleQueue()
-        self._ended: asyncio.Future[JournalFailed | None] = self._loop.create_future()
         self.failure: JournalFailed | None = None
         self.meter = BatchMeter()
-        self._thread = threading.Thread(target=self._on_thread, name="journal", daemon=True)
-        self._thread.start()
+        self._writer = Writer(
+            tail=tail,
+            clock=clock,
+            on_written=self._on_written,
+            on_full=on_full,
+            is_lost=lambda: self.failure is not None,
+        )
 
     def submit(self, records: Sequence[Record], on_durable: OnDurable) -> None:
         """One commit: all of the records become durable, or none. An encoding error is raised here and now."""
@@ -117,8 +118,8 @@ class Journal:
         self.run(partial(self._tail.drop, first, oldest))
 
     def run(self, job: Callable[[], None]) -> None:
-        """Have the writer thread do something small between two batches."""
-        self._jobs.put(job)
+        """Have the writer's thread do something small that does not touch the open segment."""
+        self._writer.run(job)
 
     async def flush(self) -> None:
         """Return when all that was submitted or noted before is durable and applied; raises JournalFailed."""
@@ -134,14 +135,12 @@ class Journal:
             while self._busy or self._filling.steps:  # what is applied may note something more
                 await self.flush()
         self._drop_timer()
-        self._jobs.put(None)
-        await self._ended
-        self._thread.join()
+        failure = await self._writer.close()
         if self._writing is not None:  # it came behind the end, as a full disk has us end with some left
             self._waiting.appendleft(self._writing)
         if self.failure is None:
             self._give_up(JournalFailed("the journal is closed", final=True))
-        return self._ended.result()
+        return failure
 
     def _write_notes(self) -> None:
         self._timer = None
@@ -182,7 +181,7 @@ class Journal:
             self._filling = Batch()
             self._drop_timer()
         self._writing = batch
-        self._jobs.put(batch)
+        self._writer.write(batch)
 
     def _on_written(self, batch: Batch) -> None:
         self._busy = False
@@ -231,51 +230,6 @@ class Journal:
         for batch in lost:
             batch.failure = failure
             self._loop.call_soon(self._on_batch, batch)
-
-    def _on_thread(self) -> None:
-        """The writer. It touches nothing that belongs to the loop but the batch it was given."""
-        tail, get, monotonic = self._tail, self._jobs.get, self._clock.monotonic
-        while (job := get()) is not None:
-            if not isinstance(job, Batch):
-                self._on_thread_run(job)
-                continue
-            try:
-                if job.drafts:
-                    began = monotonic()
-                    job.written = tail.write(job.drafts, fresh=job.fresh)
-                    job.seconds = monotonic() - began
-            except JournalFailed as failure:
-                if failure.full:
-                    self._on_full()
-                job.failure = failure
-            except Exception as bug:  # whatever it is, nobody may be told that this batch is durable
-                job.failure = JournalFailed(f"the writer failed: {bug!r}", final=True)
-            self._tell(self._on_written, job)
-            if job.failure is None:
-                self._on_thread_run(partial(tail.make_room, job.size))
-        self._tell(self._ended.set_result, self._on_thread_close())
-
-    def _on_thread_close(self) -> JournalFailed | None:
-        try:
-            if self.failure is not None:
-                self._tail.abandon()
-            else:
-                self._tail.close()
-        except JournalFailed as failure:
-            return failure
-        except Exception as bug:  # who closes must not wait for ever
-            return JournalFailed(f"the writer failed: {bug!r}", final=True)
-        return None
-
-    def _on_thread_run(self, job: Callable[[], None]) -> None:
-        try:
-            job()
-        except Exception as bug:  # the writer lives on: everybody waits for it
-            self._tell(self._loop.call_exception_handler, {"message": "a job of the spool failed", "exception": bug})
-
-    def _tell(self, callback: Callable[[Any], None], argument: object) -> None:
-        with suppress(RuntimeError):  # the loop was closed over our head: the process is ending
-            self._loop.call_soon_threadsafe(callback, argument)
 
 
 def resolve(future: asyncio.Future[None], failure: JournalFailed | None) -> None:

@@ -20,7 +20,7 @@ from asyncmta.mail.envelope import Content, QueueId
 from asyncmta.mail.wire import DIGEST_SIZE, Unstuffer
 from asyncmta.spool import chunks
 from asyncmta.spool.compression import pack
-from asyncmta.spool.tail import JournalFailed, SyncFailed, WriteFailed
+from asyncmta.spool.failures import JournalFailed, SyncFailed, WriteFailed
 from asyncmta.system.disk import Disk
 
 KEEPING_UP = chunks.CHUNK * 3 // 2

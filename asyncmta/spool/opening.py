@@ -19,11 +19,12 @@ from msgspec import Struct
 
 from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id, parse_queue_id
 from asyncmta.spool.content import LargeReader, content_path, read_inline
+from asyncmta.spool.failures import WriteFailed
 from asyncmta.spool.ledger import Entry, Ledger, ParkAs
 from asyncmta.spool.queue_ids import MAX_BOOT, QueueIds
 from asyncmta.spool.recovery import MISSING, Damage, Reading, SpoolRefused, read_journal
 from asyncmta.spool.repair import OnEvent, repair
-from asyncmta.spool.tail import Tail, WriteFailed, segment_path
+from asyncmta.spool.tail import Tail, segment_path
 from asyncmta.system.disk import Disk
 
 _KNOWN = re.compile(rb"journal ([0-9a-f]{32})\n")

@@ -22,6 +22,7 @@ from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
 from asyncmta.spool.carrying import shrunk
 from asyncmta.spool.content import ContentCache
 from asyncmta.spool.facts import SpoolSettings
+from asyncmta.spool.failures import may_pass
 from asyncmta.spool.findings import Broken, rescued
 from asyncmta.spool.fold import Fold
 from asyncmta.spool.journal import Journal, JournalFailed, resolve
@@ -31,7 +32,6 @@ from asyncmta.spool.recall import Messages, Unreadable
 from asyncmta.spool.recovery import Damage, SpoolRefused
 from asyncmta.spool.repair import OnEvent
 from asyncmta.spool.sealed import Look, Sealed, SealedReader
-from asyncmta.spool.tail import may_pass
 from asyncmta.system.clock import Clock, Timer
 
 PAUSE = 0.02  # seconds between two steps, at least

@@ -17,12 +17,13 @@ from msgspec import Struct
 from asyncmta.mail.envelope import ContentUnavailable
 from asyncmta.spool import chunks, framing, segment
 from asyncmta.spool.content import LargeReader, content_path, read_inline
+from asyncmta.spool.failures import may_pass, raise_if_it_may_pass
 from asyncmta.spool.findings import Broken, broken
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.listing import list_segments, read_whole
 from asyncmta.spool.opening import Places
 from asyncmta.spool.segment import HEADER_SIZE, Damaged, Seal, UnknownFormat
-from asyncmta.spool.tail import may_pass, raise_if_it_may_pass, segment_path
+from asyncmta.spool.tail import segment_path
 from asyncmta.system.disk import Disk
 
 WINDOW = 256 << 10

@@ -10,61 +10,23 @@ reliability.md R5, F1, F2, F5, F6, F7, K1; docs/journal-format.md 6.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from msgspec import Struct
 
 from asyncmta.spool import framing, segment
-from asyncmta.spool.framing import Draft, Place
+from asyncmta.spool.failures import PASSING, SyncFailed, WriteFailed
+from asyncmta.spool.framing import Draft, Layout, Place
 from asyncmta.spool.segment import SegmentHeader
+from asyncmta.system.appending import Appender
 from asyncmta.system.disk import Disk
-
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-# What cannot be done for one of these may be done later; for anything else the disk is broken.
-PASSING = NO_SPACE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
 
 ROOM_PARTS = 128
 """Room is made a 128th of a full segment at a time (512 KiB), once half as much stands in it."""
 SMALL_PARTS = 4
 """Only where batches are below a fourth of it: for larger ones a sync costs little beside the octets."""
-
-
-def may_pass(error: BaseException | None) -> bool:
-    """Is it the machine that is short of something, and not the disk that is broken?"""
-    return isinstance(error, OSError) and error.errno in PASSING
-
-
-def raise_if_it_may_pass(error: BaseException | None) -> None:
-    """For whoever takes an error for an answer about the disk: such a one is none."""
-    if error is not None and may_pass(error):
-        raise error
-
-
-class JournalFailed(Exception):
-    """A commit did not become durable. `full`: for want of space, later it may. `final`: the journal takes nothing any
-    more; whether the records of the failed batch are on the disk is not known."""
-
-    def __init__(self, reason: str, *, full: bool = False, final: bool = False) -> None:
-        super().__init__(reason)
-        self.full = full
-        self.final = final
-
-
-class WriteFailed(JournalFailed):
-    """Nothing of the batch counts; the journal goes on, unless this is final."""
-
-    def __init__(self, what: str, error: OSError) -> None:
-        super().__init__(f"{what}: {error}", full=error.errno in NO_SPACE)
-        self.error = error
-
-
-class SyncFailed(JournalFailed):
-    """Final."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, final=True)
 
 
 class Position(Struct, frozen=True):
@@ -76,6 +38,15 @@ class Position(Struct, frozen=True):
     end: int
     chain: bytes
     sequence: int  # of the next record
+
+
+class Appending(Struct, frozen=True, gc=False):
+    """Octets for the open segment, and where they go: a batch, or room, which has no layout."""
+
+    file: int
+    offset: int
+    buffers: Sequence[bytes]
+    layout: Layout | None
 
 
 class Written(Struct, frozen=True, gc=False):
@@ -122,6 +93,10 @@ class Tail:
     def number(self) -> int:
         return self._number
 
+    def appender(self) -> Appender | None:
+        """Somebody else for `plan` and `plan_room`, who needs no interpreter's lock."""
+        return self._disk.appender()
+
     def begin(self) -> None:
         """Make the next segment and go on there. Raises WriteFailed or SyncFailed."""
         self._tried += 1
@@ -161,22 +136,43 @@ class Tail:
     def write(self, drafts: Sequence[Draft], *, fresh: bool = False) -> Written:
         """Make one batch durable; `fresh`: in a new segment. Raises WriteFailed (nothing of it counts) or SyncFailed
         (nobody knows)."""
-        size = sum(item.size for item in drafts) + framing.COMMIT_SIZE + framing.FOOTER_SIZE
-        if self._file is None or self._end + size > self._segment_size:
-            fresh = self._file is None or self._end > segment.HEADER_SIZE
         try:
-            if fresh:
+            layout = None if fresh else self._lay_out(drafts)
+            if layout is None:
                 self.seal()
                 self.begin()
-            layout = framing.lay_out(drafts, self._place, self._end, self._sequence)
-            self._append(layout.buffers, layout.end)
+                layout = framing.lay_out(drafts, self._place, self._end, self._sequence)
+            self._append(layout.buffers)
         except WriteFailed:
             self._renew()
             raise
+        return self.settle(layout)
+
+    def plan(self, drafts: Sequence[Draft]) -> Appending | None:
+        """What `write` would do, for somebody who does it elsewhere and then says `settle` or `fail`; nothing blocks.
+        None: the batch needs a new segment."""
+        layout = self._lay_out(drafts)
+        if layout is None or self._file is None:
+            return None
+        return Appending(self._file, self._end, layout.buffers, layout)
+
+    def settle(self, layout: Layout) -> Written:
+        """It is durable."""
+        self._end = layout.end
         self._chain = framing.next_chain(self._chain, layout.digest)
-        self._sequence += len(drafts) + 1
-        self._records += len(drafts)
-        return Written(self._number, layout.offsets, self._end)
+        self._sequence += len(layout.offsets) + 1
+        self._records += len(layout.offsets)
+        return Written(self._number, layout.offsets, layout.end)
+
+    def fail(self, error: OSError, *, in_sync: bool) -> NoReturn:
+        """What was planned came to nothing: raises what `write` raises. Blocks."""
+        if in_sync:
+            raise _sync_failed(error)
+        try:
+            raise self._cut(error)
+        except WriteFailed:
+            self._renew()
+            raise
 
     def make_room(self, batch: int) -> None:
         """Between two batches, the last of which had so many octets: zeros behind the end, synced with the next batch.
@@ -184,16 +180,27 @@ class Tail:
         Where a batch makes the file longer, its sync has the file system write its own journal as well; in room that is
         there already it writes the octets alone: half the time and half the CPU on ext4. For want of space, or where
         the disk does not take it, the segment grows as it did: what is wrong will be said to the next batch."""
-        room, size = max(self._room, self._end), self._room_size
-        if self._file is None or not self._may_have_room or batch > size // SMALL_PARTS or self._end < size // 2:
-            return
-        if room - self._end > size // SMALL_PARTS or room + size > self._segment_size:
+        room = self.plan_room(batch)
+        if room is None:
             return
         try:
-            self._disk.writev(self._file, [bytes(size)], room)
+            self._disk.writev(room.file, room.buffers, room.offset)
         except OSError:
-            self._may_have_room = False
+            self.do_without_room()
+
+    def plan_room(self, batch: int) -> Appending | None:
+        """What `make_room` would do, for somebody who does it elsewhere and says `do_without_room` if it fails; nothing
+        blocks. None: there is enough, or none is to be made."""
+        room, size = max(self._room, self._end), self._room_size
+        if self._file is None or not self._may_have_room or batch > size // SMALL_PARTS or self._end < size // 2:
+            return None
+        if room - self._end > size // SMALL_PARTS or room + size > self._segment_size:
+            return None
         self._room = room + size
+        return Appending(self._file, room, (bytes(size),), None)
+
+    def do_without_room(self) -> None:
+        self._may_have_room = False
 
     def drop(self, first: int, oldest: int) -> None:
         """Unlink the segments from `first` to before `oldest`. Not synced: what comes back is recognised."""
@@ -212,7 +219,8 @@ class Tail:
             if self._room > end:  # before the footer, so that its sync has this as well
                 with suppress(OSError):
                     self._disk.truncate(self._file, end)
-            self._append([octets], end)
+            self._append([octets])
+            self._end = end
             self._sequence += 1
             self._close(self._file)
             self._file = None
@@ -231,18 +239,23 @@ class Tail:
             self._close(file)
         self._close(self._folder)
 
-    def _append(self, buffers: Sequence[bytes], end: int) -> None:
+    def _lay_out(self, drafts: Sequence[Draft]) -> Layout | None:
+        """Behind the end of the open segment; None where there is none, or the batch is too large for what is left."""
+        size = sum([draft.size for draft in drafts]) + framing.COMMIT_SIZE + framing.FOOTER_SIZE
+        if self._file is None or (self._end + size > self._segment_size and self._end > segment.HEADER_SIZE):
+            return None
+        return framing.lay_out(drafts, self._place, self._end, self._sequence)
+
+    def _append(self, buffers: Sequence[bytes]) -> None:
         assert self._file is not None
         try:
             self._disk.writev(self._file, buffers, self._end)
         except OSError as error:
-            self._cut()
-            raise WriteFailed("cannot write to the journal", error) from error
+            raise self._cut(error) from error
         try:
             self._disk.fdatasync(self._file)
         except OSError as error:
-            raise SyncFailed(f"cannot sync the journal: {error}") from error
-        self._end = end
+            raise _sync_failed(error) from error
 
     def _renew(self) -> None:
         """Go on in a new segment at once, so that a disk that takes nothing any more is known for broken now. A full
@@ -254,7 +267,7 @@ class Tail:
                 failure.final = True
                 raise
 
-    def _cut(self) -> None:
+    def _cut(self, error: OSError) -> WriteFailed:
         """After a failed write: back to the last commit, and never write to this segment again (F7). If it cannot be
         cut, the next header names the end all the same."""
         assert self._file is not None
@@ -262,6 +275,7 @@ class Tail:
             self._disk.truncate(self._file, self._end)
         self._close(self._file)
         self._file = None
+        return WriteFailed("cannot write to the journal", error)
 
     def _close(self, file: int) -> None:
         # All that was written through it has been synced, or given up: there is no news that close could bring.
@@ -274,3 +288,7 @@ class Tail:
             self._close(file)
         with suppress(OSError):
             self._disk.unlink(path)
+
+
+def _sync_failed(error: OSError) -> SyncFailed:
+    return SyncFailed(f"cannot sync the journal: {error}")

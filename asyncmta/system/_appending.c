@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -305,7 +306,12 @@ static PyObject *appender_result(PyObject *object, PyObject *Py_UNUSED(nothing))
     if (!is_done)
         Py_RETURN_NONE;
     release(self);
-    return Py_BuildValue("(iO)", shared->error, shared->error != 0 && shared->in_sync ? Py_True : Py_False);
+    if (shared->error == 0)
+        return Py_BuildValue("(OO)", Py_None, Py_False);
+    PyObject *error = PyObject_CallFunction(PyExc_OSError, "is", shared->error, strerror(shared->error));
+    if (error == NULL)
+        return NULL;
+    return Py_BuildValue("(NO)", error, shared->in_sync ? Py_True : Py_False);
 }
 
 static PyObject *appender_close(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -317,7 +323,7 @@ static PyObject *appender_close(PyObject *object, PyObject *Py_UNUSED(nothing))
 static PyMethodDef appender_methods[] = {
     {"fileno", appender_fileno, METH_NOARGS, "The eventfd that is readable when a task is done."},
     {"start", appender_start, METH_VARARGS, "start(file, buffers, offset, sync): hand a task over."},
-    {"result", appender_result, METH_NOARGS, "(errno or 0, was it the sync) of the task; None: it is not done."},
+    {"result", appender_result, METH_NOARGS, "(OSError or None, was it the sync) of the task; None: it is not done."},
     {"close", appender_close, METH_NOARGS, "End the thread, behind the task that it has."},
     {NULL, NULL, 0, NULL},
 };

@@ -15,7 +15,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
-Buffer = bytes | bytearray | memoryview
+from asyncmta.system.appending import Appender, Buffer
+
+try:
+    from asyncmta.system import _appending
+except ImportError:  # there was no compiler, or this is not Linux
+    _appending = None  # type: ignore[assignment]
 
 IOV_MAX = 1024
 NO_LIMIT = 1 << 62  # free inodes of a file system that has no such limit
@@ -65,6 +70,10 @@ class Disk(Protocol):
     def fdatasync(self, file: int) -> None: ...
 
     def fsync(self, file: int) -> None: ...
+
+    def appender(self) -> Appender | None:
+        """One of our own; None where there is none to be had, and for disks that are not the machine's."""
+        ...
 
     def drop_cache(self, file: int) -> None:
         """Ask the kernel to forget clean pages, so that the next read comes from the device. Best effort."""
@@ -180,6 +189,13 @@ class PosixDisk:
 
     def fsync(self, file: int) -> None:
         os.fsync(file)
+
+    def appender(self) -> Appender | None:
+        if _appending is None:
+            return None
+        with suppress(OSError):  # no thread or descriptor to spare
+            return _appending.Appender()
+        return None
 
     def drop_cache(self, file: int) -> None:
         with suppress(OSError):

@@ -14,7 +14,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from asyncmta.system.disk import NO_LIMIT, Buffer, Locked
+from asyncmta.system.appending import Buffer
+from asyncmta.system.disk import NO_LIMIT, Locked
 from asyncmta.testing.disk_faults import Faults, PowerCut
 from asyncmta.testing.disk_state import FakeDirectory, FakeFile, NameChanges, Node
 
@@ -106,6 +107,9 @@ class MemoryDisk:
 
     def fsync(self, file: int) -> None:
         self._sync("fsync", file)
+
+    def appender(self) -> None:
+        """A machine without: what is written here is written by threads of Python."""
 
     def drop_cache(self, file: int) -> None:
         with self._mutex:

@@ -10,6 +10,13 @@ from asyncmta.system.disk import PosixDisk
 from asyncmta.testing.disk import FakeDisk
 
 
+class _Ours(PosixDisk):
+    """All that is written goes through the methods below."""
+
+    def appender(self) -> None:
+        return None
+
+
 class WithoutDirectorySync(PosixDisk):
     """Names are not synced: one of the two mistakes that the laboratory must catch."""
 
@@ -21,14 +28,14 @@ class WithoutDirectorySync(PosixDisk):
         pass
 
 
-class WithoutDataSync(PosixDisk):
+class WithoutDataSync(_Ours):
     """The journal is written and not synced: the other one."""
 
     def fdatasync(self, file: int) -> None:
         pass
 
 
-class WithoutSyncErrors(PosixDisk):
+class WithoutSyncErrors(_Ours):
     """A sync that failed passes for one that did not."""
 
     def fdatasync(self, file: int) -> None:

@@ -17,7 +17,7 @@ from asyncmta.inbound.sessions import Reception
 from asyncmta.mail.envelope import Content, QueueId
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest, is_dotted, unstuff
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.records import Accepted
 from asyncmta.testing.clock import FakeClock
 from tests.dialogs.player import HOSTNAME, ROUTING, lookup

@@ -17,7 +17,7 @@ from asyncmta.mail.wire import digest
 from asyncmta.policy.rules import Rule, Rules
 from asyncmta.policy.verdict import About, Verdict
 from asyncmta.routing import parse_pattern
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.records import Accepted, Held
 from tests.unit.inbound.inboundkit import Kit
 

@@ -17,7 +17,7 @@ from asyncmta.mail.address import parse_address
 from asyncmta.mail.envelope import Envelope, QueueId, Recipient
 from asyncmta.mail.reply import Reply
 from asyncmta.mail.wire import digest
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.failures import JournalFailed
 from tests.unit.inbound.inboundkit import Kit
 
 FACTS = ClientFacts(

@@ -10,7 +10,7 @@ from asyncmta.mail.envelope import Consignment, Timing
 from asyncmta.mail.outcome import Cause, Deferred, Outcome, Postponed
 from asyncmta.scheduling.retry import RetrySchedule
 from asyncmta.scheduling.settle import due_again, is_to_be_told, is_too_late, settle
-from asyncmta.spool.journal import JournalFailed
+from asyncmta.spool.failures import JournalFailed
 from tests.unit.scheduling.schedulingkit import DAY, LATER, OK, Post, Result
 from tests.unit.scheduling.test_tags import entry
 

@@ -15,10 +15,10 @@ from asyncmta.mail.wire import digest, stuff, unstuff
 from asyncmta.spool import chunks, framing
 from asyncmta.spool.compression import pack
 from asyncmta.spool.content import ContentCache, ContentFiles, LargeReader, read_inline
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.large import KEEPING_UP
 from asyncmta.spool.ledger import Entry
 from asyncmta.spool.records import Record
-from asyncmta.spool.tail import JournalFailed
 from asyncmta.testing.disk import FakeDisk
 from tests.unit.spool.spoolkit import JOURNAL, Image, accepted, content_of, envelope
 

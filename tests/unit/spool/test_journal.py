@@ -105,7 +105,7 @@ async def scene() -> AsyncIterator[Scene]:
     scene = Scene()
     yield scene
     scene.tail.open_gate()
-    if scene.journal._thread.is_alive():
+    if scene.journal._writer._thread.is_alive():
         await scene.journal.close()
 
 

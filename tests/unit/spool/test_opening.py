@@ -8,10 +8,11 @@ import pytest
 
 from asyncmta.mail.envelope import ContentUnavailable, QueueId, format_queue_id
 from asyncmta.spool import chunks, segment
+from asyncmta.spool.failures import JournalFailed
 from asyncmta.spool.opening import Opened, open_spool, read_only
 from asyncmta.spool.queue_ids import MAX_BOOT
 from asyncmta.spool.recovery import SpoolRefused
-from asyncmta.spool.tail import JournalFailed, Tail
+from asyncmta.spool.tail import Tail
 from asyncmta.system.disk import Locked
 from asyncmta.testing.disk import FakeDisk, PowerCut
 from tests.unit.spool.spoolkit import JOURNAL, Image, accepted, attempted, content_of, envelope, header

@@ -6,9 +6,10 @@ import pytest
 
 from asyncmta.spool import framing, segment
 from asyncmta.spool.codec import encode
+from asyncmta.spool.failures import JournalFailed, SyncFailed, WriteFailed
 from asyncmta.spool.records import Retired
 from asyncmta.spool.segment import Batch, Damaged, Finding, Seal, Torn
-from asyncmta.spool.tail import ROOM_PARTS, JournalFailed, Position, SyncFailed, Tail, WriteFailed
+from asyncmta.spool.tail import ROOM_PARTS, Position, Tail
 from asyncmta.testing.disk import FakeDisk
 from tests.unit.spool.spoolkit import JOURNAL, accepted
 
