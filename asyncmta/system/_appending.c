@@ -158,6 +158,15 @@ static int start_thread(Shared *shared)
 
 /* ---- the object ------------------------------------------------------------------------------------------------- */
 
+/* References are counted by the functions of the Python that runs, Py_IncRef and Py_DecRef. The macros (Py_RETURN_NONE, Py_INCREF)
+ * count as that one does whose headers this was compiled with: 3.12's take None for immortal, which it is not in 3.11, and
+ * 3.11's count immortal ones until they are none (python/cpython#134989). */
+static PyObject *none(void)
+{
+    Py_IncRef(Py_None);
+    return Py_None;
+}
+
 static PyObject *appender_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {NULL};
@@ -169,7 +178,7 @@ static PyObject *appender_new(PyTypeObject *type, PyObject *arguments, PyObject 
         return NULL;
     Shared *shared = calloc(1, sizeof *shared);
     if (shared == NULL) {
-        Py_DECREF(self);
+        Py_DecRef((PyObject *)self);
         return PyErr_NoMemory();
     }
     pthread_mutex_init(&shared->lock, NULL);
@@ -179,7 +188,7 @@ static PyObject *appender_new(PyTypeObject *type, PyObject *arguments, PyObject 
     self->shared = shared; /* from here on freed with the object */
     if (shared->event < 0) {
         PyErr_SetFromErrno(PyExc_OSError);
-        Py_DECREF(self);
+        Py_DecRef((PyObject *)self);
         return NULL;
     }
     shared->owners = 2;
@@ -188,7 +197,7 @@ static PyObject *appender_new(PyTypeObject *type, PyObject *arguments, PyObject 
         shared->owners = 1;
         errno = error;
         PyErr_SetFromErrno(PyExc_OSError);
-        Py_DECREF(self);
+        Py_DecRef((PyObject *)self);
         return NULL;
     }
     return (PyObject *)self;
@@ -228,7 +237,7 @@ static void appender_dealloc(PyObject *object)
     }
     freefunc forget = (freefunc)PyType_GetSlot(type, Py_tp_free);
     forget(object);
-    Py_DECREF(type);
+    Py_DecRef((PyObject *)type);
 }
 
 static PyObject *appender_fileno(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -276,7 +285,7 @@ static PyObject *appender_start(PyObject *object, PyObject *arguments)
     if (buffers == NULL)
         return NULL;
     int is_held = hold(self, buffers);
-    Py_DECREF(buffers); /* a view keeps what it is of */
+    Py_DecRef(buffers); /* a view keeps what it is of */
     if (is_held < 0) {
         release(self);
         return NULL;
@@ -288,7 +297,7 @@ static PyObject *appender_start(PyObject *object, PyObject *arguments)
     shared->state = GIVEN;
     pthread_cond_signal(&shared->given);
     pthread_mutex_unlock(&shared->lock);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *appender_result(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -304,7 +313,7 @@ static PyObject *appender_result(PyObject *object, PyObject *Py_UNUSED(nothing))
         shared->state = IDLE;
     pthread_mutex_unlock(&shared->lock);
     if (!is_done)
-        Py_RETURN_NONE;
+        return none();
     release(self);
     if (shared->error == 0)
         return Py_BuildValue("(OO)", Py_None, Py_False);
@@ -317,7 +326,7 @@ static PyObject *appender_result(PyObject *object, PyObject *Py_UNUSED(nothing))
 static PyObject *appender_close(PyObject *object, PyObject *Py_UNUSED(nothing))
 {
     end((Appender *)object);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyMethodDef appender_methods[] = {
@@ -349,7 +358,7 @@ static int execute(PyObject *module)
     if (type == NULL)
         return -1;
     int failed = PyModule_AddObjectRef(module, "Appender", type);
-    Py_DECREF(type);
+    Py_DecRef(type);
     return failed;
 }
 

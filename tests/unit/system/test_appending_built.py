@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import runpy
 from pathlib import Path
 
@@ -22,3 +23,11 @@ def test_it_is_there_where_it_can_be_compiled(monkeypatch: pytest.MonkeyPatch) -
         pytest.skip(f"cannot be compiled here: {refused}")
     module = importlib.import_module("asyncmta.system._appending")
     assert module.__file__ == str(HOOK.parent / hook["OBJECT"]), "run make: the tree is not installed in place"
+
+
+def test_references_are_counted_by_the_python_that_runs() -> None:
+    """Macros count as the one does that it was compiled with: a wheel that 3.12 had made crashed 3.11."""
+    source = (HOOK.parent / "asyncmta/system/_appending.c").read_text()
+    code = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
+    assert "#define Py_LIMITED_API 0x030B0000\n" in code
+    assert not re.findall(r"\bPy_(?:X?(?:INC|DEC|SET|NEW|New)R[Ee][Ff]|CLEAR|RETURN_\w+)\b", code)
