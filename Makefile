@@ -58,7 +58,7 @@ lint: $(VENV)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-test: $(VENV) test-tools lint
+test: test-tools $(VENV) lint # in this order: gcc is among the tools
 	rm -f .coverage .coverage.*
 	$(COVERAGE) run $(COVERAGE_FILES) -m pytest -q -n $(WORKERS) $(PURE_TESTS)
 	@$(COVERAGE) combine -q $(COVERAGE_FILES)

@@ -21,8 +21,11 @@ def test_it_is_there_where_it_can_be_compiled(monkeypatch: pytest.MonkeyPatch) -
         hook["compiler"]()
     except hook["Refused"] as refused:
         pytest.skip(f"cannot be compiled here: {refused}")
-    module = importlib.import_module("asyncmta.system._appending")
-    assert module.__file__ == str(HOOK.parent / hook["OBJECT"]), "run make: the tree is not installed in place"
+    try:
+        module = importlib.import_module("asyncmta.system._appending")
+    except ImportError as error:
+        pytest.fail(f"{error}: it can be compiled and is not there; run make -B .venv/.installed")
+    assert module.__file__ == str(HOOK.parent / hook["OBJECT"])
 
 
 def test_references_are_counted_by_the_python_that_runs() -> None:
