@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asyncmta.inbound.acceptance import Existence
-from asyncmta.inbound.conversation import Conversation
+from asyncmta.inbound.conversation import BYE, Conversation
 from asyncmta.inbound.entrance import Entrance
 from asyncmta.inbound.events import (
     AuthWanted,
@@ -40,7 +40,7 @@ from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
 LINGER = 10.0  # seconds for the last word to get through
-_BYE = replies.BYE.wire
+_NEVER = math.inf
 MAX_PIPELINED = 1 << 16  # octets kept while somebody else has to answer
 
 
@@ -73,10 +73,9 @@ class Connection(Entrance):
         try:
             out = conversation.feed(data)
             if out:
-                if conversation.is_closed and out.endswith(_BYE) and not conversation.state.tls:
+                if conversation.is_closed and out.endswith(BYE) and not conversation.state.tls:
                     join_the_end(self.transport)
                 self._write(out)
-                self._renew()
             elif conversation.is_paused:
                 if self._on_input is not None:
                     self._on_input()
@@ -89,8 +88,9 @@ class Connection(Entrance):
     def _settle(self, conversation: Conversation, octets: int) -> None:
         """After each step: until when more of the content has to come, what is to be done, and what we keep. This runs
         for each turn of each client."""
-        if not conversation.is_in_content:
-            self._content_due = math.inf
+        state = conversation.state
+        if state.content is None and state.reader is None:
+            self._content_due = _NEVER
         else:
             self._content_due = content_due(
                 self._content_due,
@@ -103,7 +103,6 @@ class Connection(Entrance):
         held = conversation.buffered
         if held > MAX_PIPELINED and conversation.is_paused:
             self._flow.hold(BACKLOG)
-        state = conversation.state
         held += RECIPIENT * len(state.recipients)
         if state.content is not None:
             held += state.content.held
@@ -130,6 +129,8 @@ class Connection(Entrance):
             for event in events:
                 if isinstance(event, MessageEnded):
                     self._take(event)
+                elif isinstance(event, Closing):
+                    self._end()
                 else:
                     self._follow(conversation, event)
 
@@ -142,8 +143,6 @@ class Connection(Entrance):
                 self._is_our_turn = True
                 self._work = self._sessions.own(event.answer)
                 self._work.add_done_callback(self._found)
-            case Closing():
-                self._end()
             case TurnEnded():
                 self._is_our_turn = True
                 self._flow.hold(BACKLOG)

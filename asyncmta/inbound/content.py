@@ -140,10 +140,11 @@ class IncomingContent:
         if self.wire_size - self._dots > rules.size_limit:
             self._violate(Violation.TOO_BIG)
             return
+        text = piece.decode("latin-1")  # knows at once whether it is ASCII, too
         if not rules.binary:
             if self.violation is not Violation.BARE_LINE_END:
                 line_ends = self._line_ends
-                line_ends.decode(piece.decode("latin-1"))
+                line_ends.decode(text)
                 if line_ends.newlines not in (None, "\r\n"):
                     self._violate(Violation.BARE_LINE_END)
             if b"\0" in piece:
@@ -152,7 +153,7 @@ class IncomingContent:
                 self._violate(Violation.LONG_LINE)
         if self._header >= 0:
             self._measure_header(piece)
-        if not piece.isascii():
+        if not text.isascii():
             self.eight_bit = True
         if self.violation is None and not self._unwanted:
             self._parts.append(piece)

@@ -17,11 +17,12 @@ from asyncmta.inbound.acceptance import Acceptance
 from asyncmta.inbound.events import ENDS_A_GROUP, Closing, Event, LargeAborted, LookUp, Refused, TlsWanted, TurnEnded
 from asyncmta.inbound.session import Client, SessionState
 from asyncmta.inbound.softening import softened
-from asyncmta.inbound.verbs import BEFORE_TLS, COMMANDS, JUNK
+from asyncmta.inbound.verbs import ALONE, BEFORE_TLS, COMMANDS, JUNK
 from asyncmta.mail import replies
 from asyncmta.mail.reply import Reply
 
 COMMANDS_IN_A_TURN = 100  # half a millisecond
+BYE = replies.BYE.wire
 _CHUNK = b"BDAT"
 # What is left of the exchange would be read as commands; or there is no sense in more of them.
 _ENDS_AUTH = (replies.AUTH_TOO_LONG, replies.EARLY_INPUT, replies.AUTH_TOO_MANY_FAILURES)
@@ -41,9 +42,8 @@ class Conversation:
         self.is_paused = False  # somebody else has to answer first
         self.is_closed = False
         self._buffer = b""
-        self._greeted = False
+        self._greeted = self._draining = False
         self._skipping = b""  # within a line that is too long: how it began
-        self._draining = False
         self._looking_up: LookUp | None = None
 
     # -- what the feeder may ask -------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ class Conversation:
             self.state.is_large = False
             self.events.append(LargeAborted())
         self.events.append(Closing(word))
-        return word.wire
+        return BYE if word is replies.BYE else word.wire
 
     # -- the engine --------------------------------------------------------------------------------------------------
 
@@ -240,7 +240,7 @@ class Conversation:
             line, self._skipping = self._skipping, b""
             text: str | Refused = lines.COMMAND_TOO_LONG
         else:
-            text = lines.as_text(line)
+            text = ALONE.get(line) or lines.as_text(line)
         if not isinstance(text, str):
             if line[: len(_CHUNK)].upper() == _CHUNK:  # nobody knows how many octets behind it are no commands
                 text = Refused(text.stage, text.reply, closes=True)

@@ -48,20 +48,20 @@ class ContentReader(IncomingContent):
         has_dots = found >= 0 and data[found + 3 : found + 5] != b"\r\n"
         if has_dots:
             found = data.find(_END, found)
-        piece = data[at : found + 2] if found >= 0 else data[at:]
         held = before[2:]
-        if held:
-            piece = held + piece
-        if found < 0:
-            window = (before[:2] + piece[-4:])[-4:]
-            hold = 2 if window == b"\r\n.\r" else 1 if window.endswith(b"\r\n.") else 0
-            if hold:
-                piece, held = piece[:-hold], piece[-hold:]
-            else:
-                held = b""
+        if found >= 0:
+            piece = held + data[at : found + 2]
+            self._add(piece, piece.count(b"\r\n.") if has_dots else 0)
+            return found + len(_END)
+        piece = held + data[at:]
+        window = (before[:2] + piece[-4:])[-4:]
+        hold = 2 if window == b"\r\n.\r" else 1 if window.endswith(b"\r\n.") else 0
+        held = b""
+        if hold:
+            piece, held = piece[:-hold], piece[-hold:]
         self._add(piece, piece.count(b"\r\n.") if has_dots else 0)
         self._before = (piece[-2:] if len(piece) > 1 else (before[:2] + piece)[-2:]) + held
-        return found + len(_END) if found >= 0 else -1
+        return -1
 
     def _add(self, piece: bytes, dots: int) -> None:
         """One more piece, of which `dots` lines inside it begin with a dot. What a line is was decided above, by CR LF

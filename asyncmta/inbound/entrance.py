@@ -13,7 +13,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from asyncmta.inbound.conversation import Conversation
 from asyncmta.inbound.events import ClientTold
@@ -51,7 +51,7 @@ class Entrance(asyncio.Protocol):
         self.tap: Tap | None = None  # somebody looks on
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = self._flow.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self.transport = self._flow.transport = transport  # type: ignore[assignment]  # uvloop's is one in all but name
         self._sessions.enter(self)
         self._renew()
         try:
@@ -267,8 +267,11 @@ class Entrance(asyncio.Protocol):
         return not (conversation.is_paused or conversation.is_reading_content or conversation.buffered)
 
     def _write(self, out: bytes) -> None:
+        """And give the client time for its answer."""
         if self.tap is not None:
             self.tap.us(out)
+        sessions = self._sessions
+        self.seen = sessions.second if sessions.is_awake else sessions.now()
         transport = self.transport
         if transport is not None and not transport.is_closing():
             transport.write(out)

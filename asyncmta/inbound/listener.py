@@ -26,7 +26,7 @@ from asyncmta.inbound.connection import Connection
 from asyncmta.inbound.proxy import NONE, NOT_YET, Octets, header_length
 from asyncmta.inbound.qmtp_connection import QmtpConnection
 from asyncmta.inbound.sessions import Reception, Sessions
-from asyncmta.inbound.tunnel import stop_accepting
+from asyncmta.inbound.tunnel import acknowledge_with_answers, stop_accepting
 from asyncmta.mail import replies
 
 BACKLOG = 1024
@@ -105,6 +105,7 @@ class Listener:
         self._server = await asyncio.get_running_loop().create_server(
             self._connection, self.settings.address, self.settings.port, backlog=BACKLOG
         )
+        acknowledge_with_answers(self._server)
 
     async def stop(self, grace: float) -> None:
         """Take no more sessions, end those between transactions, give the others `grace` seconds."""

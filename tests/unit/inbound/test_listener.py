@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,7 @@ from asyncmta.inbound.certificates import Certificates
 from asyncmta.inbound.limits import Limits
 from asyncmta.inbound.listener import ListenerSettings, SmtpConnection
 from asyncmta.inbound.throttle import Rate
+from asyncmta.inbound.tunnel import TCP_QUICKACK
 from asyncmta.mail import replies
 from asyncmta.mail.envelope import QueueId
 from asyncmta.mail.reply import Reply
@@ -745,6 +747,20 @@ def test_limits_hold_over_sockets(run: Any) -> None:
             assert (await one.reply()).code == 220
             assert (await two.reply()) == replies.TOO_MANY_SESSIONS_OF_CLIENT
             assert await closed(two)
+
+    run(scenario())
+
+
+@pytest.mark.skipif(TCP_QUICKACK is None, reason="of Linux")
+def test_the_first_line_is_acknowledged_with_its_answer(run: Any) -> None:
+    async def scenario() -> None:
+        async with listening() as kit, client(kit) as one:
+            assert (await one.reply()).code == 220
+            (connection,) = kit.listener.sessions.live
+            assert isinstance(connection, SmtpConnection)
+            assert connection.transport is not None
+            ours = connection.transport.get_extra_info("socket")
+            assert ours.getsockopt(socket.IPPROTO_TCP, TCP_QUICKACK) == 0
 
     run(scenario())
 
