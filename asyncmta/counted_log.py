@@ -39,14 +39,15 @@ class Traces(Protocol):
 
 class CountedLog(MailLog):
     """See `MailLog`; all that has an event of its own there is counted here. `tracer` and `on_refused` are set by
-    whoever wants to hear. The four events of every message are said here and not by way of `super`, which is slow."""
+    whoever wants to hear. The four events of every message are said here and not by way of `super`, which is slow; and
+    they are counted when they become lines, some dozens together, if they are to become any."""
 
     tracer: Traces | None = None
     on_refused: OnRefused | None = None
 
     def __init__(self, *, clock: Clock, **settings: Any) -> None:
         super().__init__(clock=clock, **settings)
-        self.tally = Tally()
+        self._tally = Tally()
         self.noted = Noted()
         self.recent: RecentLines | None = None
 
@@ -57,14 +58,21 @@ class CountedLog(MailLog):
             self._rendering.keep(self.recent)
 
     @property
+    def tally(self) -> Tally:
+        """With all that was said so far."""
+        self._render()
+        return self._tally
+
+    @property
     def lost(self) -> int:
         """Lines that were not written: nobody read them, or they came too fast."""
         return self._dropped + self._unwritten
 
     def accepted(self, *, queue_id: QueueId, envelope: Envelope, size: int, source: Source) -> None:
-        self.tally.accepted(tls=source.tls, recipients=len(envelope.recipients), size=size)
         if self._hears_info:
             self._say("info", "accepted", logline.accepted, (queue_id, envelope, size, source))
+        else:
+            self._tally.accepted(tls=source.tls, recipients=len(envelope.recipients), size=size)
         if self.tracer is not None:
             self._tell(self.tracer.accepted, queue_id, (envelope, size, source), self._now())
 
@@ -78,7 +86,7 @@ class CountedLog(MailLog):
         helo: str,
         paths: Paths,
     ) -> None:
-        self.tally.refused(stage, reply)
+        self._tally.refused(stage, reply)
         self.noted.refused(reply)
         super().refused_by(by, client=client, stage=stage, reply=reply, helo=helo, paths=paths)
         if self.on_refused is not None:
@@ -89,7 +97,7 @@ class CountedLog(MailLog):
         super().note(level, event, error=error, **facts)
 
     def login_refused(self, *, client: str, reply: Reply, helo: str, login: str) -> None:
-        self.tally.refused("AUTH", reply)
+        self._tally.refused("AUTH", reply)
         super().login_refused(client=client, reply=reply, helo=helo, login=login)
 
     def attempt(
@@ -102,30 +110,32 @@ class CountedLog(MailLog):
         seconds: float,
         reply: Reply | None = None,
     ) -> None:
-        self.tally.attempted(seconds, reply)
         if self._hears_info:
             facts = (queue_id, destination, place, (recipients, seconds, reply))
             self._say("info", "attempt", logline.attempt, facts)
+        else:
+            self._tally.attempted(seconds, reply)
         if self.tracer is not None:
             self._tell(self.tracer.attempted, queue_id, destination, (place, seconds, reply), self._now())
 
     def delivered(self, *, queue_id: QueueId, recipient: Address, outcome: Delivered, delay: float) -> None:
-        self.tally.settled(outcome, delay)
         if self._hears_info:
             self._say("info", "delivered", logline.settled, (queue_id, recipient, outcome, delay, None))
+        else:
+            self._tally.settled(outcome, delay)
 
     def deferred(
         self, *, queue_id: QueueId, recipient: Address, outcome: Deferred, delay: float, next_due: float | None = None
     ) -> None:
-        self.tally.settled(outcome, delay)
+        self._tally.settled(outcome, delay)
         super().deferred(queue_id=queue_id, recipient=recipient, outcome=outcome, delay=delay, next_due=next_due)
 
     def failed(self, *, queue_id: QueueId, recipient: Address, outcome: Failed, delay: float) -> None:
-        self.tally.settled(outcome, delay)
+        self._tally.settled(outcome, delay)
         super().failed(queue_id=queue_id, recipient=recipient, outcome=outcome, delay=delay)
 
     def expired(self, *, queue_id: QueueId, recipient: Address, outcome: Failed, delay: float) -> None:
-        self.tally.settled(outcome, delay, expired=True)
+        self._tally.settled(outcome, delay, expired=True)
         super().expired(queue_id=queue_id, recipient=recipient, outcome=outcome, delay=delay)
 
     def bounced(
@@ -138,7 +148,7 @@ class CountedLog(MailLog):
         actions: str = "failed",
         reason: str = "",
     ) -> None:
-        self.tally.bounced(is_told=dsn is not None)
+        self._tally.bounced(is_told=dsn is not None)
         super().bounced(
             queue_id=queue_id,
             dsn=dsn,
@@ -151,11 +161,16 @@ class CountedLog(MailLog):
             self._tell(self.tracer.reported, queue_id, dsn, recipients, self._now())
 
     def retired(self, *, queue_id: QueueId, delay: float) -> None:
-        self.tally.retired()
         if self._hears_info:
             self._say("info", "retired", logline.retired, (queue_id, delay))
+        else:
+            self._tally.retired()
         if self.tracer is not None:
             self._tell(self.tracer.retired, queue_id)
+
+    def _render(self) -> None:
+        self._tally.take(self._rows)
+        super()._render()
 
     def _tell(self, tell: Callable[..., None], *facts: object) -> None:
         try:

@@ -27,6 +27,7 @@ _REMEMBERED = 1000
 _THOUSANDTHS = tuple(repr(number / 1000.0) for number in range(1000))
 
 _Key = TypeVar("_Key")
+_Written = TypeVar("_Written")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -45,9 +46,8 @@ class JsonLines:
         self._addresses: dict[Address | str | None, str] = {}
         self._places: dict[Place, str] = {}
         self._codes: dict[EnhancedStatus | None, str] = {}
-        self._reply: Reply | None = None
-        self._place: Place | None = None
-        self._said = ""
+        self._ids = wording.ids
+        self._said: dict[int, tuple[Reply | None, Place, str]] = {}  # by the reply's own number in memory
         self.writers: Mapping[str, Write] = {
             "accepted": self.accepted,
             "attempt": self.attempt,
@@ -63,8 +63,9 @@ class JsonLines:
             more = f',"login":{_quoted(self._wording.login(source.login))}'
         if source.tls:
             more += f',"tls":{self._text(source.tls)}'
+        known = self._ids.get(queue_id) or self._wording.queue_id(queue_id)
         return (
-            f'{{"ts":"{stamp}","level":"info","event":"accepted","queue_id":"{self._wording.queue_id(queue_id)}",'
+            f'{{"ts":"{stamp}","level":"info","event":"accepted","queue_id":"{known}",'
             f'"reverse_path":{self._address(envelope.reverse_path)},"recipients":{len(recipients)},"recipient":{first},'
             f'"size":{size:d},"client":{self._text(source.client)},"helo":{self._text(source.helo)}{more}}}\n'
         ).encode()
@@ -73,8 +74,9 @@ class JsonLines:
         self, stamp: str, queue_id: QueueId, destination: str, place: Place, result: tuple[int, float, Reply | None]
     ) -> bytes:
         recipients, seconds, reply = result
+        known = self._ids.get(queue_id) or self._wording.queue_id(queue_id)
         return (
-            f'{{"ts":"{stamp}","level":"info","event":"attempt","queue_id":"{self._wording.queue_id(queue_id)}",'
+            f'{{"ts":"{stamp}","level":"info","event":"attempt","queue_id":"{known}",'
             f'"destination":{self._text(destination)},"recipients":{recipients:d},"seconds":{_thousandths(seconds)},'
             f"{self._heard(reply, place)}}}\n"
         ).encode()
@@ -83,16 +85,17 @@ class JsonLines:
         self, stamp: str, queue_id: QueueId, recipient: Address, outcome: Delivered, delay: float, _: None
     ) -> bytes:
         more = ',"discarded":true' if outcome.discarded else ""
+        known = self._ids.get(queue_id) or self._wording.queue_id(queue_id)
         return (
-            f'{{"ts":"{stamp}","level":"info","event":"delivered","queue_id":"{self._wording.queue_id(queue_id)}",'
+            f'{{"ts":"{stamp}","level":"info","event":"delivered","queue_id":"{known}",'
             f'"recipient":{self._address(recipient)},{self._heard(outcome.reply, outcome.place)},'
             f'"delay":{_thousandths(delay)}{more}}}\n'
         ).encode()
 
     def retired(self, stamp: str, queue_id: QueueId, delay: float) -> bytes:
+        known = self._ids.get(queue_id) or self._wording.queue_id(queue_id)
         return (
-            f'{{"ts":"{stamp}","level":"info","event":"retired","queue_id":"{self._wording.queue_id(queue_id)}",'
-            f'"delay":{_thousandths(delay)}}}\n'
+            f'{{"ts":"{stamp}","level":"info","event":"retired","queue_id":"{known}","delay":{_thousandths(delay)}}}\n'
         ).encode()
 
     def _text(self, text: str) -> str:
@@ -104,14 +107,16 @@ class JsonLines:
         return known if known is not None else _kept(self._addresses, address, _quoted(self._wording.address(address)))
 
     def _heard(self, reply: Reply | None, place: Place) -> str:
-        """What was said, and where. A transaction and what it came to follow each other, with one reply."""
-        if reply is not self._reply or place is not self._place or not self._said:
-            text, enhanced = ("", None) if reply is None else (self._wording.text(str(reply)), reply.enhanced)
-            code = self._codes.get(enhanced) or _kept(self._codes, enhanced, _quoted(str(enhanced or "")))
-            at = self._places.get(place) or _kept(self._places, place, self._at(place))
-            self._said = f'"reply":{_quoted(text)},"enhanced":{code},{at}'
-            self._reply, self._place = reply, place
-        return self._said
+        """What was said, and where. A transaction and what it came to have one reply, and a session that hears the same
+        words again and again makes one of them."""
+        known = self._said.get(id(reply))
+        if known is not None and known[0] is reply and known[1] is place:
+            return known[2]
+        text, enhanced = ("", None) if reply is None else (self._wording.text(str(reply)), reply.enhanced)
+        code = self._codes.get(enhanced) or _kept(self._codes, enhanced, _quoted(str(enhanced or "")))
+        at = self._places.get(place) or _kept(self._places, place, self._at(place))
+        said = f'"reply":{_quoted(text)},"enhanced":{code},{at}'
+        return _kept(self._said, id(reply), (reply, place, said))[2]
 
     def _at(self, place: Place) -> str:
         host, ip, tls = self._text(place.host), self._text(place.ip), self._text(place.tls)
@@ -130,7 +135,7 @@ def _quoted(text: str) -> str:
     return _encode(text).decode()
 
 
-def _kept(memory: dict[_Key, str], key: _Key, written: str) -> str:
+def _kept(memory: dict[_Key, _Written], key: _Key, written: _Written) -> _Written:
     if len(memory) >= _REMEMBERED:
         memory.clear()
     memory[key] = written

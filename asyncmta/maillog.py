@@ -1,7 +1,7 @@
 """The log for people: one method for each line of the mail log, and `note` for events of the process.
 
 Promises: one event is one line, whatever a peer sends (`logline` sees to that). A call on the hot path only appends
-a tuple; some dozens become lines at once, and lines are written together, in a thread, in order, at most 50 ms later. A
+a tuple; some dozens become lines at once, and lines are written together, in a thread, in order, at most 0.1 s later. A
 log that nobody reads, or that cannot be written, never stops mail: what does not fit is dropped, counted, and said when
 there is room again. Never: a decision, and nothing that anybody reads back; the journal is the truth.
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import queue
 import sys
 import threading
@@ -29,10 +30,10 @@ from asyncmta.mail.reply import Reply
 from asyncmta.system.clock import Clock
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-BATCH = 500  # lines that are written at once
+BATCH = 2000  # lines that are written at once: the thread that does it has to wait for the interpreter's lock each time
 TOGETHER = 50
 """Of them, made at once: the code is at hand from line to line, and the facts still from their event."""
-INTERVAL = 0.05  # seconds a line may wait for company
+INTERVAL = 0.1  # seconds a line may wait for company
 MAX_WAITING = 50_000  # lines handed over and not yet written; above it lines are dropped
 
 _GONE = (errno.EPIPE, errno.EBADF, errno.ENXIO)  # nobody will read here again
@@ -52,7 +53,9 @@ class MailLog:
     ) -> None:
         """`format` is "auto", "json" or "console"; `addresses` "plain" or "hash". Without a stream: standard output."""
         self._now = clock.now
-        self._stream = stream if stream is not None else sys.stdout.buffer
+        self._stream = stream = stream if stream is not None else sys.stdout.buffer
+        # Past the buffer, which would write what is large in two pieces: each is one more wait for the lock.
+        self._write_some = (stream.raw if isinstance(stream, io.BufferedWriter) else stream).write
         self._rendering = _rendering(self._stream, format, Wording(hash_addresses=addresses == "hash"))
         self._losing = _rendering(self._stream, format, Wording())  # the thread's, for the one line that it makes
         self.listen(level)
@@ -267,7 +270,7 @@ class MailLog:
     def _write(self, lines: bytes) -> None:
         view = memoryview(lines)
         while view:
-            written = self._stream.write(view)
+            written = self._write_some(view)
             if not written:
                 raise BlockingIOError(errno.EAGAIN, "the log's reader does not keep up")
             view = view[written:]

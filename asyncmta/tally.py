@@ -6,10 +6,12 @@ those are from fixed sets. Never: a name of a metric, a text of a reply, an addr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from asyncmta import logline
+from asyncmta.log_rendering import Row
 from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed
 from asyncmta.mail.reply import Reply
 from asyncmta.system.meter import DELAYS, Distribution, Meter
@@ -23,8 +25,9 @@ STAGES = (
 OTHER = "other"
 CAUSES = {cause: cause.name.lower() for cause in Cause}
 CLASSES = {digit: f"{digit}xx" for digit in range(2, 6)}
+_DELIVERED, _DISCARDED = ("delivered", "none"), ("discarded", "none")
 OUTCOMES = (
-    *(("delivered", "none"), ("discarded", "none"), ("expired", "expired")),
+    *(_DELIVERED, _DISCARDED, ("expired", "expired")),
     *((outcome, cause) for outcome in ("deferred", "failed") for cause in CAUSES.values() if cause != "expired"),
 )
 VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -77,7 +80,7 @@ class Tally:
         """One recipient. How long it took is told of who was delivered."""
         key: tuple[str, ...]
         if isinstance(outcome, Delivered):
-            key = ("discarded" if outcome.discarded else "delivered", "none")
+            key = _DISCARDED if outcome.discarded else _DELIVERED
             self._total.add(delay)
         elif isinstance(outcome, Deferred):
             key = ("deferred", CAUSES[outcome.cause])
@@ -90,6 +93,31 @@ class Tally:
 
     def retired(self) -> None:
         self._retired += 1
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """The same of those of these new events that every message has. One with odd facts is no event, as its line
+        says."""
+        seconds: list[float] = []
+        delays: list[float] = []
+        for _, _, event, build, facts in rows:
+            try:
+                if build is logline.retired:
+                    self._retired += 1
+                elif build is logline.attempt:
+                    _, spent, heard = facts[3]
+                    seconds.append(spent + 0.0)
+                    _count(self._attempts, (class_of(heard),))
+                elif build is logline.settled and event == "delivered":
+                    key, delay = _DISCARDED if facts[2].discarded else _DELIVERED, facts[3] + 0.0
+                    _count(self._outcomes, key)
+                    delays.append(delay)
+                elif build is logline.accepted:
+                    _, envelope, size, source = facts
+                    self.accepted(tls=source.tls, recipients=len(envelope.recipients), size=size)
+            except Exception:  # noqa: S112 - of a wrong type
+                continue
+        self._transfer.add_all(seconds)
+        self._total.add_all(delays)
 
     def read(self) -> Told:
         return Told(

@@ -7,6 +7,7 @@ what is measured, or who reads it.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -35,6 +36,13 @@ class Meter:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._total += value
         self._count += 1
+
+    def add_all(self, values: Sequence[float]) -> None:
+        counts, bounds = self._counts, self._bounds
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self._total += sum(values)
+        self._count += len(values)
 
     def read(self) -> Distribution:
         return Distribution(self._bounds, tuple(self._counts), self._total, self._count)

@@ -504,3 +504,22 @@ def test_auto_is_console_on_a_terminal_and_json_elsewhere() -> None:
         log.retired(queue_id=ID, delay=0.0)
         log.close()
         assert stream.getvalue().startswith(begin)
+
+
+async def test_lines_that_go_together_are_one_write_whatever_their_stream_would_make_of_them() -> None:
+    written: list[bytes] = []
+
+    class Raw(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, octets: Any) -> int:
+            written.append(bytes(octets))
+            return len(octets)
+
+    log = new_log(io.BufferedWriter(Raw()))
+    for number in range(1000):
+        log.retired(queue_id=QueueId(number), delay=0.0)
+    assert log.flush()
+    log.close()
+    assert [octets.count(b"\n") for octets in written] == [1000]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed
+from asyncmta import logline
+from asyncmta.logline import Source
+from asyncmta.mail.address import parse_address
+from asyncmta.mail.envelope import Envelope, Recipient
+from asyncmta.mail.outcome import Cause, Deferred, Delivered, Failed, Place
 from asyncmta.mail.reply import Reply, reply
 from asyncmta.tally import REASONS, STAGES, Tally, class_of, reason_of, version_of
 
@@ -14,6 +18,7 @@ def some(counts):
     return {key: count for key, count in counts.items() if count}
 
 
+ALICE = parse_address("alice@example.org")
 OK = reply(250, "2.0.0", "taken")
 LATER = reply(451, "4.3.0", "later")
 NO = reply(550, "5.1.1", "nobody")
@@ -124,3 +129,31 @@ def test_what_was_read_does_not_change():
     tally.retired()
     assert (before.refused, before.retired) == ({}, 0)
     assert len(STAGES) == len(set(STAGES))
+
+
+def test_a_batch_of_rows_comes_to_what_each_event_does():
+    """And facts of a wrong type, or events that are noted, are no events."""
+    envelope, place = Envelope(ALICE, (Recipient(ALICE),)), Place("mx.test")
+    attempts = [OK, LATER, NO, None]
+    outcomes = [Delivered(OK), Delivered(OK, place, discarded=True)]
+    one, batch = Tally(), Tally()
+    rows = [(0.0, "info", "accepted", logline.accepted, (1, envelope, 7, Source("c", tls="TLSv1.3 X")))]
+    one.accepted(tls="TLSv1.3 X", recipients=1, size=7)
+    for said in attempts:
+        rows.append((0.0, "info", "attempt", logline.attempt, (1, "mx:a", place, (1, 1.5, said))))
+        one.attempted(1.5, said)
+    for outcome in outcomes:
+        rows.append((0.0, "info", "delivered", logline.settled, (1, ALICE, outcome, 2.5, None)))
+        one.settled(outcome, 2.5)
+    rows.append((0.0, "info", "retired", logline.retired, (1, 2.5)))
+    one.retired()
+    others = [
+        (0.0, "info", "deferred", logline.settled, (1, ALICE, Deferred(Cause.DNS, LATER), 2.5, None)),
+        (0.0, "info", "delivered", logline.noted, ({},)),
+        (0.0, "info", "delivered", logline.settled, (1, ALICE, outcomes[0], "odd", None)),
+        (0.0, "info", "attempt", logline.attempt, (1, "mx:a", place, None)),
+    ]
+    batch.take([*others, *rows])
+    assert batch.read() == one.read()
+    batch.take([])
+    assert batch.read() == one.read()
