@@ -1,8 +1,8 @@
 """Dispatch: the one transport that the scheduler is given. Picks by route who delivers a consignment.
 
 Mailboxes, the network and commands have transports of their own; discard, reject and hold are answered here.
-Promises: `done` exactly once for each consignment, whatever the route. Never: a look at content, or at who the
-recipients are.
+Promises: `done` exactly once for each consignment, whatever the route; one that goes over the network alone is handed
+through, and it is the network's own promise then. Never: a look at content, or at who the recipients are.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ class Dispatch:
     def deliver(self, consignments: Sequence[Consignment], done: Done) -> None:
         """Take consignments of one message, one for each destination."""
         if len(consignments) == 1:
+            destination = consignments[0].destination
+            if destination.startswith(_NETWORK) and destination not in self._finals:  # most messages
+                self._remote.deliver(consignments, done)
+                return
             transport = self._transport(consignments[0], done)
             if transport is not None:
                 self._hand_over(transport, consignments, done)

@@ -157,8 +157,14 @@ class Attempts:
         else:
             (ordinal,) = task.ordinals
             self._store.note(Attempted(queue_id, now, {ordinal: delivered}))
-            recipient, delay = entry.envelope.recipients[ordinal].address, now - entry.accepted_at
+            recipients, delay = entry.envelope.recipients, now - entry.accepted_at
+            recipient = recipients[ordinal].address
             self._maillog.delivered(queue_id=queue_id, recipient=recipient, outcome=delivered, delay=delay)
+            if len(recipients) == 1 and queue_id not in self._reports:  # and with him the message is over
+                del self._passes[queue_id]
+                self._retire(queue_id, delay)
+                self._on_change(self._clock.monotonic() if has_followers else None)
+                return
         if not here.consignments:
             self._end_pass(here)
         self._on_change(self._clock.monotonic() if has_followers else due)
@@ -260,8 +266,11 @@ class Attempts:
             if queue_id not in self._held and queue_id not in self._reports:
                 self._waiting.park(entry)
         else:
-            self._held.drop(queue_id)
-            self._maillog.retired(queue_id=queue_id, delay=self._clock.now() - entry.accepted_at)
+            self._retire(queue_id, self._clock.now() - entry.accepted_at)
+
+    def _retire(self, queue_id: QueueId, delay: float) -> None:
+        self._held.drop(queue_id)
+        self._maillog.retired(queue_id=queue_id, delay=delay)
 
     def _say(self, entry: Entry, settled: Settlement, now: float) -> None:
         """A line of the log for each recipient."""

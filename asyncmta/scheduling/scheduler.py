@@ -71,8 +71,7 @@ class Scheduler:
         self.until = self._conditions.until
         self._reports = Reports(means, bouncer=bouncer, on_reported=self._reported, on_change=self._conditions.look)
         self._waiting = Waiting(means, schedule=settings.retry, owner=self)
-        self._held = HeldBack(means, reports=self._reports, waiting=self._waiting, owner=self)
-        self.held = held = self._held
+        self._held = self.held = held = HeldBack(means, reports=self._reports, waiting=self._waiting, owner=self)
         self.hold, self.release, self.remove = held.hold, held.release, held.remove  # when it is durable
         self._replanning = Replanning(means, held=self._held, destinations=self._destinations, put=self.put)
         self._attempts = Attempts(
@@ -215,9 +214,10 @@ class Scheduler:
         """An attempt has ended; somebody is due again then."""
         if due is not None:
             self._pump.set_timer(due)
-        if self._agenda.has_ready or self._waiting.overdue:
+        if (self._agenda.overdue and self._agenda.has_ready) or self._waiting.overdue:
             self._pump.wake()
-        self._conditions.look()
+        if self._conditions.awaited:
+            self._conditions.look()
 
     def _reported(self, entry: Entry, dsn: QueueId | None) -> None:
         if dsn is not None:

@@ -165,3 +165,14 @@ def test_what_a_final_next_hop_took_is_delivered_and_not_relayed(dispatched: Dis
     dispatched.remote.answer = NOT_NOW
     dispatched.deliver("lmtp:0")
     assert dispatched.answers[-1] == ("lmtp:0", {0: NOT_NOW})
+
+
+def test_one_that_goes_over_the_network_alone_is_handed_through(dispatched: Dispatched) -> None:
+    """What breaks there is for whoever asked, who knows what has been answered."""
+    dispatched.remote.breaks_after = 0
+    with pytest.raises(ZeroDivisionError):
+        dispatched.deliver("mx:example.net")
+    assert dispatched.answers == []
+    dispatched.deliver("lmtp:0")
+    ((_, result),) = dispatched.answers
+    assert result[0].cause is Cause.INTERNAL
