@@ -12,6 +12,7 @@ reliability.md R5, F1, F6, F7; docs/decisions.md.
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -49,7 +50,9 @@ class Writer:
         self._began = 0.0
         self._appending: tuple[Batch, Layout] | None = None
         self._makes_room = False
-        self._after_room: list[Callable[[], None]] = []
+        self._delayed: Batch | None = None  # until the room is made
+        self._is_closing = False
+        self._rested: asyncio.Future[None] | None = None
         self._appender = tail.appender()
         if self._appender is not None:
             self._loop.add_reader(self._appender.fileno(), self._on_appended)
@@ -59,22 +62,24 @@ class Writer:
         self._thread.start()
 
     def write(self, batch: Batch) -> None:
-        """The next one after that which `on_written` was called for."""
+        """The next one after that which `on_written` was called for. Behind `close` it is not written."""
+        if self._is_closing:
+            return  # the thread may be sealing at this moment, where this would go
         if self._makes_room:
-            self._after_room.append(partial(self.write, batch))
-        elif not self._append(batch):
-            self._jobs.put(batch)
+            self._delayed = batch
+        else:
+            self._begin(batch)
 
     def run(self, job: Callable[[], None]) -> None:
         """Have the thread do something small that does not touch the open segment."""
         self._jobs.put(job)
 
     async def close(self) -> JournalFailed | None:
-        """Seal, after the last batch was given back, and end the thread. What went wrong, if anything did."""
-        if self._makes_room:
-            made: asyncio.Future[None] = self._loop.create_future()
-            self._after_room.append(partial(made.set_result, None))
-            await made
+        """Give back the batch that is being written, seal, and end the thread. What went wrong, if anything did."""
+        self._is_closing = True
+        while self._appending is not None or self._makes_room:  # else the file would be closed under the appender
+            self._rested = self._loop.create_future()
+            await self._rested
         self._jobs.put(None)
         await self._ended
         self._thread.join()
@@ -82,6 +87,10 @@ class Writer:
             self._loop.remove_reader(self._appender.fileno())
             self._appender.close()
         return self._ended.result()
+
+    def _begin(self, batch: Batch) -> None:
+        if not self._append(batch):
+            self._jobs.put(batch)
 
     # -- by the appender ----------------------------------------------------------------------------------------------
 
@@ -102,38 +111,61 @@ class Writer:
 
     def _on_appended(self) -> None:
         assert self._appender is not None
-        result = self._appender.result()
-        if result is None:
+        try:
+            ended = self._appender.result()
+        except Exception as bug:  # then nobody knows what is on the disk
+            ended = OSError(errno.EIO, f"the writer failed: {bug!r}"), True
+        if ended is None:
             return
-        error, in_sync = result
-        if self._appending is None:
-            self._on_room(error)
-            return
+        try:
+            if self._appending is None:
+                self._on_room(ended[0])
+            else:
+                self._on_batch(*ended)
+        finally:
+            if self._rested is not None and not self._rested.done():
+                self._rested.set_result(None)
+
+    def _on_batch(self, error: OSError | None, in_sync: bool) -> None:
+        assert self._appending is not None
         (batch, layout), self._appending = self._appending, None
         if error is not None:
             batch.error = error, in_sync
             self._jobs.put(batch)
             return
         batch.seconds = self._clock.monotonic() - self._began
-        batch.written = self._tail.settle(layout)
-        room = self._tail.plan_room(batch.size)
-        if room is not None:
-            self._makes_room = True
-            self._appender.start(room.file, room.buffers, room.offset, False)
+        try:
+            batch.written = self._tail.settle(layout)
+        except Exception as bug:  # nothing can go behind it, and nobody may wait for ever
+            batch.failure = JournalFailed(f"the writer failed: {bug!r}", final=True)
+        else:
+            self._make_room(batch.size)
         self._on_written(batch)
+
+    def _make_room(self, batch: int) -> None:
+        """What goes wrong here is no batch's business."""
+        assert self._appender is not None
+        try:
+            room = self._tail.plan_room(batch) if not self._is_closing else None
+            if room is not None:
+                self._appender.start(room.file, room.buffers, room.offset, False)
+                self._makes_room = True
+        except Exception:
+            self._tail.do_without_room()
 
     def _on_room(self, error: OSError | None) -> None:
         self._makes_room = False
         if error is not None:
             self._tail.do_without_room()
-        waiting, self._after_room = self._after_room, []
-        for go_on in waiting:
-            go_on()
+        batch, self._delayed = self._delayed, None
+        if batch is not None:
+            self._begin(batch)
 
     # -- in the thread ------------------------------------------------------------------------------------------------
 
     def _on_thread(self) -> None:
-        """It touches nothing that belongs to the loop but the batch it was given."""
+        """It touches nothing that belongs to the loop but the batch it was given, and nothing of the tail once that is
+        given back and there is an appender."""
         while (job := self._jobs.get()) is not None:
             if not isinstance(job, Batch):
                 self._on_thread_run(job)

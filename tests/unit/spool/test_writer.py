@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -336,3 +336,142 @@ async def test_an_event_without_a_result_is_nothing(scene: OnHeld) -> None:
     assert scene.ended.empty()
     scene.held.do()
     assert (await scene.ended.get()).written is not None
+
+
+async def turns(is_there: Callable[[], object]) -> None:
+    """Enough of them for somebody who does not wait."""
+    for _ in range(200):
+        if is_there():
+            return
+        await asyncio.sleep(0)
+        os.sched_yield()
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+async def test_the_end_waits_for_the_batch_that_is_being_written(scene: OnHeld, is_lost: bool) -> None:
+    """Else its file would be closed under it, and it would go on in whatever has that descriptor next."""
+    scene.held.waits = True
+    batch = scene.batch(100)
+    scene.writer.write(batch)
+    scene.is_lost = is_lost
+    closing = asyncio.ensure_future(scene.writer.close())
+    await turns(closing.done)
+    assert not closing.done()
+    scene.held.do()
+    assert await closing is None
+    assert scene.ended.get_nowait() is batch
+    assert batch.written is not None
+
+
+async def test_the_end_waits_for_a_batch_that_waited_for_the_room(scene: OnHeld) -> None:
+    await until_room_is_asked_for(scene)
+    batch = scene.batch(100)
+    scene.writer.write(batch)
+    scene.is_lost = True
+    closing = asyncio.ensure_future(scene.writer.close())
+    await asyncio.sleep(0)
+    scene.held.do()
+    await turns(lambda: scene.held.task)
+    await turns(closing.done)
+    assert not closing.done()
+    scene.held.do()
+    assert await closing is None
+    assert scene.ended.get_nowait() is batch
+
+
+async def test_the_end_waits_for_a_batch_that_fails(scene: OnHeld) -> None:
+    scene.held.waits = True
+    scene.held.write_error = OSError(errno.ENOSPC, "full")
+    batch = scene.batch(100)
+    scene.writer.write(batch)
+    closing = asyncio.ensure_future(scene.writer.close())
+    await asyncio.sleep(0)
+    scene.held.do()
+    assert await closing is None
+    assert scene.ended.get_nowait() is batch
+    assert batch.failure is not None
+    assert scene.full == 1
+
+
+async def test_nothing_is_begun_behind_the_end(scene: OnHeld) -> None:
+    """The footer is being written where this batch would go."""
+    await scene.write(scene.batch(100))
+    closing = asyncio.ensure_future(scene.writer.close())
+    await asyncio.sleep(0)
+    scene.writer.write(scene.batch(100))
+    assert await closing is None
+    assert scene.ended.empty()
+    assert len(scene.held.tasks) == 1
+
+
+async def test_nothing_is_begun_behind_an_end_that_waits_for_the_room(scene: OnHeld) -> None:
+    await until_room_is_asked_for(scene)
+    count = len(scene.held.tasks)
+    closing = asyncio.ensure_future(scene.writer.close())
+    await asyncio.sleep(0)
+    scene.writer.write(scene.batch(100))
+    scene.held.do()
+    assert await closing is None
+    assert scene.ended.empty()
+    assert len(scene.held.tasks) == count
+
+
+async def test_an_end_that_nobody_waits_for_any_more_keeps_no_batch_waiting(scene: OnHeld) -> None:
+    await until_room_is_asked_for(scene)
+    batch = scene.batch(100)
+    scene.writer.write(batch)
+    closing = asyncio.ensure_future(scene.writer.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.sleep(0)
+    scene.held.waits = False
+    scene.held.do()
+    assert await scene.ended.get() is batch
+    assert batch.written is not None
+
+
+def broken(*_: object) -> None:
+    raise MemoryError("no more of it")
+
+
+async def test_a_batch_that_cannot_be_settled_is_given_back(scene: OnHeld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene.tail, "settle", broken)
+    batch = await scene.write(scene.batch(100))
+    assert batch.written is None
+    assert batch.failure is not None
+    assert batch.failure.final
+    scene.is_lost = True
+
+
+async def test_a_batch_of_which_nobody_says_how_it_went_may_not_be_durable(
+    scene: OnHeld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def result() -> None:
+        os.eventfd_read(scene.held.fileno())
+        raise MemoryError("no more of it")
+
+    monkeypatch.setattr(scene.held, "result", result)
+    batch = await scene.write(scene.batch(100))
+    assert batch.written is None
+    assert batch.failure is not None
+    assert batch.failure.final
+    scene.is_lost = True
+
+
+async def test_room_for_which_there_is_no_memory_is_done_without(
+    scene: OnHeld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = scene.held.start
+
+    def refuse(file: int, buffers: Sequence[Buffer], offset: int, sync: bool) -> None:
+        if not sync:
+            raise MemoryError("no more of it")
+        start(file, buffers, offset, sync)
+
+    monkeypatch.setattr(scene.held, "start", refuse)
+    for _ in range(200):
+        assert (await scene.write(scene.batch(100))).failure is None
+    monkeypatch.setattr(scene.held, "start", start)
+    for _ in range(200):
+        assert (await scene.write(scene.batch(100))).failure is None
+    assert all(sync for _, _, _, sync in scene.held.tasks)
