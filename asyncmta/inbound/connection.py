@@ -89,7 +89,8 @@ class Connection(Entrance):
         """After each step: until when more of the content has to come, what is to be done, and what we keep. This runs
         for each turn of each client."""
         state = conversation.state
-        if state.content is None and state.reader is None:
+        content = state.content
+        if content is None and state.reader is None:
             self._content_due = _NEVER
         else:
             self._content_due = content_due(
@@ -100,15 +101,17 @@ class Connection(Entrance):
             )
         if conversation.events:
             self._follow_all(conversation)
-        held = conversation.buffered
+            content = state.content
+        held = len(conversation.waiting)  # of a line that is being skipped, four octets more
         if held > MAX_PIPELINED and conversation.is_paused:
             self._flow.hold(BACKLOG)
-        held += RECIPIENT * len(state.recipients)
-        if state.content is not None:
-            held += state.content.held
+        if state.recipients:
+            held += RECIPIENT * len(state.recipients)
+        if content is not None:
+            held += content.held
         if self._large is not None:
             held += self._large.held
-        if self._flow.held & STALLED and self.transport is not None:
+        if self._flow.held and self._flow.is_held(STALLED) and self.transport is not None:
             held += self.transport.get_write_buffer_size()
         before = self._held
         if held != before:  # and end the session where all keep too much, and we more than our part

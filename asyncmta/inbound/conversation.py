@@ -32,7 +32,7 @@ class Conversation:
     """One session. Each call returns the octets to write now; then `events` are to be followed, in their order."""
 
     __slots__ = (
-        "_buffer", "_draining", "_greeted", "_looking_up", "_skipping", "events", "is_closed", "is_paused", "state"
+        "_draining", "_greeted", "_looking_up", "_skipping", "events", "is_closed", "is_paused", "state", "waiting"
     )  # fmt: skip
 
     def __init__(self, acceptance: Acceptance, client: Client, *, tls: str = "") -> None:
@@ -41,7 +41,7 @@ class Conversation:
         self.events: list[Event] = []
         self.is_paused = False  # somebody else has to answer first
         self.is_closed = False
-        self._buffer = b""
+        self.waiting = b""  # what came and was not looked at, or has not ended
         self._greeted = self._draining = False
         self._skipping = b""  # within a line that is too long: how it began
         self._looking_up: LookUp | None = None
@@ -50,7 +50,7 @@ class Conversation:
 
     @property
     def buffered(self) -> int:
-        return len(self._buffer) + len(self._skipping)
+        return len(self.waiting) + len(self._skipping)
 
     @property
     def is_reading_content(self) -> bool:
@@ -81,11 +81,11 @@ class Conversation:
 
     def feed(self, chunk: bytes) -> bytes:
         """What the client sent."""
-        if self._buffer:
-            chunk, self._buffer = self._buffer + chunk, b""
+        if self.waiting:
+            chunk, self.waiting = self.waiting + chunk, b""
         if self.is_paused:
             if not self.is_closed:
-                self._buffer = chunk
+                self.waiting = chunk
             return b""
         if not self._greeted:
             return self.turn_away(lines.NOT_SMTP)
@@ -154,12 +154,12 @@ class Conversation:
 
     def take_line(self) -> bytes | Reply | None:
         """The next line of an AUTH exchange without its CR LF; None: not there yet; a Reply: there is no such line."""
-        line, newline, rest = self._buffer.partition(b"\n")
+        line, newline, rest = self.waiting.partition(b"\n")
         if len(line) > lines.MAX_AUTH_LINE:
             return replies.AUTH_TOO_LONG
         if not newline:
             return None
-        self._buffer = rest
+        self.waiting = rest
         return line[:-1] if line.endswith(b"\r") else replies.COMMAND_BARE_LINE_END
 
     def drain(self) -> bytes:
@@ -170,7 +170,7 @@ class Conversation:
     def close(self, word: Reply) -> bytes:
         """The last word of the session, whatever is open. Nothing that comes later is looked at."""
         self.is_closed = True
-        self._buffer = b""
+        self.waiting = b""
         if self.state.is_large:
             self.state.is_large = False
             self.events.append(LargeAborted())
@@ -181,7 +181,7 @@ class Conversation:
 
     def _resume(self, out: bytes) -> bytes:
         self.is_paused = False
-        chunk, self._buffer = self._buffer, b""
+        chunk, self.waiting = self.waiting, b""
         if self._draining and self.is_idle and not self.is_closed:
             out += self.close(replies.SHUTTING_DOWN)
         return out + self._run(chunk) if chunk else out
@@ -216,7 +216,7 @@ class Conversation:
                 self.is_paused = True
                 self.events.append(TurnEnded())
             if self.is_paused:
-                self._buffer = chunk[at:]
+                self.waiting = chunk[at:]
                 break
             if self._draining and state.envelope is None and not self.is_closed:
                 out.append(self.close(replies.SHUTTING_DOWN))
@@ -231,7 +231,7 @@ class Conversation:
         if lines.is_too_long(rest):
             self._skipping = rest[: len(_CHUNK)]
         else:
-            self._buffer = rest
+            self.waiting = rest
         return b""
 
     def _command(self, line: bytes, is_followed: bool) -> bytes:

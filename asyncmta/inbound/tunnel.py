@@ -86,11 +86,14 @@ def join_the_end(transport: asyncio.Transport | None) -> None:
     connection = transport.get_extra_info("socket") if transport is not None else None
     if connection is not None and TCP_CORK is not None:
         # uvloop's `setsockopt` makes a `socket.socket` for each call; the type beneath it costs half as much.
-        ours = socket.SocketType(*_ANY_TCP, connection.fileno())
+        try:
+            ours = socket.SocketType(*_ANY_TCP, connection.fileno())
+        except (OSError, ValueError):
+            return  # it is gone
         try:
             ours.setsockopt(socket.IPPROTO_TCP, TCP_CORK, 1)
         except OSError:
-            pass  # it is no TCP, or it is gone
+            pass  # it is no TCP
         finally:
             ours.detach()
 

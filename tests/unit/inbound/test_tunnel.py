@@ -48,6 +48,17 @@ def test_the_last_word_waits_for_the_end_where_the_socket_can() -> None:
     join_the_end(None)
 
 
+def test_nobody_waits_for_the_end_of_a_socket_that_is_gone() -> None:
+    transport = KitTransport(fileno=-1)
+    join_the_end(transport)
+    assert not transport.closed
+    readable, writable = os.pipe()  # and what is none is left open
+    join_the_end(KitTransport(fileno=writable))
+    assert os.write(writable, b"x") == 1
+    os.close(readable)
+    os.close(writable)
+
+
 def test_clear_text_is_described_by_nothing() -> None:
     assert describe_tls(KitTransport()) == ""
     assert describe_tls(None) == ""
