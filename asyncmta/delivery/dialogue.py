@@ -34,9 +34,12 @@ class Dialogue(Speaker):
         if self._held:
             octets = self._held + octets
             self._held = b""
-        if self._is_usual and not self._at and consents_for_one(octets):
-            self._needs_reset, self._accepted, self._at = True, 1, 3
-            return Step.CONTENT
+        if self._is_usual:
+            if not self.progress and consents_for_one(octets):
+                self._needs_reset, self._accepted, self.progress = True, 1, 3
+                return Step.CONTENT
+            if self.is_out and self._accepted and self._is_as_before(octets):
+                return Step.DONE
         start = 0
         while True:
             end = end_of_reply(octets, start)
@@ -45,7 +48,7 @@ class Dialogue(Speaker):
                 return self.fail(Fault.GARBAGE, "an endless reply") if is_endless(self._held) else Step.WAIT
             # The replies to nearly every MAIL, RCPT and DATA: consent, and not a word of it is kept.
             code = octets[start : start + 4]
-            behind = self._at - len(self._sent)
+            behind = self.progress - len(self._sent)
             if behind <= 0 and code == b"250 ":
                 step = self._consented()
             elif behind == 1 and code == b"354 ":
@@ -64,6 +67,17 @@ class Dialogue(Speaker):
                     return self.fail(Fault.GARBAGE, "a reply before it was asked for")
                 self.usable = False  # the outcomes stand, but who knows what the rest would be taken for
             return step
+
+    def _is_as_before(self, octets: bytes) -> bool:
+        """Is it the end of a message for one recipient, in the very words that were taken to be one the last time?"""
+        words, outcome = self._taken
+        size = len(words)
+        if outcome is None or self.progress != 3 or self.is_lmtp or not octets.startswith(words):
+            return False
+        if len(octets) > size and not self.is_followed:
+            return False
+        self._needs_reset, self.outcomes, self._held = False, {self._sent[0]: outcome}, octets[size:]
+        return True
 
     def refuse(self, said: Reply) -> None:
         """The transaction that was begun is over before a word of it was said: this peer cannot have the message."""
@@ -101,7 +115,7 @@ class Dialogue(Speaker):
             heard = parse_reply(raw)
         except InvalidReply as error:
             return self.fail(Fault.GARBAGE, str(error))
-        if stage is Stage.DATA and self._at > len(self._sent) + 1:
+        if stage is Stage.DATA and self.progress > len(self._sent) + 1:
             # The content is still on its way. A refusal is believed; what is consented to is unknown.
             if heard.code < 400:
                 return self.fail(Fault.GARBAGE, f"a reply before the end of the content: {heard}")
@@ -135,15 +149,15 @@ class Dialogue(Speaker):
         assert outcome is not None
         if not isinstance(outcome, Delivered):
             outcome = replace(outcome, scope=Scope.RECIPIENT)
-        behind = self._at - len(self._sent) - 2
+        behind = self.progress - len(self._sent) - 2
         if not behind:
             self._awaited = tuple([ordinal for ordinal in self._sent if ordinal not in self.outcomes])
         self.outcomes[self._awaited[behind]] = outcome
-        self._at += 1
+        self.progress += 1
         return Step.WAIT if behind + 1 < len(self._awaited) else Step.DONE
 
     def _consented(self) -> Step:
-        at = self._at
+        at = self.progress
         if at < 0:
             self._needs_reset = False
         elif at == 0:
@@ -153,7 +167,7 @@ class Dialogue(Speaker):
         return self._go_on(at + 1)
 
     def _refused(self, stage: Stage, heard: Reply) -> Step:
-        at = self._at
+        at = self.progress
         if at < 0 or (at == 0 and self._is_behind and is_about_order(heard)):
             self.fail(Fault.GARBAGE, f"{'RSET' if at < 0 else 'what was said ahead'} refused: {heard}")
             self.is_cut_off = True  # as good as gone: another connection may have the message
@@ -168,7 +182,7 @@ class Dialogue(Speaker):
 
     def _go_on(self, at: int) -> Step:
         """Wait for the next reply; lock-step: the next command, or the end when it would be of no use."""
-        self._at = at
+        self.progress = at
         if self.opening and at > len(self._sent):
             return self._wants_chunk()
         if self.peer.pipelining:
@@ -181,14 +195,14 @@ class Dialogue(Speaker):
     def _wants_chunk(self) -> Step:
         """RFC 3030 2: without a 354, and only when somebody wants it; unless it is there already."""
         if self.is_out:
-            self._at += 1
+            self.progress += 1
             return Step.WAIT
         if self._of_all is not None or not self._accepted:
             return self._finish(None)
         return self._wants_content()
 
     def _wants_content(self) -> Step:
-        self._at += 1
+        self.progress += 1
         if self._accepted:
             return Step.CONTENT
         if self.is_lmtp:

@@ -32,9 +32,9 @@ class Speaker:
     """Where a transaction stands, and what is said in it. `outcomes` is complete once a step is DONE."""
 
     __slots__ = (
-        "_accepted", "_at", "_awaited", "_commands", "_handover", "_held", "_is_at_once", "_is_behind", "_is_usual",
+        "_accepted", "_awaited", "_commands", "_handover", "_held", "_is_at_once", "_is_behind", "_is_usual",
         "_needs_reset", "_of_all", "_sent", "_taken", "ending", "is_cut_off", "is_followed", "is_lmtp", "is_out",
-        "is_unsure", "opening", "out", "outcomes", "peer", "place", "usable",
+        "is_unsure", "opening", "out", "outcomes", "peer", "place", "progress", "usable",
     )  # fmt: skip
 
     farewell = b"QUIT\r\n"
@@ -53,7 +53,7 @@ class Speaker:
         self._sent: tuple[int, ...] = ()
         self._commands: list[bytes] = []
         # Whose reply is awaited: -1 RSET, 0 MAIL, each recipient, DATA, then the dot (LMTP: for each of `_awaited`).
-        self._at = self._accepted = 0
+        self.progress = self._accepted = 0
         self._awaited: tuple[int, ...] = ()
         self.is_out = self._is_at_once = False  # all content is on its way, or there already; it went with MAIL
         self._is_usual = False  # one recipient, in one write up to DATA
@@ -125,27 +125,22 @@ class Speaker:
         self.is_out = self.is_unsure = self._is_at_once = self._is_usual = self.is_followed = False
         self._is_behind = False
         self._sent = ordinals
-        self._at = -1 if self._needs_reset else 0
+        self.progress = -1 if self._needs_reset else 0
 
     @property
     def stage(self) -> Stage:
         """Where the transaction stands: whose reply is awaited; DATA as long as the content is being sent."""
-        behind = self._at - len(self._sent)
-        if self._at <= 0:
+        behind = self.progress - len(self._sent)
+        if self.progress <= 0:
             return Stage.MAIL
         if behind <= 0:
             return Stage.RCPT
         return Stage.DOT if behind > 1 and self.is_out else Stage.DATA
 
     @property
-    def progress(self) -> int:
-        """Grows with each reply."""
-        return self._at
-
-    @property
     def is_unheard(self) -> bool:
         """The peer has not consented to MAIL and has not got the content: nothing of this transaction happened."""
-        return self._at <= 0 and not self.is_out
+        return self.progress <= 0 and not self.is_out
 
     def content_sent(self) -> None:
         """The content and the dot are on their way: the next reply is the one to the dot."""

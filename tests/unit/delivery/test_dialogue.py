@@ -454,3 +454,43 @@ def test_who_offers_dsn_takes_the_duty_to_report_with_the_message(
     outcome = dialogue.outcomes[0]
     assert isinstance(outcome, Delivered)
     assert outcome.handover is handover
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize("rest", [b"250 ok\r\n", b"421 bye\r\n", b"2"])
+def test_what_comes_unasked_behind_the_last_words_ends_the_session_and_nothing_else(
+    is_known: bool, rest: bytes
+) -> None:
+    """Also where these are the words with which the message before was taken."""
+    dialogue = begun()
+    if is_known:
+        sent(dialogue, b"250 ok\r\n250 ok\r\n354 go\r\n")
+        assert dialogue.feed(b"250 taken\r\n") is Step.DONE
+        again(dialogue)
+    sent(dialogue, b"250 ok\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(b"250 taken\r\n" + rest) is Step.DONE
+    assert (kinds(dialogue), dialogue.usable) == ("D", False)
+
+
+def test_the_words_of_the_last_message_in_pieces_or_with_others_around_them() -> None:
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(b"250 taken\r\n") is Step.DONE
+    for said, taken in (
+        ((b"250 tak", b"en\r\n"), "D"),
+        ((b"250-", b"x\r\n250 taken\r\n"), "D"),
+        ((b"550 no\r\n",), "F"),
+    ):
+        again(dialogue)
+        sent(dialogue, b"250 ok\r\n250 ok\r\n354 go\r\n")
+        steps = [dialogue.feed(piece) for piece in said]
+        assert steps == [Step.WAIT] * (len(said) - 1) + [Step.DONE]
+        assert (kinds(dialogue), dialogue.usable) == (taken, True)
+
+
+def test_content_for_nobody_is_not_taken_for_anybody_whatever_the_words() -> None:
+    dialogue = sent(begun(), b"250 ok\r\n250 ok\r\n354 go\r\n")
+    assert dialogue.feed(b"250 taken\r\n") is Step.DONE
+    again(dialogue)
+    assert dialogue.feed(b"250 ok\r\n550 no\r\n354 go\r\n") is Step.WRITE
+    assert dialogue.feed(b"250 taken\r\n") is Step.DONE
+    assert kinds(dialogue) == "F"
