@@ -28,6 +28,7 @@ SOURCE = "asyncmta/system/_appending.c"
 OBJECT = "asyncmta/system/_appending.abi3.so"
 FLAGS = ("-O2", "-Wall", "-Wextra", "-fPIC", "-shared", "-pthread")
 LAST_LINES = 10  # of a compiler that refuses
+PATIENCE = 300.0  # seconds; it needs one
 
 
 class Refused(Exception):
@@ -72,10 +73,17 @@ def compiler() -> list[str]:
         raise Refused("there is no Python.h (Debian and Ubuntu: python3-dev)")
     wanted = os.environ.get("CC")
     for command in [wanted] if wanted else [sysconfig.get_config_var("CC"), "cc"]:
-        words = shlex.split(command or "")
+        words = split(command or "")
         if words and shutil.which(words[0]):
             return words
     raise Refused(f"there is no C compiler ({wanted or 'cc'})")
+
+
+def split(words: str) -> list[str]:
+    try:
+        return shlex.split(words)
+    except ValueError as error:
+        raise Refused(f"{error} in {words}") from error
 
 
 def includes() -> list[str]:
@@ -85,14 +93,19 @@ def includes() -> list[str]:
 def compile_to(made: Path, *, root: Path) -> None:
     """CFLAGS and LDFLAGS are heeded, as everywhere."""
     command = [*compiler(), *FLAGS, *(f"-I{folder}" for folder in includes())]
-    command += shlex.split(os.environ.get("CFLAGS", ""))
-    command += ["-o", str(made), SOURCE, *shlex.split(os.environ.get("LDFLAGS", ""))]
-    done = subprocess.run(  # noqa: S603
-        command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
-    )
+    command += split(os.environ.get("CFLAGS", ""))
+    command += ["-o", str(made), SOURCE, *split(os.environ.get("LDFLAGS", ""))]
+    said = made.with_suffix(".txt")  # no pipe: what a compiler leaves running (a cache's server) may keep that open
+    try:
+        with said.open("wb") as output:
+            done = subprocess.run(  # noqa: S603
+                command, cwd=root, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, timeout=PATIENCE
+            )
+    except subprocess.TimeoutExpired as late:
+        raise Refused(f"{command[0]} took more than {PATIENCE:.0f} seconds") from late
     if done.returncode != 0 or not made.exists():
-        said = (done.stderr + done.stdout).splitlines()[-LAST_LINES:]
-        raise Refused("\n".join([f"{command[0]} ended with {done.returncode}", *said]))
+        lines = said.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        raise Refused("\n".join([f"{command[0]} ended with {done.returncode}", *lines]))
 
 
 def place(made: Path, target: Path) -> None:

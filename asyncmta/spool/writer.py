@@ -86,6 +86,7 @@ class Writer:
         if self._appender is not None:
             self._loop.remove_reader(self._appender.fileno())
             self._appender.close()
+            self._appender = None  # its descriptor would stay until somebody collects the garbage
         return self._ended.result()
 
     def _begin(self, batch: Batch) -> None:

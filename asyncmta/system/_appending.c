@@ -10,6 +10,7 @@
  * reliability.md R5, F1, F6.
  */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -27,6 +28,8 @@
 #include <unistd.h>
 
 #define STACK (256 << 10)
+
+_Static_assert(sizeof(off_t) == 8, "a segment may be larger than 2 GiB");
 
 /* What the object and the thread both hold. Who lets go of it last frees it, so that an object which goes away while the
  * disk hangs waits for nobody. */
@@ -130,9 +133,12 @@ static void *run(void *argument)
         perform(shared);
         pthread_mutex_lock(&shared->lock);
         shared->state = DONE;
-        /* An eventfd takes 2^64-2 of these, and `result` empties it. */
+        pthread_mutex_unlock(&shared->lock);
+        /* Whoever this wakes wants the lock at once. An eventfd takes 2^64-2 of these, and `result` empties it; who comes
+         * for the result before has an event left over, which is for nothing. */
         while (write(shared->event, &one, sizeof one) < 0 && errno == EINTR)
             ;
+        pthread_mutex_lock(&shared->lock);
     }
     pthread_mutex_unlock(&shared->lock);
     let_go(shared);
@@ -211,15 +217,14 @@ static void end(Appender *self)
     pthread_mutex_unlock(&self->shared->lock);
 }
 
-static void release(Appender *self)
+/* Views and parts belong to nobody else by now, or to nobody yet: to give a buffer back may run any Python, as does to
+ * take one, and that may begin a task. */
+static void release(Py_buffer *views, Py_ssize_t held, struct iovec *parts)
 {
-    for (Py_ssize_t i = 0; i < self->held; i++)
-        PyBuffer_Release(&self->views[i]);
-    PyMem_Free(self->views);
-    free(self->shared->parts);
-    self->views = NULL;
-    self->shared->parts = NULL;
-    self->held = 0;
+    for (Py_ssize_t i = 0; i < held; i++)
+        PyBuffer_Release(&views[i]);
+    PyMem_Free(views);
+    free(parts);
 }
 
 static void appender_dealloc(PyObject *object)
@@ -232,7 +237,7 @@ static void appender_dealloc(PyObject *object)
         int is_free = self->shared->state != GIVEN;
         pthread_mutex_unlock(&self->shared->lock);
         if (is_free) /* else the thread still reads them, and they stay for the life of the process */
-            release(self);
+            release(self->views, self->held, self->shared->parts);
         let_go(self->shared);
     }
     freefunc forget = (freefunc)PyType_GetSlot(type, Py_tp_free);
@@ -245,24 +250,25 @@ static PyObject *appender_fileno(PyObject *object, PyObject *Py_UNUSED(nothing))
     return PyLong_FromLong(((Appender *)object)->shared->event);
 }
 
-static int hold(Appender *self, PyObject *buffers)
+static int hold(PyObject *buffers, Py_ssize_t count, Py_buffer **views, struct iovec **parts)
 {
-    Py_ssize_t count = PyTuple_Size(buffers);
-    self->views = PyMem_Calloc(count ? (size_t)count : 1, sizeof *self->views);
-    self->shared->parts = calloc(count ? (size_t)count : 1, sizeof *self->shared->parts);
-    if (self->views == NULL || self->shared->parts == NULL) {
+    Py_ssize_t held = 0;
+    *views = PyMem_Calloc(count ? (size_t)count : 1, sizeof **views);
+    *parts = calloc(count ? (size_t)count : 1, sizeof **parts);
+    if (*views == NULL || *parts == NULL)
         PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (PyObject_GetBuffer(PyTuple_GetItem(buffers, i), &self->views[i], PyBUF_SIMPLE) < 0)
-            return -1;
-        self->held = i + 1;
-        self->shared->parts[i].iov_base = self->views[i].buf;
-        self->shared->parts[i].iov_len = (size_t)self->views[i].len;
-    }
-    self->shared->count = count;
-    return 0;
+    else
+        for (; held < count; held++) {
+            Py_buffer *view = &(*views)[held];
+            if (PyObject_GetBuffer(PyTuple_GetItem(buffers, held), view, PyBUF_SIMPLE) < 0)
+                break;
+            (*parts)[held].iov_base = view->buf;
+            (*parts)[held].iov_len = (size_t)view->len;
+        }
+    if (!PyErr_Occurred())
+        return 0;
+    release(*views, held, *parts);
+    return -1;
 }
 
 static PyObject *appender_start(PyObject *object, PyObject *arguments)
@@ -274,53 +280,68 @@ static PyObject *appender_start(PyObject *object, PyObject *arguments)
     long long offset;
     if (!PyArg_ParseTuple(arguments, "iOLp:start", &file, &buffers, &offset, &sync))
         return NULL;
-    pthread_mutex_lock(&shared->lock);
-    int is_ready = shared->state == IDLE && !shared->is_over;
-    pthread_mutex_unlock(&shared->lock);
-    if (!is_ready) {
-        PyErr_SetString(PyExc_RuntimeError, "the appender is busy or closed");
-        return NULL;
-    }
     buffers = PySequence_Tuple(buffers);
     if (buffers == NULL)
         return NULL;
-    int is_held = hold(self, buffers);
+    Py_ssize_t count = PyTuple_Size(buffers);
+    Py_buffer *views;
+    struct iovec *parts;
+    int is_held = hold(buffers, count, &views, &parts);
     Py_DecRef(buffers); /* a view keeps what it is of */
-    if (is_held < 0) {
-        release(self);
+    if (is_held < 0)
         return NULL;
-    }
-    shared->file = file;
-    shared->sync = sync;
-    shared->offset = (off_t)offset;
     pthread_mutex_lock(&shared->lock);
-    shared->state = GIVEN;
-    pthread_cond_signal(&shared->given);
+    int is_ready = shared->state == IDLE && !shared->is_over;
+    if (is_ready) {
+        self->views = views;
+        self->held = count;
+        shared->parts = parts;
+        shared->count = count;
+        shared->file = file;
+        shared->sync = sync;
+        shared->offset = (off_t)offset;
+        shared->state = GIVEN;
+    }
     pthread_mutex_unlock(&shared->lock);
-    return none();
+    if (is_ready) {
+        pthread_cond_signal(&shared->given);
+        return none();
+    }
+    release(views, count, parts);
+    PyErr_SetString(PyExc_RuntimeError, "the appender is busy or closed");
+    return NULL;
 }
 
 static PyObject *appender_result(PyObject *object, PyObject *Py_UNUSED(nothing))
 {
     Appender *self = (Appender *)object;
     Shared *shared = self->shared;
-    uint64_t count;
-    while (read(shared->event, &count, sizeof count) < 0 && errno == EINTR)
+    uint64_t events;
+    while (read(shared->event, &events, sizeof events) < 0 && errno == EINTR)
         ;
     pthread_mutex_lock(&shared->lock);
-    int is_done = shared->state == DONE;
-    if (is_done)
+    int is_done = shared->state == DONE, code = shared->error, in_sync = shared->in_sync;
+    Py_buffer *views = self->views;
+    Py_ssize_t held = self->held;
+    struct iovec *parts = shared->parts;
+    if (is_done) {
+        self->views = NULL;
+        self->held = 0;
+        shared->parts = NULL;
         shared->state = IDLE;
+    }
     pthread_mutex_unlock(&shared->lock);
     if (!is_done)
         return none();
-    release(self);
-    if (shared->error == 0)
+    release(views, held, parts);
+    if (code == 0)
         return Py_BuildValue("(OO)", Py_None, Py_False);
-    PyObject *error = PyObject_CallFunction(PyExc_OSError, "is", shared->error, strerror(shared->error));
+    /* Its words are of the locale, which may be no UTF-8. */
+    PyObject *words = PyUnicode_DecodeLocale(strerror(code), "surrogateescape");
+    PyObject *error = words == NULL ? NULL : PyObject_CallFunction(PyExc_OSError, "iN", code, words);
     if (error == NULL)
         return NULL;
-    return Py_BuildValue("(NO)", error, shared->in_sync ? Py_True : Py_False);
+    return Py_BuildValue("(NO)", error, in_sync ? Py_True : Py_False);
 }
 
 static PyObject *appender_close(PyObject *object, PyObject *Py_UNUSED(nothing))

@@ -10,12 +10,14 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,16 @@ def compiler() -> None:
         HOOK["compiler"]()
     except HOOK["Refused"] as refused:
         pytest.skip(f"cannot be compiled here: {refused}")
+
+
+def imported() -> Any:
+    """The hook, to be changed by a test."""
+    spec = importlib.util.spec_from_file_location("hatch_build_tried", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    return hook
 
 
 def names(wheel: Path) -> set[str]:
@@ -151,6 +163,9 @@ def test_an_install_in_place_has_it_in_the_tree_and_not_in_the_wheel(build: Buil
         ({"CC": "/bin/false"}, "/bin/false ended with 1"),
         ({"CC": "/no/such/compiler -O2"}, "there is no C compiler (/no/such/compiler -O2)"),
         ({"CC": "/bin/true"}, "/bin/true ended with 0"),
+        ({"CC": "/bin/false '"}, "No closing quotation in /bin/false '"),
+        ({"CC": "/bin/false", "CFLAGS": "-DNAME='"}, "No closing quotation in -DNAME='"),
+        ({"CC": "/bin/false", "LDFLAGS": '"'}, 'No closing quotation in "'),
     ],
 )
 def test_where_it_cannot_be_compiled_the_wheel_is_of_python_alone_and_a_line_says_why(
@@ -170,6 +185,41 @@ def test_a_compiler_that_refuses_is_heard(build: Build, tree: Path) -> None:
     assert any("error" in line for line in rest)
     assert len(rest) <= HOOK["LAST_LINES"]
     assert is_pure(wheel)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str], str]:
+    """A compiler that does this."""
+
+    def script(text: str) -> str:
+        made = tmp_path / "cc"
+        made.write_text(f"#!/bin/sh\n{text}\n")
+        made.chmod(0o755)
+        return str(made)
+
+    return script
+
+
+def test_what_a_compiler_leaves_running_is_not_waited_for(
+    build: Build, script: Callable[[str], str], tmp_path: Path
+) -> None:
+    """As the first call of a compiler's cache leaves its server, with all that it had open."""
+    command = script(f"sleep 1000 & echo $! > {tmp_path}/left; echo refused; exit 1")
+    try:
+        _, said = build("wheel", CC=command)
+    finally:
+        os.kill(int((tmp_path / "left").read_text()), signal.SIGKILL)
+    assert said == f"{WHY_NOT}{command} ended with 1\nrefused\n"
+
+
+def test_a_compiler_that_hangs_is_given_up(
+    script: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hook = imported()
+    monkeypatch.setattr(hook, "PATIENCE", 0.1)
+    monkeypatch.setattr(hook, "compiler", lambda: [script("exec sleep 1000")])
+    with pytest.raises(hook.Refused, match=r"cc took more than 0 seconds$"):
+        hook.compile_to(tmp_path / "made.so", root=ROOT)
 
 
 def test_an_install_in_place_without_it_leaves_no_older_one_to_be_loaded(build: Build, tree: Path) -> None:
@@ -201,11 +251,7 @@ def test_the_source_archive_has_the_source_and_what_compiles_it(build: Build, tr
 def test_other_systems(
     changes: dict[str, object], reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    spec = importlib.util.spec_from_file_location("hatch_build_tried", ROOT / "hatch_build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
+    hook = imported()
     monkeypatch.setattr(hook.sys, "platform", changes.get("platform", "linux"))
     monkeypatch.setattr(hook, "EXTENSION_SUFFIXES", changes.get("suffixes", [".abi3.so", ".so"]))
     if "header" in changes:

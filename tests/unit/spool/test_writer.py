@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from asyncmta.spool.records import Retired
 from asyncmta.spool.tail import ROOM_PARTS, Position, Tail
 from asyncmta.spool.writer import Writer
 from asyncmta.system.appending import Buffer
+from asyncmta.system.disk import PosixDisk
 from asyncmta.testing.clock import FakeClock
 from asyncmta.testing.disk import FakeDisk
 from tests.unit.spool.spoolkit import JOURNAL, accepted
@@ -475,3 +478,25 @@ async def test_room_for_which_there_is_no_memory_is_done_without(
     for _ in range(200):
         assert (await scene.write(scene.batch(100))).failure is None
     assert all(sync for _, _, _, sync in scene.held.tasks)
+
+
+def events() -> int:
+    """The eventfds of this process."""
+    names = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    return sum("eventfd" in os.readlink(name) for name in names if os.path.lexists(name))
+
+
+async def test_an_end_leaves_no_descriptor(tmp_path: Path) -> None:
+    """Nor waits for the garbage to be collected: some hundred Mtas may live in one process, one after the other."""
+    tail = Tail(disk=PosixDisk(), directory=str(tmp_path), after=FRESH, segment_size=SEGMENT, boot=int, now=float)
+    before = events()
+    gc.disable()
+    try:
+        writer = Writer(tail=tail, clock=FakeClock(), on_written=vars, on_full=dict, is_lost=bool)
+        writer.itself = writer  # type: ignore[attr-defined]  # a circle, as of the journal and its writer
+        assert await writer.close() is None
+        del writer
+        while events() > before:  # its thread may be ending just now
+            os.sched_yield()
+    finally:
+        gc.enable()

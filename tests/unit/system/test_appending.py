@@ -198,3 +198,30 @@ def test_the_machine_s_disk_has_one(file: int) -> None:
 def test_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asyncmta.system.disk._appending", None)
     assert PosixDisk().appender() is None
+
+
+def test_a_task_that_begins_while_another_is_being_begun(file: int) -> None:
+    appender = appending.Appender()
+
+    def parts() -> Iterator[bytes]:
+        yield b"outer"
+        appender.start(file, [b"inner"], 0, True)
+        yield b"outer"
+
+    with pytest.raises(RuntimeError, match="busy or closed"):
+        appender.start(file, parts(), 100, True)  # type: ignore[arg-type]
+    assert outcome(appender) == (None, False)
+    assert os.pread(file, 1000, 0) == b"inner"
+
+
+def test_it_is_closed_while_a_task_is_being_begun(file: int) -> None:
+    appender, octets = appending.Appender(), bytearray(b"octets")
+
+    def parts() -> Iterator[bytearray]:
+        appender.close()
+        yield octets
+
+    with pytest.raises(RuntimeError, match="busy or closed"):
+        appender.start(file, parts(), 0, True)  # type: ignore[arg-type]
+    octets.clear()  # nobody holds it
+    assert appender.result() is None
