@@ -145,9 +145,11 @@ static void *run(void *argument)
         shared->seconds = now() - began; /* the loop may look much later */
         pthread_mutex_lock(&shared->lock);
         shared->state = DONE;
-        /* An eventfd takes 2^64-2 of these, and `result` empties it. */
+        pthread_mutex_unlock(&shared->lock); /* or who is woken goes to sleep again, for the lock */
+        /* An eventfd takes 2^64-2 of these, and `result` empties it: perhaps before this, then it finds nothing later. */
         while (write(shared->event, &one, sizeof one) < 0 && errno == EINTR)
             ;
+        pthread_mutex_lock(&shared->lock);
     }
     pthread_mutex_unlock(&shared->lock);
     let_go(shared);
@@ -301,11 +303,12 @@ static PyObject *appender_start(PyObject *object, PyObject *arguments)
         shared->sync = sync;
         shared->offset = (off_t)offset;
         shared->state = GIVEN;
-        pthread_cond_signal(&shared->given);
     }
     pthread_mutex_unlock(&shared->lock);
-    if (is_ready)
+    if (is_ready) {
+        pthread_cond_signal(&shared->given);
         Py_RETURN_NONE;
+    }
     release(views, count, parts);
     PyErr_SetString(PyExc_RuntimeError, "the appender is busy or closed");
     return NULL;
