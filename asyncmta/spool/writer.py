@@ -52,13 +52,13 @@ class Writer:
         self._delayed: Batch | None = None  # until the room is made
         self._is_closing = False
         self._rested: asyncio.Future[None] | None = None
-        self._appender = tail.appender()
-        if self._appender is not None:
-            self._loop.add_reader(self._appender.fileno(), self._on_appended)
         self._jobs: SimpleQueue[Batch | Callable[[], None] | None] = SimpleQueue()
         self._ended: asyncio.Future[JournalFailed | None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._on_thread, name="journal", daemon=True)
-        self._thread.start()
+        self._thread.start()  # first: without the other it can do all
+        self._appender = tail.appender()
+        if self._appender is not None:
+            self._loop.add_reader(self._appender.fileno(), self._on_appended)
 
     def write(self, batch: Batch) -> None:
         """The next one after that which `on_written` was called for. Behind `close` it is not written."""

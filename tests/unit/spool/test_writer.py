@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -510,3 +511,15 @@ async def test_an_end_leaves_no_descriptor(tmp_path: Path) -> None:
             os.sched_yield()
     finally:
         gc.enable()
+
+
+async def test_the_last_thread_that_is_to_be_had_is_the_one_that_can_do_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    asked: list[FakeDisk] = []
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    monkeypatch.setattr(WithAppender, "appender", asked.append)
+    with pytest.raises(RuntimeError, match="can't start"):
+        OnHeld()
+    assert asked == []
