@@ -44,6 +44,7 @@ class Compile(BuildHookInterface):  # type: ignore[type-arg]
         in_tree = Path(self.root, OBJECT) if version == "editable" else None
         try:
             compile_to(made, root=Path(self.root))
+            named = tag()
             if in_tree is not None:
                 place(made, in_tree)
         except (Refused, OSError) as refused:
@@ -55,7 +56,7 @@ class Compile(BuildHookInterface):  # type: ignore[type-arg]
         if in_tree is None:
             build_data["force_include"][str(made)] = OBJECT
             build_data["pure_python"] = False
-            build_data["tag"] = tag()
+            build_data["tag"] = named
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         self._folder.cleanup()
@@ -117,4 +118,8 @@ def place(made: Path, target: Path) -> None:
 
 def tag() -> str:
     """Of this system and processor: no other Linux than the one it was compiled on is promised (no "manylinux")."""
-    return f"cp311-abi3-{next(each for each in platform_tags() if each.startswith('linux_'))}"
+    tags = list(platform_tags())
+    ours = next((each for each in tags if each.startswith("linux_")), None)
+    if ours is None:
+        raise Refused(f"it is for Linux, and this is {', '.join(tags)}")
+    return f"cp311-abi3-{ours}"

@@ -138,8 +138,8 @@ class Journal:
         failure = await self._writer.close()
         if self._writing is not None:  # it came behind the end, as a full disk has us end with some left
             self._waiting.appendleft(self._writing)
-        if self.failure is None:
-            self._give_up(JournalFailed("the journal is closed", final=True))
+        if self.failure is None or self._waiting:
+            self._give_up(self.failure or JournalFailed("the journal is closed", final=True))
         return failure
 
     def _write_notes(self) -> None:

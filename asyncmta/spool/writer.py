@@ -47,19 +47,18 @@ class Writer:
         self._on_full = on_full
         self._is_lost = is_lost
         self._loop = asyncio.get_running_loop()
-        self._began = 0.0
         self._appending: tuple[Batch, Layout] | None = None
         self._makes_room = False
         self._delayed: Batch | None = None  # until the room is made
         self._is_closing = False
         self._rested: asyncio.Future[None] | None = None
-        self._appender = tail.appender()
-        if self._appender is not None:
-            self._loop.add_reader(self._appender.fileno(), self._on_appended)
         self._jobs: SimpleQueue[Batch | Callable[[], None] | None] = SimpleQueue()
         self._ended: asyncio.Future[JournalFailed | None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._on_thread, name="journal", daemon=True)
-        self._thread.start()
+        self._thread.start()  # first: without the other it can do all
+        self._appender = tail.appender()
+        if self._appender is not None:
+            self._loop.add_reader(self._appender.fileno(), self._on_appended)
 
     def write(self, batch: Batch) -> None:
         """The next one after that which `on_written` was called for. Behind `close` it is not written."""
@@ -106,7 +105,6 @@ class Writer:
             self._appender.start(plan.file, plan.buffers, plan.offset, True)
         except Exception:  # whatever it is, the thread meets it as well, and says so
             return False
-        self._began = self._clock.monotonic()
         self._appending = batch, plan.layout
         return True
 
@@ -115,7 +113,7 @@ class Writer:
         try:
             ended = self._appender.result()
         except Exception as bug:  # then nobody knows what is on the disk
-            ended = OSError(errno.EIO, f"the writer failed: {bug!r}"), True
+            ended = OSError(errno.EIO, f"the writer failed: {bug!r}"), True, 0.0
         if ended is None:
             return
         try:
@@ -127,14 +125,14 @@ class Writer:
             if self._rested is not None and not self._rested.done():
                 self._rested.set_result(None)
 
-    def _on_batch(self, error: OSError | None, in_sync: bool) -> None:
+    def _on_batch(self, error: OSError | None, in_sync: bool, seconds: float) -> None:
         assert self._appending is not None
         (batch, layout), self._appending = self._appending, None
         if error is not None:
             batch.error = error, in_sync
             self._jobs.put(batch)
             return
-        batch.seconds = self._clock.monotonic() - self._began
+        batch.seconds = seconds
         try:
             batch.written = self._tail.settle(layout)
         except Exception as bug:  # nothing can go behind it, and nobody may wait for ever

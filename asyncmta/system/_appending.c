@@ -25,8 +25,10 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
+#define VERSION 2 /* as in asyncmta/system/appending.py */
 #define STACK (256 << 10)
 
 _Static_assert(sizeof(off_t) == 8, "a segment may be larger than 2 GiB");
@@ -48,6 +50,7 @@ typedef struct {
     Py_ssize_t count;
     int error;
     int in_sync;
+    double seconds;
 } Shared;
 
 typedef struct {
@@ -103,6 +106,13 @@ static int write_all(int file, struct iovec *part, Py_ssize_t left, off_t at)
     }
 }
 
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
 static void perform(Shared *shared)
 {
     shared->in_sync = 0;
@@ -130,12 +140,13 @@ static void *run(void *argument)
         if (shared->state != GIVEN)
             break;
         pthread_mutex_unlock(&shared->lock);
+        double began = now();
         perform(shared);
+        shared->seconds = now() - began; /* the loop may look much later */
         pthread_mutex_lock(&shared->lock);
         shared->state = DONE;
-        pthread_mutex_unlock(&shared->lock);
-        /* Whoever this wakes wants the lock at once. An eventfd takes 2^64-2 of these, and `result` empties it; who comes
-         * for the result before has an event left over, which is for nothing. */
+        pthread_mutex_unlock(&shared->lock); /* or who is woken goes to sleep again, for the lock */
+        /* An eventfd takes 2^64-2 of these, and `result` empties it: perhaps before this, then it finds nothing later. */
         while (write(shared->event, &one, sizeof one) < 0 && errno == EINTR)
             ;
         pthread_mutex_lock(&shared->lock);
@@ -321,6 +332,7 @@ static PyObject *appender_result(PyObject *object, PyObject *Py_UNUSED(nothing))
         ;
     pthread_mutex_lock(&shared->lock);
     int is_done = shared->state == DONE, code = shared->error, in_sync = shared->in_sync;
+    double seconds = shared->seconds;
     Py_buffer *views = self->views;
     Py_ssize_t held = self->held;
     struct iovec *parts = shared->parts;
@@ -335,13 +347,13 @@ static PyObject *appender_result(PyObject *object, PyObject *Py_UNUSED(nothing))
         return none();
     release(views, held, parts);
     if (code == 0)
-        return Py_BuildValue("(OO)", Py_None, Py_False);
+        return Py_BuildValue("(OOd)", Py_None, Py_False, seconds);
     /* Its words are of the locale, which may be no UTF-8. */
     PyObject *words = PyUnicode_DecodeLocale(strerror(code), "surrogateescape");
     PyObject *error = words == NULL ? NULL : PyObject_CallFunction(PyExc_OSError, "iN", code, words);
     if (error == NULL)
         return NULL;
-    return Py_BuildValue("(NO)", error, in_sync ? Py_True : Py_False);
+    return Py_BuildValue("(NOd)", error, in_sync ? Py_True : Py_False, seconds);
 }
 
 static PyObject *appender_close(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -353,7 +365,7 @@ static PyObject *appender_close(PyObject *object, PyObject *Py_UNUSED(nothing))
 static PyMethodDef appender_methods[] = {
     {"fileno", appender_fileno, METH_NOARGS, "The eventfd that is readable when a task is done."},
     {"start", appender_start, METH_VARARGS, "start(file, buffers, offset, sync): hand a task over."},
-    {"result", appender_result, METH_NOARGS, "(OSError or None, was it the sync) of the task; None: it is not done."},
+    {"result", appender_result, METH_NOARGS, "(OSError or None, was it the sync, seconds) of the task; None: it is not done."},
     {"close", appender_close, METH_NOARGS, "End the thread, behind the task that it has."},
     {NULL, NULL, 0, NULL},
 };
@@ -380,7 +392,7 @@ static int execute(PyObject *module)
         return -1;
     int failed = PyModule_AddObjectRef(module, "Appender", type);
     Py_DecRef(type);
-    return failed;
+    return failed ? failed : PyModule_AddIntConstant(module, "VERSION", VERSION);
 }
 
 static PyModuleDef_Slot module_slots[] = {

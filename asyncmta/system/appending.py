@@ -12,6 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+VERSION = 2
+"""Of what is said here, as the compiled one knows it: one that a tree installed in place has from older sources is not
+taken."""
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -27,8 +31,9 @@ class Appender(Protocol):
         buffers and the file stay as they are until `result`. RuntimeError: there is a task already, or `close` was."""
         ...
 
-    def result(self) -> tuple[OSError | None, bool] | None:
-        """How the task went: its error, if there is one, and whether it is the sync's. None: it is not done."""
+    def result(self) -> tuple[OSError | None, bool, float] | None:
+        """How the task went: its error, if there is one, whether it is the sync's, and the seconds that the kernel
+        took, however late this is asked. None: it is not done."""
         ...
 
     def close(self) -> None:

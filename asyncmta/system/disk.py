@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from asyncmta.system.appending import Appender, Buffer
+from asyncmta.system.appending import VERSION, Appender, Buffer
 
 try:
     from asyncmta.system import _appending
@@ -191,7 +191,7 @@ class PosixDisk:
         os.fsync(file)
 
     def appender(self) -> Appender | None:
-        if _appending is None:
+        if getattr(_appending, "VERSION", 0) != VERSION:  # there is none, or an old one
             return None
         with suppress(OSError):  # no thread or descriptor to spare
             return _appending.Appender()

@@ -163,6 +163,7 @@ def test_an_install_in_place_has_it_in_the_tree_and_not_in_the_wheel(build: Buil
         ({"CC": "/bin/false"}, "/bin/false ended with 1"),
         ({"CC": "/no/such/compiler -O2"}, "there is no C compiler (/no/such/compiler -O2)"),
         ({"CC": "/bin/true"}, "/bin/true ended with 0"),
+        ({"_PYTHON_HOST_PLATFORM": "hurd-i386"}, "it is for Linux, and this is hurd_i386"),
         ({"CC": "/bin/false '"}, "No closing quotation in /bin/false '"),
         ({"CC": "/bin/false", "CFLAGS": "-DNAME='"}, "No closing quotation in -DNAME='"),
         ({"CC": "/bin/false", "LDFLAGS": '"'}, 'No closing quotation in "'),

@@ -468,6 +468,28 @@ async def test_who_comes_while_a_full_journal_closes_is_told() -> None:
     assert [(number, failure is not None) for number, failure in scene.answers] == [(3, True)]
 
 
+async def test_who_comes_while_a_full_journal_closes_is_told_when_it_is_poisoned_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    scene.disk.fail_at(1, errno.ENOSPC, for_good=True, only=["writev", "create"])
+    gate = threading.Event()
+    monkeypatch.setattr(scene.tail, "close", gate.wait)
+    scene.note(1)
+    closing = asyncio.ensure_future(scene.journal.close())
+    await asyncio.sleep(0)
+    scene.journal.submit([Retired(QueueId(2))], lambda _: scene.submit(3))
+    await scene.until(1)
+    for _ in range(10):  # turns until the third stands behind the end
+        await asyncio.sleep(0)
+    scene.journal.poison(JournalFailed("broken", final=True))
+    gate.set()
+    await closing
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [(number, str(failure)) for number, failure in scene.answers] == [(3, "broken")]
+
+
 async def test_a_seal_that_cannot_be_synced_is_told() -> None:
     scene = Scene()
     scene.disk.fail_at(1, errno.EIO, only=["fdatasync"])

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class Held:
     def __init__(self, disk: WithAppender) -> None:
         self._disk = disk
         self._event = os.eventfd(0, os.EFD_NONBLOCK)
-        self._done: tuple[OSError | None, bool] | None = None
+        self._done: tuple[OSError | None, bool, float] | None = None
+        self.seconds = 0.0
         self.task: Task | None = None
         self.tasks: list[Task] = []
         self.waits = False
@@ -66,10 +68,10 @@ class Held:
             elif sync:
                 self._disk.fdatasync(file)
         self.write_error = self.sync_error = None
-        self._done = error, in_sync
+        self._done = error, in_sync, self.seconds
         os.eventfd_write(self._event, 1)
 
-    def result(self) -> tuple[OSError | None, bool] | None:
+    def result(self) -> tuple[OSError | None, bool, float] | None:
         if self._done is not None:
             os.eventfd_read(self._event)
         done, self._done = self._done, None
@@ -193,6 +195,15 @@ async def test_the_loop_goes_on_while_it_is_written(scene: OnHeld) -> None:
     assert batch.written is not None
     assert batch.written.offsets == [segment.HEADER_SIZE]
     assert scene.held.tasks[0][3]  # with a sync
+
+
+async def test_a_loop_that_is_late_makes_no_slow_disk(scene: OnHeld) -> None:
+    scene.held.seconds = 0.25
+    batch = scene.batch(100)
+    scene.writer.write(batch)
+    scene.clock.advance(60)
+    await scene.ended.get()
+    assert batch.seconds == 0.25
 
 
 async def test_a_new_segment_is_for_the_thread(scene: OnHeld) -> None:
@@ -500,3 +511,15 @@ async def test_an_end_leaves_no_descriptor(tmp_path: Path) -> None:
             os.sched_yield()
     finally:
         gc.enable()
+
+
+async def test_the_last_thread_that_is_to_be_had_is_the_one_that_can_do_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    asked: list[FakeDisk] = []
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    monkeypatch.setattr(WithAppender, "appender", asked.append)
+    with pytest.raises(RuntimeError, match="can't start"):
+        OnHeld()
+    assert asked == []

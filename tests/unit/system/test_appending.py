@@ -6,17 +6,20 @@ import errno
 import os
 import resource
 import select
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from asyncmta.system.appending import VERSION
 from asyncmta.system.disk import PosixDisk
 
 appending = pytest.importorskip("asyncmta.system._appending", reason="not compiled here")
 
-Result = tuple[OSError | None, bool]
+Result = tuple[OSError | None, bool]  # and the seconds, which are only looked at below
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def outcome(appender: appending.Appender) -> Result:
     assert ready
     result = appender.result()
     assert result is not None
-    return result
+    return result[:2]
 
 
 def do(file: int, *buffers: bytes, offset: int = 0, sync: bool = True) -> Result:
@@ -101,6 +104,19 @@ def test_an_error_of_the_sync(device: int) -> None:
     assert do(device, b"octets", sync=False) == (None, False)
 
 
+def test_says_how_long_the_kernel_took_and_not_when_it_was_asked(file: int) -> None:
+    appender = appending.Appender()
+    began = time.monotonic()
+    appender.start(file, [bytes(4096)] * 100, 0, True)
+    select.select([appender.fileno()], [], [], 30)
+    took = time.monotonic() - began
+    while time.monotonic() - began < 2 * took:
+        os.sched_yield()
+    result = appender.result()
+    assert result is not None
+    assert 0 < result[2] <= took
+
+
 def test_an_error_is_not_remembered(file: int) -> None:
     appender = appending.Appender()
     appender.start(-1, [b"octets"], 0, True)
@@ -118,7 +134,9 @@ def test_has_one_task_at_a_time(file: int) -> None:
     select.select([appender.fileno()], [], [], 30)
     with pytest.raises(RuntimeError, match="busy or closed"):
         appender.start(file, [b"second"], 0, True)
-    assert appender.result() == (None, False)
+    result = appender.result()
+    assert result is not None
+    assert result[:2] == (None, False)
     assert os.pread(file, 100, 0) == b"first"
 
 
@@ -225,3 +243,12 @@ def test_it_is_closed_while_a_task_is_being_begun(file: int) -> None:
         appender.start(file, parts(), 0, True)  # type: ignore[arg-type]
     octets.clear()  # nobody holds it
     assert appender.result() is None
+
+
+@pytest.mark.parametrize("old", [SimpleNamespace(), SimpleNamespace(VERSION=1)])
+def test_one_of_older_sources_is_not_taken(old: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the tree is installed in place, and its C file was changed since."""
+    old.Appender = appending.Appender
+    monkeypatch.setattr("asyncmta.system.disk._appending", old)
+    assert PosixDisk().appender() is None
+    assert appending.VERSION == VERSION

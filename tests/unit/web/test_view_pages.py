@@ -197,7 +197,7 @@ async def test_what_stands_in_the_log_stays_text(house, browser):
 
 
 async def test_nothing_logged_is_a_word_too(house, browser):
-    house.maillog.recent._lines.clear()
+    house.maillog.recent._batches.clear()
     assert "Nothing was logged" in (await browser.get("/log")).text
 
 
