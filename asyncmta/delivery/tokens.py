@@ -68,7 +68,7 @@ class TokenOfGrant:
         self._is_proven = False
         self._failures = 0
         self._reason = ""
-        self._not_before = 0.0  # after a failure
+        self._not_before = 0.0  # after a failure, or a refusal of what was fetched
         self._refused_until = 0.0  # after a token that nobody ever took
         self._fetching: asyncio.Task[None] | None = None
 
@@ -85,7 +85,9 @@ class TokenOfGrant:
         if refused == self._token:
             if not self._is_proven and self._fetching is None:
                 if now < self._refused_until:
-                    raise NoToken("the server refuses the token that we were given, and no other is asked for yet")
+                    self._reason = "the server refuses the token that we were given, and no other is asked for yet"
+                    self._dies_at, self._not_before = now, max(self._not_before, self._refused_until)
+                    raise NoToken(self._reason)
                 self._refused_until = now + BETWEEN_REFUSED
             self._is_proven = False
             self._dies_at = now  # it is of no use to others either

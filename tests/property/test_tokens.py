@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asyncmta.credentials import Grant
@@ -69,6 +69,7 @@ steps = st.lists(
 
 @settings(max_examples=200)
 @given(steps, st.sampled_from([None, 1.0, 60.0, 3600.0]))
+@example([("current", 0.0), ("refused", 0.0), ("refused", 0.0), ("current", 0.0)], None)
 def test_one_renewal_at_a_time_and_no_token_that_is_dead(found: list[tuple[str, float]], life: float | None) -> None:
     asyncio.run(_play(found, life))
 
