@@ -50,7 +50,8 @@ _UNTOLD = frozenset({"journal", "orphans", "skipped"})
 class Recovery(Struct, frozen=True, kw_only=True):
     """What opening found. `torn`: octets of an unfinished batch that were cut off; `skipped`: records about messages
     whose segment was dropped; `orphans`: files of large content that no record named; `sync_seconds`: what it took to
-    begin a segment, with two syncs: a disk that is very quick at it may be lying (O4)."""
+    begin a segment, with two syncs: a disk that is very quick at it may be lying (O4);
+    `writer`: who writes batches, "compiled" for the thread of C, else "python"."""
 
     messages: int
     records: int
@@ -64,6 +65,7 @@ class Recovery(Struct, frozen=True, kw_only=True):
     journal: str
     boot: int
     sync_seconds: float = 0.0
+    writer: str = "python"
 
     def told(self) -> dict[str, Any]:
         """For the log: times to the millisecond, and to the microsecond for what a sync takes."""

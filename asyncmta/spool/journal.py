@@ -108,6 +108,11 @@ class Journal:
         """Have the batch that is being filled begin a new segment."""
         self._filling.fresh = True
 
+    @property
+    def written_by(self) -> str:
+        """ "compiled": by the thread of C; "python": by one of Python, which waits for the interpreter's lock."""
+        return self._writer.kind
+
     def in_flight(self) -> set[int]:
         """The messages about which something was submitted or noted that is not applied yet."""
         batches = [*self._waiting, self._filling, *([self._writing] if self._writing is not None else [])]

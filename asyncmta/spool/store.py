@@ -123,6 +123,7 @@ class Store(Recalling):
             seconds=self._clock.monotonic() - began,
             file_system=file_system,
             sync_seconds=opened.sync_seconds,
+            writer=self._journal.written_by,
             journal=opened.journal.hex(),
             boot=reading.boot + 1,
         )

@@ -60,6 +60,10 @@ class Writer:
         if self._appender is not None:
             self._loop.add_reader(self._appender.fileno(), self._on_appended)
 
+    @property
+    def kind(self) -> str:
+        return "compiled" if self._appender is not None else "python"
+
     def write(self, batch: Batch) -> None:
         """The next one after that which `on_written` was called for. Behind `close` it is not written."""
         if self._is_closing:

@@ -284,6 +284,7 @@ async def test_so_many_at_once_and_a_slow_one_holds_up_no_other(
     commands.clock.advance(60.0)
     await results.wait_for(6)
     assert results.kinds() == "DEEEEE"
+    await until(lambda: not any(Path("/proc", each.name).exists() for each in tmp_path.iterdir()))  # nor any zombie
 
 
 async def test_a_stop_kills_and_gives_back(commands: Commands, results: Any, until: Any, tmp_path: Path) -> None:

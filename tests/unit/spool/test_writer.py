@@ -224,6 +224,13 @@ async def test_a_batch_that_does_not_fit_is_for_the_thread(scene: OnHeld) -> Non
     assert len(scene.held.tasks) == 1
 
 
+async def test_says_who_writes(scene: OnHeld) -> None:
+    assert scene.writer.kind == "compiled"
+    other = Scene(FakeDisk())
+    assert other.writer.kind == "python"
+    await other.writer.close()
+
+
 async def test_a_batch_of_nothing(scene: OnHeld) -> None:
     batch = await scene.write(scene.batch())
     assert (batch.written, batch.failure, scene.held.tasks) == (None, None, [])
