@@ -46,7 +46,6 @@ class JsonLines:
         self._addresses: dict[Address | str | None, str] = {}
         self._places: dict[Place, str] = {}
         self._codes: dict[EnhancedStatus | None, str] = {}
-        self._ids = wording.ids
         self._said: dict[int, tuple[Reply | None, Place, str]] = {}  # by the reply's own number in memory
         self.writers: Mapping[str, Write] = {
             "accepted": self.accepted,
@@ -63,9 +62,8 @@ class JsonLines:
             more = f',"login":{_quoted(self._wording.login(source.login))}'
         if source.tls:
             more += f',"tls":{self._text(source.tls)}'
-        known = self._ids.get(queue_id) or self._wording.queue_id(queue_id)
         return (
-            f'{{"ts":"{stamp}","level":"info","event":"accepted","queue_id":"{known}",'
+            f'{{"ts":"{stamp}","level":"info","event":"accepted","queue_id":"{self._wording.queue_id(queue_id)}",'
             f'"reverse_path":{self._address(envelope.reverse_path)},"recipients":{len(recipients)},"recipient":{first},'
             f'"size":{size:d},"client":{self._text(source.client)},"helo":{self._text(source.helo)}{more}}}\n'
         ).encode()
@@ -74,9 +72,8 @@ class JsonLines:
         self, stamp: str, queue_id: QueueId, destination: str, place: Place, result: tuple[int, float, Reply | None]
     ) -> bytes:
         recipients, seconds, reply = result
-        known = self._ids.get(queue_id) or self._wording.queue_id(queue_id)
         return (
-            f'{{"ts":"{stamp}","level":"info","event":"attempt","queue_id":"{known}",'
+            f'{{"ts":"{stamp}","level":"info","event":"attempt","queue_id":"{self._wording.queue_id(queue_id)}",'
             f'"destination":{self._text(destination)},"recipients":{recipients:d},"seconds":{_thousandths(seconds)},'
             f"{self._heard(reply, place)}}}\n"
         ).encode()
@@ -85,17 +82,15 @@ class JsonLines:
         self, stamp: str, queue_id: QueueId, recipient: Address, outcome: Delivered, delay: float, _: None
     ) -> bytes:
         more = ',"discarded":true' if outcome.discarded else ""
-        known = self._ids.get(queue_id) or self._wording.queue_id(queue_id)
         return (
-            f'{{"ts":"{stamp}","level":"info","event":"delivered","queue_id":"{known}",'
+            f'{{"ts":"{stamp}","level":"info","event":"delivered","queue_id":"{self._wording.queue_id(queue_id)}",'
             f'"recipient":{self._address(recipient)},{self._heard(outcome.reply, outcome.place)},'
             f'"delay":{_thousandths(delay)}{more}}}\n'
         ).encode()
 
     def retired(self, stamp: str, queue_id: QueueId, delay: float) -> bytes:
-        known = self._ids.get(queue_id) or self._wording.queue_id(queue_id)
         return (
-            f'{{"ts":"{stamp}","level":"info","event":"retired","queue_id":"{known}","delay":{_thousandths(delay)}}}\n'
+            f'{{"ts":"{stamp}","level":"info","event":"retired","queue_id":"{self._wording.queue_id(queue_id)}","delay":{_thousandths(delay)}}}\n'
         ).encode()
 
     def _text(self, text: str) -> str:

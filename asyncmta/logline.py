@@ -61,11 +61,6 @@ class Wording:
         self._reply: Reply | None = None
         self._said: Facts = {"reply": "", "enhanced": ""}
 
-    @property
-    def ids(self) -> Mapping[QueueId, str]:
-        """Those that `queue_id` remembers."""
-        return self._ids
-
     def queue_id(self, queue_id: QueueId) -> str:
         known = self._ids.get(queue_id)
         if known is None:

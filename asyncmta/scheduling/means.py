@@ -60,23 +60,23 @@ class Means(Struct, frozen=True, kw_only=True):
 class Conditions:
     """Who waits until something holds. Conditions are asked when somebody says that things have changed."""
 
-    __slots__ = ("awaited",)
+    __slots__ = ("_awaited",)
 
     def __init__(self) -> None:
-        self.awaited: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._awaited: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return when it holds."""
         while not condition():
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.awaited.append((condition, future))
+            self._awaited.append((condition, future))
             await future
 
     def look(self) -> None:
         """Something has changed."""
-        for awaited in tuple(self.awaited):
+        for awaited in tuple(self._awaited):
             condition, future = awaited
             if future.done() or condition():
-                self.awaited.remove(awaited)
+                self._awaited.remove(awaited)
                 if not future.done():
                     future.set_result(None)

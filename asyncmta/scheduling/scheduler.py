@@ -214,10 +214,9 @@ class Scheduler:
         """An attempt has ended; somebody is due again then."""
         if due is not None:
             self._pump.set_timer(due)
-        if (self._agenda.overdue and self._agenda.has_ready) or self._waiting.overdue:
+        if self._agenda.has_ready or self._waiting.overdue:
             self._pump.wake()
-        if self._conditions.awaited:
-            self._conditions.look()
+        self._conditions.look()
 
     def _reported(self, entry: Entry, dsn: QueueId | None) -> None:
         if dsn is not None:

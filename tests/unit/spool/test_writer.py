@@ -451,17 +451,21 @@ async def test_an_end_that_nobody_waits_for_any_more_keeps_no_batch_waiting(scen
     assert batch.written is not None
 
 
+async def gives_one_back_as_lost(scene: OnHeld) -> None:
+    batch = await scene.write(scene.batch(100))
+    assert batch.written is None
+    assert batch.failure is not None
+    assert batch.failure.final
+    scene.is_lost = True
+
+
 def broken(*_: object) -> None:
     raise MemoryError("no more of it")
 
 
 async def test_a_batch_that_cannot_be_settled_is_given_back(scene: OnHeld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene.tail, "settle", broken)
-    batch = await scene.write(scene.batch(100))
-    assert batch.written is None
-    assert batch.failure is not None
-    assert batch.failure.final
-    scene.is_lost = True
+    await gives_one_back_as_lost(scene)
 
 
 async def test_a_batch_of_which_nobody_says_how_it_went_may_not_be_durable(
@@ -472,11 +476,7 @@ async def test_a_batch_of_which_nobody_says_how_it_went_may_not_be_durable(
         raise MemoryError("no more of it")
 
     monkeypatch.setattr(scene.held, "result", result)
-    batch = await scene.write(scene.batch(100))
-    assert batch.written is None
-    assert batch.failure is not None
-    assert batch.failure.final
-    scene.is_lost = True
+    await gives_one_back_as_lost(scene)
 
 
 async def test_room_for_which_there_is_no_memory_is_done_without(
